@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The one list of configuration keys: type(name, default, ..., help). Enumerations are words joined by '|', from 0. */
+#ifndef CORE_CONFIG_KEYS_H
+#define CORE_CONFIG_KEYS_H
+
+enum idle_mode { IDLE_SPIN, IDLE_ADAPTIVE, IDLE_BLOCK };
+enum catnap_engine { ENGINE_EPOLL, ENGINE_URING };
+
+/* clang-format off */
+#define CONFIG_KEYS(UINT, BOOL, ENUM, STR)                                                                             \
+    ENUM(idle, IDLE_ADAPTIVE, "spin|adaptive|block", "what a wait does while nothing is ready")                        \
+    UINT(spin_us, 50, 0, 1000000, "idle: adaptive: microseconds of spinning before sleeping")                          \
+    ENUM(engine, ENGINE_EPOLL, "epoll|uring", "catnap: how the kernel's sockets are driven")                           \
+    UINT(max_queues, 65536, 16, 1048576, "queues an instance can have open at once")                                   \
+    UINT(max_operations, 131072, 64, 1048576, "operations that can be outstanding at once")                            \
+    UINT(memory_limit, 4294967296, 16777216, 1099511627776, "bytes of buffer memory an instance may use")              \
+    UINT(sga_limit, 67108864, 4096, 1073741824, "bytes of the largest allocation or push")                             \
+    UINT(zero_copy_threshold, 1024, 0, 1073741824, "bytes from which a push goes by reference and not by copy")        \
+    UINT(queue_depth, 1024, 1, 1048576, "messages an in-memory queue holds before a push waits")                       \
+    BOOL(tsc, true, "take time from the time-stamp counter where it is invariant")                                     \
+    BOOL(trace, true, "keep the binary trace ring")                                                                    \
+    UINT(trace_records, 65536, 1024, 16777216, "records the trace ring holds; rounded up to a power of two")           \
+    BOOL(trace_keep, false, "leave the trace file behind after a clean end, as after a crash")                         \
+    BOOL(stat, true, "publish counters for demi stat")                                                                 \
+    STR(run_dir, "", "directory of counter pages and trace rings; empty: /dev/shm/caracal-UID")                        \
+    UINT(uring_entries, 1024, 16, 32768, "catnap, uring: submission ring entries")                                     \
+    UINT(catmem_ring, 65536, 4096, 16777216, "catmem: bytes of each direction's ring of a connection")
+/* clang-format on */
+
+#endif /* CORE_CONFIG_KEYS_H */

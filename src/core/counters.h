@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The one list of counters: COUNTER(name, help). Levels ("_now") go up and down, all others only grow. */
+#ifndef CORE_COUNTERS_H
+#define CORE_COUNTERS_H
+
+/* clang-format off */
+#define COUNTER_LIST(COUNTER)                                                        \
+    COUNTER(polls, "turns of the poll loop")                                         \
+    COUNTER(resumes, "coroutines resumed")                                           \
+    COUNTER(sleeps, "times a wait slept")                                            \
+    COUNTER(pushes, "push operations completed")                                     \
+    COUNTER(pops, "pop operations completed")                                        \
+    COUNTER(accepts, "accept operations completed")                                  \
+    COUNTER(connects, "connect operations completed")                                \
+    COUNTER(failures, "operations that failed")                                      \
+    COUNTER(push_bytes, "bytes pushed")                                              \
+    COUNTER(pop_bytes, "bytes popped")                                               \
+    COUNTER(ops_now, "operations outstanding or not yet waited for")                 \
+    COUNTER(queues_now, "queues open")                                               \
+    COUNTER(memory_now, "bytes of buffer memory in use by allocations")              \
+    COUNTER(superblocks_now, "superblocks taken from the region")                    \
+    COUNTER(ops_full, "operations refused because all slots were taken")             \
+    COUNTER(queues_full, "queues refused because all slots were taken")              \
+    COUNTER(memory_full, "allocations refused because the memory limit was reached") \
+    COUNTER(bad_tokens, "waits with an invalid token")                               \
+    COUNTER(timers_fired, "timers fired")                                            \
+    COUNTER(syscalls, "system calls made on the data path")                          \
+    COUNTER(resets, "connections reset by the peer")                                 \
+    COUNTER(dgram_dropped, "datagrams lost because they did not fit")                \
+    COUNTER(peer_deaths, "catmem peers that vanished")                               \
+    COUNTER(peer_protocol_errors, "catmem peers dropped for a malformed ring")
+/* clang-format on */
+
+#endif /* CORE_COUNTERS_H */
