@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+# A front door: meson and ninja do the building. Variables: PREFIX, DESTDIR, BUILD (build directory), and for `make test`
+# STAGES (which stages of scripts/run-tests) and TESTS (only tests whose name contains this).
+
+PREFIX ?= /usr/local
+BUILD ?= build
+SHELL := /bin/bash
+
+export BUILD
+export TESTS
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test bench install format check-style coverage clean
+
+help:
+	@printf '%s\n' \
+	  'make demo         build and show echo over every path of this machine, in a minute' \
+	  'make build        build the libraries and programs in $(BUILD)/' \
+	  'make test         everything CI runs; STAGES="gcc asan" and TESTS=name narrow it' \
+	  'make bench        measure; the figures go to $(BUILD)/bench.json' \
+	  'make install      install under PREFIX ($(PREFIX)), staged under DESTDIR' \
+	  'make format       format the C files in place' \
+	  'make check-style  formatting, lengths, rooms, shell scripts' \
+	  'make coverage     run the tests with gcov; report in build-coverage/html' \
+	  'make clean        remove every build directory'
+
+build:
+	@scripts/setup build
+	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" --prefix "$(PREFIX)"
+	@ninja -C "$(BUILD)"
+
+demo:
+	@scripts/setup build
+	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
+	@ninja -C "$(BUILD)" --quiet
+	@if [ -x scripts/demo ]; then exec scripts/demo; else echo 'demo: there is no scripts/demo yet'; exit 1; fi
+
+test:
+	@scripts/setup test
+	@scripts/run-tests $(STAGES)
+
+bench:
+	@scripts/setup build
+	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
+	@ninja -C "$(BUILD)" --quiet
+	@if [ -x scripts/bench ]; then exec scripts/bench; else echo 'bench: there is no scripts/bench yet'; exit 1; fi
+
+install:
+	@scripts/setup build
+	@if [ -f "$(BUILD)/build.ninja" ]; then meson configure "$(BUILD)" -Dprefix="$(PREFIX)"; \
+	  else meson setup "$(BUILD)" --prefix "$(PREFIX)"; fi
+	@ninja -C "$(BUILD)"
+	@DESTDIR="$(DESTDIR)" meson install -C "$(BUILD)" --no-rebuild
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
+
+format:
+	@scripts/format
+
+check-style:
+	@scripts/format --check
+	@scripts/check-style
+	@scripts/lint shell
+
+coverage:
+	@scripts/setup test
+	@scripts/coverage
+
+clean:
+	@if [ -d "$(BUILD)/meson-private" ]; then rm -rf "$(BUILD)"; fi
+	@rm -rf build build-*
