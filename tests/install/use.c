@@ -30,6 +30,7 @@ static int check(int err, const char *call)
 int main(void)
 {
     static const char text[] = "through the queue";
+    const size_t text_len = strlen(text);
     demi_qresult_t result;
     demi_qtoken_t token;
     demi_sgarray_t sga;
@@ -37,10 +38,10 @@ int main(void)
 
     if (check(demi_init(NULL), "demi_init") || check(demi_queue(&qd), "demi_queue"))
         return 1;
-    sga = demi_sgaalloc(sizeof(text));
+    sga = demi_sgaalloc(text_len);
     if (sga.sga_buf == NULL)
         return 1;
-    memcpy(sga.sga_segs[0].sgaseg_buf, text, sizeof(text));
+    memcpy(sga.sga_segs[0].sgaseg_buf, text, text_len);
     if (check(demi_push(&token, qd, &sga), "demi_push") || check(demi_wait(&result, token, NULL), "demi_wait"))
         return 1;
     if (check(demi_sgafree(&sga), "demi_sgafree") || check(demi_pop(&token, qd), "demi_pop"))
