@@ -57,9 +57,7 @@ format:
 	@scripts/format
 
 check-style:
-	@scripts/format --check
-	@scripts/check-style
-	@scripts/lint shell
+	@bad=0; scripts/format --check || bad=1; scripts/check-style || bad=1; scripts/lint shell || bad=1; exit $$bad
 
 coverage:
 	@scripts/setup test
