@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# A front door: meson and ninja do the building. Variables: PREFIX, DESTDIR, BUILD (build directory), and for `make test`
-# STAGES (which stages of scripts/run-tests) and TESTS (only tests whose name contains this).
+# A front door: meson and ninja do the building. Variables: PREFIX, DESTDIR, BUILD (build directory), and for
+# `make test` STAGES (which stages of scripts/run-tests) and TESTS (only tests whose name contains this).
 
 PREFIX ?= /usr/local
 BUILD ?= build
