@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time in nanoseconds of CLOCK_MONOTONIC, read from the time-stamp counter where that is invariant (constant and
- * non-stop: CPUID 0x80000007 EDX bit 8, Intel SDM vol. 3 section 18.17) and from clock_gettime elsewhere.
+ * Time in nanoseconds of CLOCK_MONOTONIC, read from the time-stamp counter where that can be trusted, and from
+ * clock_gettime elsewhere.
+ *
+ * Trusted means: the counter is invariant (constant and non-stop: CPUID 0x80000007 EDX bit 8, Intel SDM vol. 3 section
+ * 18.17) and the kernel itself keeps time with it (its clock source is "tsc"). The bit alone promises a constant rate
+ * on one CPU; that the counters of all CPUs are in step, and stay so, only the kernel's watchdog has checked. A kernel
+ * that prefers kvm-clock, hyperv or hpet on such a CPU has a reason, for example that the machine may be moved while it
+ * runs.
  */
 #ifndef CORE_CLOCK_H
 #define CORE_CLOCK_H
@@ -12,23 +18,39 @@
 #include <x86intrin.h>
 #endif
 
+#define CLOCK_SHIFT 32
+
 struct clock {
     bool use_tsc;
-    uint32_t shift;    /* ns = (cycles * mult) >> shift */
-    uint64_t mult;
+    uint64_t mult;     /* ns = (cycles * mult) >> CLOCK_SHIFT */
     uint64_t base_tsc; /* reading that base_ns belongs to */
     uint64_t base_ns;
-    uint64_t tsc_hz;   /* 0 when the counter is not used */
+    uint64_t tsc_hz;     /* measured rate; 0 when the counter is not used */
+    uint64_t paired_tsc; /* last true pair of both clocks: the rate is measured from here */
+    uint64_t paired_ns;
 };
 
 /*
- * Finds the source and measures it against CLOCK_MONOTONIC (a few milliseconds the first time in a process; later
- * instances copy the result). force_gettime is the configuration's way out. Never fails.
+ * Finds the source and measures it against CLOCK_MONOTONIC (5 milliseconds the first time in a process; later
+ * instances start from that result). force_gettime is the configuration's way out. Never fails.
  */
 void clock_init(struct clock *c, bool force_gettime);
 
-/* Corrects the drift of the calibration: call it now and then (once a second); time never goes back. */
+/*
+ * Corrects the drift of the calibration: call it about once a second; more often is harmless and does nothing. Time
+ * never goes back and stays continuous: a clock that is ahead runs slower for about as long again, one that is behind
+ * steps.
+ */
 void clock_refine(struct clock *c);
+
+/* The computation behind clock_refine: the counter read tsc when CLOCK_MONOTONIC read ns. */
+void clock_steer(struct clock *c, uint64_t tsc, uint64_t ns);
+
+/* Time at a reading of the counter; only where use_tsc. */
+static inline uint64_t clock_at_tsc(const struct clock *c, uint64_t tsc)
+{
+    return c->base_ns + (uint64_t)(((unsigned __int128)(tsc - c->base_tsc) * c->mult) >> CLOCK_SHIFT);
+}
 
 static inline uint64_t clock_gettime_ns(void)
 {
@@ -43,7 +65,7 @@ static inline uint64_t clock_now_ns(const struct clock *c)
 {
 #if defined(__x86_64__)
     if (LIKELY(c->use_tsc))
-        return c->base_ns + (uint64_t)(((unsigned __int128)(__rdtsc() - c->base_tsc) * c->mult) >> c->shift);
+        return clock_at_tsc(c, __rdtsc());
 #endif
     return clock_gettime_ns();
 }

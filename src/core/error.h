@@ -12,7 +12,10 @@ struct error_text {
     char text[ERROR_TEXT_MAX];
 };
 
-/* Writes the message of an error and returns -err, so that a caller can say `return error_set(...)`. err is positive. */
+/*
+ * Writes the message of an error and returns -err, so that a caller can say `return error_set(...)`. err is positive.
+ * et may be NULL: the code alone counts then. errno is left as it was.
+ */
 int error_set(struct error_text *et, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Name of a positive errno ("EINVAL"), "E?" when unknown. Static storage. */
