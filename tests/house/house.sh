@@ -37,7 +37,8 @@ expect run_suite__counts_tap said '^ok      L good: one$' '^ok      L good: two$
 suite bad 9 'echo ok one; echo not ok two; exit 1'
 expect run_suite__counts_failures said '^ok      L bad: one$' '^FAILED  L bad: two$' '^status 1$'
 suite skips 9 'echo skip one needs root; echo "# skip: no device"; echo "not ok 2 # SKIP two"'
-expect run_suite__counts_skips said '^SKIPPED L skips: one  -- needs root$' '^SKIPPED L skips: two  -- no dev' '^status 0$'
+expect run_suite__counts_skips said '^SKIPPED L skips: one  -- needs root$' '^SKIPPED L skips: two  -- no device$' \
+    '^status 0$'
 suite dies 9 'echo 1..2; echo ok 1 - one; kill -SEGV $$'
 expect run_suite__sees_a_crash said '^ok .* one$' '^FAILED  L dies: .whole program.  -- killed by SIGSEGV' '^status 1$'
 suite short 9 'echo 1..2; echo ok 1 - one'
