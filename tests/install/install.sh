@@ -95,6 +95,8 @@ needs_little() {
 # Every symbol that a module wants is in it or in a library that it names.
 module_is_complete() { ! ldd -r "$1" 2>&1 | grep -E 'undefined symbol|not found'; }
 
+module_exports_little() { ! nm -D --defined-only "$1" | grep -vE ' caracal_[a-z_]*$'; }
+
 soname() { readelf -d "$lib/libcaracal.so" | grep -q 'SONAME.*\[libcaracal.so.0\]'; }
 
 header_alone() {
@@ -126,7 +128,9 @@ try only_demi_is_exported only_demi_exported
 try only_demi_is_global_in_the_archive only_demi_in_archive
 try needs_only_libc_and_libyaml needs_little
 for module in "$lib"/caracal/*.so; do
-    [ ! -e "$module" ] || try "module_is_complete_$(basename "$module" .so)" module_is_complete "$module"
+    [ -e "$module" ] || continue
+    try "module_is_complete_$(basename "$module" .so)" module_is_complete "$module"
+    try "module_exports_little_$(basename "$module" .so)" module_exports_little "$module"
 done
 try soname_is_libcaracal_so_0 soname
 for h in "$prefix"/include/demi/*.h; do
