@@ -29,8 +29,9 @@ ATTR_NONNULL(1)
 extern int demi_poll(_Out_ demi_qresult_t *qr_out, _In_ demi_qtoken_t qt);
 
 /*
- * Gives an operation up: its token becomes invalid and its result, if there is one, is dropped. Bytes of a push that
- * are under way may still arrive; data of a pop is not lost, a later pop gets it. EINVAL: invalid token.
+ * Gives an operation up: its token becomes invalid and its result, if it is complete, is dropped, data included. Bytes
+ * of a push that are under way may still arrive. A pending pop that is cancelled loses nothing: a later pop gets what
+ * comes. EINVAL: invalid token.
  */
 extern int demi_cancel(_In_ demi_qtoken_t qt);
 

@@ -5,13 +5,15 @@
 #include "config_internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define NAME_MAX_CHARS 64 /* longer unknown keys are not compared */
-#define TEXT_MAX_CHARS 256
+#define NAME_MAX_CHARS  64 /* longer unknown keys are not compared */
+#define TEXT_MAX_CHARS  256
+#define READABLE_DIGITS 10000000 /* numbers below this are easier to read as they are */
 
 enum key_type { KEY_UINT, KEY_BOOL, KEY_ENUM, KEY_STR };
 
@@ -151,12 +153,31 @@ static int parse_enum(const char *text, const char *words)
     return -EINVAL;
 }
 
+/* A number as it would be written: large ones with a suffix where that is exact. */
+static void uint_text(uint64_t value, char *buf, size_t size)
+{
+    static const char suffix[] = {'\0', 'k', 'm', 'g'};
+    unsigned steps = 0;
+
+    if (value >= READABLE_DIGITS) {
+        while (steps < 3 && value % 1024 == 0) {
+            value /= 1024;
+            steps++;
+        }
+    }
+    snprintf(buf, size, "%" PRIu64 "%.1s", value, &suffix[steps]);
+}
+
 /* What a key takes, in words. */
 static void takes_text(const struct key *k, char *buf, size_t size)
 {
+    char min[24], max[24];
+
     switch (k->type) {
     case KEY_UINT:
-        snprintf(buf, size, "%llu to %llu, or with k, m, g", (unsigned long long)k->min, (unsigned long long)k->max);
+        uint_text(k->min, min, sizeof(min));
+        uint_text(k->max, max, sizeof(max));
+        snprintf(buf, size, "%s to %s", min, max);
         break;
     case KEY_BOOL:
         snprintf(buf, size, "true|false");
@@ -165,7 +186,7 @@ static void takes_text(const struct key *k, char *buf, size_t size)
         snprintf(buf, size, "%s", k->words);
         break;
     case KEY_STR:
-        snprintf(buf, size, "text shorter than %d bytes", CONFIG_STR_MAX);
+        snprintf(buf, size, "text of up to %d bytes", CONFIG_STR_MAX - 1);
         break;
     }
 }
@@ -329,7 +350,7 @@ static void value_text(const struct config *c, const struct key *k, char *buf, s
 {
     switch (k->type) {
     case KEY_UINT:
-        snprintf(buf, size, "%llu", (unsigned long long)*uint_at(c, k));
+        uint_text(*uint_at(c, k), buf, size);
         break;
     case KEY_BOOL:
         snprintf(buf, size, "%s", *bool_at(c, k) ? "true" : "false");

@@ -4,7 +4,7 @@
 #define CORE_CONFIG_KEYS_H
 
 enum idle_mode { IDLE_SPIN, IDLE_ADAPTIVE, IDLE_BLOCK };
-enum catnap_engine { ENGINE_EPOLL, ENGINE_URING };
+enum engine_kind { ENGINE_EPOLL, ENGINE_URING };
 
 /* clang-format off */
 #define CONFIG_KEYS(UINT, BOOL, ENUM, STR)                                                                             \

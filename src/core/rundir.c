@@ -153,7 +153,7 @@ int rundir_map(struct rundir_file *f, const char *dir, const char *suffix, size_
     f->fd = -1;
     f->pid = (int)getpid();
     f->bytes = bytes;
-    if (file_map(f, dir, suffix, bytes, et) == 0)
+    if (dir != NULL && file_map(f, dir, suffix, bytes, et) == 0)
         return 0;
     f->mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (f->mem != MAP_FAILED)

@@ -2,6 +2,7 @@
 /* Layout and time keeping of the trace ring: see trace.h. */
 #include "trace.h"
 
+#include <errno.h> /* program_invocation_short_name */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -67,6 +68,7 @@ void trace_init(struct trace *t, void *mem, uint32_t records, uint64_t now_ns)
     h->start_unix_ns = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
     h->start_ns = now_ns;
     h->event_count = TRACE_EVENT_MAX;
+    snprintf(h->program, sizeof(h->program), "%s", program_invocation_short_name);
     for (unsigned i = 0; i < TRACE_EVENT_MAX; i++) {
         for (unsigned j = 0; j < 3; j++)
             snprintf(h->event_name[i][j], TRACE_NAME_MAX, "%s", event_names[i][j]);

@@ -49,6 +49,7 @@ struct trace_header {
     uint64_t start_ns;
     uint64_t time_ns; /* time of the newest TIME record: at most TRACE_TIME_GAP_NS before the newest record */
     uint64_t written; /* records written in all: the next goes to written % capacity */
+    char program[TRACE_NAME_MAX];
     char event_name[TRACE_EVENT_MAX][3][TRACE_NAME_MAX]; /* event, meaning of a, meaning of b */
 };
 

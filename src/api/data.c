@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/* The data path: memory, push, pop. */
+#include "api.h"
+
+#include <demi/ext.h>
+#include <demi/libos.h>
+#include <demi/sga.h>
+#include <string.h>
+
+demi_sgarray_t demi_sgaalloc(size_t size)
+{
+    struct instance *inst = api_self.inst;
+    demi_sgarray_t sga;
+    void *obj;
+
+    memset(&sga, 0, sizeof(sga));
+    if (UNLIKELY(inst == NULL)) {
+        api_no_instance();
+        return sga;
+    }
+    obj = mem_alloc(&inst->mem, size, REF_APP);
+    if (UNLIKELY(obj == NULL)) {
+        api_fail(ENOMEM, "demi_sgaalloc(%zu): %s", size, size == 0 ? "size 0" : "over sga_limit or memory_limit");
+        return sga;
+    }
+    sga.sga_buf = obj;
+    sga.sga_numsegs = 1;
+    sga.sga_segs[0].sgaseg_buf = obj;
+    sga.sga_segs[0].sgaseg_len = (uint32_t)size;
+    return sga;
+}
+
+int demi_sgafree(demi_sgarray_t *sga)
+{
+    struct instance *inst = api_self.inst;
+
+    if (UNLIKELY(inst == NULL))
+        return api_no_instance();
+    if (UNLIKELY(sga == NULL || mem_app_free(&inst->mem, sga->sga_buf) != 0))
+        return api_fail(EINVAL, "demi_sgafree: not an array of this instance, or freed before");
+    return 0;
+}
+
+void *demi_malloc(size_t size)
+{
+    struct instance *inst = api_self.inst;
+    void *obj;
+
+    if (UNLIKELY(inst == NULL)) {
+        api_no_instance();
+        return NULL;
+    }
+    obj = mem_alloc(&inst->mem, size, REF_APP);
+    if (UNLIKELY(obj == NULL))
+        api_fail(ENOMEM, "demi_malloc(%zu): %s", size, size == 0 ? "size 0" : "over sga_limit or memory_limit");
+    return obj;
+}
+
+int demi_free(void *ptr)
+{
+    struct instance *inst = api_self.inst;
+
+    if (UNLIKELY(inst == NULL))
+        return api_no_instance();
+    if (UNLIKELY(mem_app_free(&inst->mem, ptr) != 0))
+        return api_fail(EINVAL, "demi_free: not memory of demi_malloc in this thread, or freed before");
+    return 0;
+}
+
+void *api_check_sga(struct instance *inst, const demi_sgarray_t *sga)
+{
+    const char *from, *ptr;
+    size_t room;
+
+    if (sga == NULL || sga->sga_buf == NULL || sga->sga_numsegs != 1) {
+        api_fail(EINVAL, "push: no scatter-gather array, or one without a segment");
+        return NULL;
+    }
+    if (UNLIKELY(!mem_is_app_object(&inst->mem, sga->sga_buf))) {
+        api_fail(EINVAL, "push: the array was freed, or is not of this instance");
+        return NULL;
+    }
+    from = sga->sga_buf;
+    room = mem_room(from);
+    if (UNLIKELY((*mem_ref_word(from) & REF_EXTERN) != 0)) {
+        const struct mem_extern *x = sga->sga_buf;
+
+        from = x->ptr;
+        room = x->len;
+    }
+    ptr = sga->sga_segs[0].sgaseg_buf;
+    if (UNLIKELY(ptr < from || sga->sga_segs[0].sgaseg_len > room ||
+                 (size_t)(ptr - from) > room - sga->sga_segs[0].sgaseg_len || sga->sga_segs[0].sgaseg_len == 0)) {
+        api_fail(EINVAL, "push: a segment of %u bytes is empty or leaves its buffer", sga->sga_segs[0].sgaseg_len);
+        return NULL;
+    }
+    return sga->sga_buf;
+}
+
+static int fail_no_slot(const char *call)
+{
+    return api_fail(ENOMEM, "%s: max_operations are outstanding", call);
+}
+
+/* Starts the push of an sga whose object is obj. dest is NULL or the datagram's destination. */
+static int start_push(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const demi_sgarray_t *sga,
+                      const struct sockaddr *dest, socklen_t size)
+{
+    struct op *op = op_issue(inst, q, DEMI_OPC_PUSH);
+    int err;
+
+    if (UNLIKELY(op == NULL))
+        return fail_no_slot("push");
+    op->obj = sga->sga_buf;
+    mem_ref(op->obj);
+    op->ptr = sga->sga_segs[0].sgaseg_buf;
+    op->len = sga->sga_segs[0].sgaseg_len;
+    op->args.in.sin_family = AF_UNSPEC;
+    if (dest != NULL)
+        memcpy(&op->args, dest, size);
+    *qt_out = op->token; /* first: a push that completes and whose slot is reused at once must not change it */
+    err = q->ops->push(inst, q, op);
+    if (LIKELY(err == 0))
+        return 0;
+    op_drop(inst, op);
+    op_free(&inst->ops, op);
+    return api_fail_libos(inst, "push", err);
+}
+
+int demi_push(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga)
+{
+    struct instance *inst = api_self.inst;
+    struct queue *q;
+
+    if (UNLIKELY(inst == NULL))
+        return api_no_instance();
+    if (UNLIKELY(qt_out == NULL))
+        return api_fail(EINVAL, "demi_push: no place for the token");
+    if (UNLIKELY(api_check_sga(inst, sga) == NULL))
+        return EINVAL;
+    q = api_queue(inst, qd);
+    if (UNLIKELY(q == NULL))
+        return api_fail(EBADF, "demi_push: queue %d is not open", qd);
+    if (UNLIKELY(q->status != QUEUE_CONNECTED))
+        return api_fail(ENOTCONN, "demi_push: queue %d is not connected", qd);
+    return start_push(inst, q, qt_out, sga, NULL, 0);
+}
+
+int demi_pushto(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga, const struct sockaddr *dest, socklen_t size)
+{
+    struct instance *inst = api_self.inst;
+    struct queue *q;
+    int err;
+
+    if (UNLIKELY(inst == NULL))
+        return api_no_instance();
+    if (UNLIKELY(qt_out == NULL))
+        return api_fail(EINVAL, "demi_pushto: no place for the token");
+    if (UNLIKELY(api_check_sga(inst, sga) == NULL))
+        return EINVAL;
+    err = api_check_address("demi_pushto", dest, size);
+    if (UNLIKELY(err != 0))
+        return err;
+    q = api_queue(inst, qd);
+    if (UNLIKELY(q == NULL))
+        return api_fail(EBADF, "demi_pushto: queue %d is not open", qd);
+    if (UNLIKELY(q->type != SOCK_DGRAM))
+        return api_fail(ENOTSUP, "demi_pushto: queue %d has no datagrams", qd);
+    if (UNLIKELY(dest->sa_family != q->domain))
+        return api_fail(EINVAL, "demi_pushto: the address's family is not the socket's");
+    return start_push(inst, q, qt_out, sga, dest, size);
+}
+
+static size_t gather_total(const struct iovec *iov, int n)
+{
+    size_t total = 0;
+
+    for (int i = 0; i < n; i++) {
+        if (iov[i].iov_len > SIZE_MAX - total || (iov[i].iov_len > 0 && iov[i].iov_base == NULL))
+            return SIZE_MAX;
+        total += iov[i].iov_len;
+    }
+    return total;
+}
+
+/* All segments copied into one object; the operation holds it. */
+static int gather_copy(struct instance *inst, struct op *op, const struct iovec *iov, int n, size_t total)
+{
+    char *to = mem_alloc(&inst->mem, total, 1);
+
+    if (to == NULL)
+        return -ENOMEM;
+    op->obj = to;
+    op->ptr = to;
+    for (int i = 0; i < n; i++) {
+        if (iov[i].iov_len > 0)
+            memcpy(to, iov[i].iov_base, iov[i].iov_len);
+        to += iov[i].iov_len;
+    }
+    return 0;
+}
+
+/* A reference on each segment that lies in our memory, a copy of each that does not. */
+static int gather_refer(struct instance *inst, struct op *op, const struct iovec *iov, int n, size_t total)
+{
+    struct gather *g = mem_alloc(&inst->mem, sizeof(*g) + (size_t)n * sizeof(g->seg[0]), 1);
+
+    if (g == NULL)
+        return -ENOMEM;
+    g->count = 0;
+    g->total = total;
+    op->args.gather = g;
+    op->flags |= OP_GATHER;
+    for (int i = 0; i < n; i++) {
+        struct gather_seg *seg = &g->seg[g->count];
+
+        if (iov[i].iov_len == 0)
+            continue;
+        seg->ptr = iov[i].iov_base;
+        seg->len = iov[i].iov_len;
+        seg->obj = mem_find(&inst->mem, seg->ptr, seg->len);
+        if (seg->obj != NULL) {
+            mem_ref(seg->obj);
+        } else {
+            seg->obj = mem_alloc(&inst->mem, seg->len, 1);
+            if (seg->obj == NULL)
+                return -ENOMEM;
+            seg->ptr = memcpy(seg->obj, iov[i].iov_base, seg->len);
+        }
+        g->count++;
+    }
+    return 0;
+}
+
+int demi_pushv(demi_qtoken_t *qt_out, int qd, const struct iovec *iov, int num_iov)
+{
+    struct instance *inst = api_self.inst;
+    size_t total;
+    struct queue *q;
+    struct op *op;
+    int err;
+
+    if (UNLIKELY(inst == NULL))
+        return api_no_instance();
+    if (qt_out == NULL || iov == NULL || num_iov < 1)
+        return api_fail(EINVAL, "demi_pushv: NULL or no segments");
+    total = gather_total(iov, num_iov);
+    if (total == 0 || total == SIZE_MAX)
+        return api_fail(EINVAL, "demi_pushv: %s", total == 0 ? "no bytes" : "a segment is NULL, or lengths overflow");
+    if (total > inst->config.sga_limit)
+        return api_fail(EMSGSIZE, "demi_pushv: %zu bytes are over sga_limit", total);
+    q = api_queue(inst, qd);
+    if (q == NULL)
+        return api_fail(EBADF, "demi_pushv: queue %d is not open", qd);
+    if (q->status != QUEUE_CONNECTED)
+        return api_fail(ENOTCONN, "demi_pushv: queue %d is not connected", qd);
+    op = op_issue(inst, q, DEMI_OPC_PUSH);
+    if (op == NULL)
+        return fail_no_slot("demi_pushv");
+    op->len = (uint32_t)total;
+    op->args.in.sin_family = AF_UNSPEC;
+    *qt_out = op->token;
+    err = q->ops->gathers && total >= inst->config.zero_copy_threshold ? gather_refer(inst, op, iov, num_iov, total)
+                                                                       : gather_copy(inst, op, iov, num_iov, total);
+    if (err == 0)
+        err = q->ops->push(inst, q, op);
+    if (err == 0)
+        return 0;
+    op_drop(inst, op);
+    op_free(&inst->ops, op);
+    return api_fail_libos(inst, "demi_pushv", err);
+}
+
+static int start_pop(const char *call, demi_qtoken_t *qt_out, int qd, size_t max_bytes)
+{
+    struct instance *inst = api_self.inst;
+    struct queue *q;
+    struct op *op;
+    int err;
+
+    if (UNLIKELY(inst == NULL))
+        return api_no_instance();
+    if (UNLIKELY(qt_out == NULL))
+        return api_fail(EINVAL, "%s: no place for the token", call);
+    q = api_queue(inst, qd);
+    if (UNLIKELY(q == NULL))
+        return api_fail(EBADF, "%s: queue %d is not open", call, qd);
+    if (UNLIKELY(q->status != QUEUE_CONNECTED && !(q->type == SOCK_DGRAM && q->status == QUEUE_BOUND))) {
+        if (q->type == SOCK_DGRAM)
+            return api_fail(EDESTADDRREQ, "%s: datagram queue %d is not bound", call, qd);
+        return api_fail(ENOTCONN, "%s: queue %d is not connected", call, qd);
+    }
+    op = op_issue(inst, q, DEMI_OPC_POP);
+    if (UNLIKELY(op == NULL))
+        return fail_no_slot(call);
+    op->len = max_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)max_bytes;
+    memset(&op->args.in, 0, sizeof(op->args.in));
+    *qt_out = op->token;
+    err = q->ops->pop(inst, q, op);
+    if (LIKELY(err == 0))
+        return 0;
+    op_free(&inst->ops, op);
+    return api_fail_libos(inst, call, err);
+}
+
+int demi_pop(demi_qtoken_t *qt_out, int qd)
+{
+    return start_pop("demi_pop", qt_out, qd, 0);
+}
+
+int demi_pop_n(demi_qtoken_t *qt_out, int qd, size_t max_bytes)
+{
+    if (UNLIKELY(max_bytes == 0 && api_self.inst != NULL))
+        return api_fail(EINVAL, "demi_pop_n: at most 0 bytes");
+    return start_pop("demi_pop_n", qt_out, qd, max_bytes);
+}
+
+int demi_sga_source(const demi_sgarray_t *sga, struct sockaddr *addr, socklen_t *addrlen)
+{
+    struct instance *inst = api_self.inst;
+    const struct mem_meta *meta;
+
+    if (inst == NULL)
+        return api_no_instance();
+    if (sga == NULL || addr == NULL || addrlen == NULL || !mem_is_app_object(&inst->mem, sga->sga_buf))
+        return api_fail(EINVAL, "demi_sga_source: NULL, or not a live array of this instance");
+    if ((*mem_ref_word(sga->sga_buf) & REF_META) == 0)
+        return api_fail(ENOTSUP, "demi_sga_source: not a popped datagram");
+    meta = sga->sga_buf;
+    if (*addrlen < meta->addr_len)
+        return api_fail(EINVAL, "demi_sga_source: the address takes %u bytes", meta->addr_len);
+    memcpy(addr, meta->addr, meta->addr_len);
+    *addrlen = meta->addr_len;
+    return 0;
+}

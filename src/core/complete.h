@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* An operation's way: issued, linked to its queue, completed, taken by a wait. */
+#ifndef CORE_COMPLETE_H
+#define CORE_COMPLETE_H
+
+#include "instance.h"
+
+#include <string.h>
+
+/* Starts an operation on q. NULL: all slots are taken (counted). */
+static inline struct op *op_issue(struct instance *inst, struct queue *q, enum demi_opcode opcode)
+{
+    struct op *op = op_alloc(&inst->ops);
+
+    if (UNLIKELY(op == NULL)) {
+        COUNT(inst, ops_full);
+        return NULL;
+    }
+    op->queue = q;
+    op->qd = q->qd;
+    op->opcode = (uint8_t)opcode;
+    op->cls = SCHED_APPLICATION;
+    op->hint = inst->last_offset;
+    op->obj = NULL;
+    op->done = 0;
+    return op;
+}
+
+/* The common end of op_complete and op_fail: into the list of results. */
+static inline void op_finish(struct instance *inst, struct op *op)
+{
+    assert(op->state == OP_PENDING);
+    op->state = OP_DONE;
+    op->queue->done_count++;
+    op_list_add(&inst->ops, &inst->ops.done, op);
+    inst->ops.done_count++;
+}
+
+/* A push is complete: the object's reference goes, unless the libOS took it over (op->obj NULL). */
+static inline void op_complete_push(struct instance *inst, struct op *op)
+{
+    trace_add(&inst->trace, TRACE_PUSH, 0, (uint32_t)op->qd, op->len);
+    COUNT(inst, pushes);
+    COUNT_ADD(inst, push_bytes, op->len);
+    if (op->obj != NULL)
+        mem_unref(&inst->mem, op->obj);
+    op->obj = NULL;
+    op_finish(inst, op);
+}
+
+/*
+ * A pop is complete with len bytes at ptr in obj, on which the operation holds one reference; obj NULL: the end of the
+ * stream. When the result is taken the reference becomes the application's ownership.
+ */
+static inline void op_complete_pop(struct instance *inst, struct op *op, void *obj, char *ptr, uint32_t len)
+{
+    op->obj = obj;
+    op->ptr = ptr;
+    op->len = len;
+    trace_add(&inst->trace, TRACE_POP, 0, (uint32_t)op->qd, len);
+    COUNT(inst, pops);
+    COUNT_ADD(inst, pop_bytes, len);
+    op_finish(inst, op);
+}
+
+/* An accept made the queue new_qd with its peer in op->args, or a connect succeeded. */
+void op_complete_accept(struct instance *inst, struct op *op, int32_t new_qd);
+void op_complete_connect(struct instance *inst, struct op *op);
+
+/* The operation failed with a positive errno; what it held is let go. */
+void op_fail(struct instance *inst, struct op *op, int err);
+
+/* Lets go of the object or the segments an operation holds. */
+void op_drop(struct instance *inst, struct op *op);
+
+/* Links a pending operation into one of its queue's lists, and takes it out again. */
+static inline void op_pend(struct instance *inst, struct op_list *list, struct op *op)
+{
+    op_list_add(&inst->ops, list, op);
+}
+
+static inline void op_unpend(struct instance *inst, struct op_list *list, struct op *op)
+{
+    op_list_remove(&inst->ops, list, op);
+}
+
+/* Which list of its queue a pending operation is in. */
+static inline struct op_list *op_list_of(struct op *op)
+{
+    return op->opcode == DEMI_OPC_POP || op->opcode == DEMI_OPC_ACCEPT ? &op->queue->pops : &op->queue->pushes;
+}
+
+/* Takes a completed operation out of the list of results without a trace of it: its result is dropped. */
+void op_discard(struct instance *inst, struct op *op);
+
+/* Ends a pending operation nobody wants any more. */
+void op_abandon(struct instance *inst, struct op *op);
+
+/* Runs what a lazy operation has left to do before its result may be seen. */
+static inline void op_settle(struct instance *inst, struct op *op)
+{
+    if (UNLIKELY((op->flags & OP_LAZY) != 0)) {
+        op->flags &= (uint8_t)~OP_LAZY;
+        op->resume(inst, op);
+    }
+}
+
+/* Takes a completed operation out of the list of results. */
+static inline void op_undone(struct instance *inst, struct op *op)
+{
+    assert(op->state == OP_DONE);
+    op_list_remove(&inst->ops, &inst->ops.done, op);
+    inst->ops.done_count--;
+    if (LIKELY(op->queue != NULL))
+        op->queue->done_count--;
+}
+
+/* Hands the result of a completed operation to the application and frees the operation. */
+static inline void op_take(struct instance *inst, struct op *op, demi_qresult_t *qr)
+{
+    op_settle(inst, op);
+    op_undone(inst, op);
+    memset(qr, 0, sizeof(*qr));
+    qr->qr_opcode = op->opcode;
+    qr->qr_qd = op->qd;
+    qr->qr_qt = op->token;
+    if (UNLIKELY(op->err != 0)) {
+        qr->qr_opcode = DEMI_OPC_FAILED;
+        qr->qr_ret = op->err;
+    } else if (op->opcode == DEMI_OPC_POP) {
+        if (LIKELY(op->obj != NULL)) {
+            mem_give(op->obj);
+            qr->qr_value.sga.sga_buf = op->obj;
+            qr->qr_value.sga.sga_numsegs = 1;
+            qr->qr_value.sga.sga_segs[0].sgaseg_buf = op->ptr;
+            qr->qr_value.sga.sga_segs[0].sgaseg_len = op->len;
+            qr->qr_value.sga.sga_addr = op->args.in;
+        }
+    } else if (op->opcode == DEMI_OPC_ACCEPT) {
+        qr->qr_value.ares.qd = (int32_t)op->done;
+        qr->qr_value.ares.addr = op->args.in;
+    }
+    op_free(&inst->ops, op);
+}
+
+/* A background job: resume runs when woken, in class cls. NULL: all slots are taken. */
+struct op *task_new(struct instance *inst, co_fn *resume, enum sched_class cls);
+void task_free(struct instance *inst, struct op *task);
+
+#endif /* CORE_COMPLETE_H */

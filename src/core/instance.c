@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* Making and ending an instance, its turn, and how it sleeps. */
+#include "instance.h"
+
+#include "complete.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* Marks an epoll event that only wakes; a queue's event carries its descriptor. */
+#define EVENT_WAKEUP UINT64_MAX
+
+/* A counter page or ring nobody else sees. */
+static int map_private(struct rundir_file *f, size_t bytes)
+{
+    void *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (mem == MAP_FAILED)
+        return -ENOMEM;
+    *f = (struct rundir_file){.mem = mem, .bytes = bytes, .fd = -1};
+    return 0;
+}
+
+static int open_files(struct instance *inst)
+{
+    const struct config *cfg = &inst->config;
+    uint32_t records = 1024;
+    int err;
+
+    rundir_prune(cfg->run_dir);
+    err = cfg->stat ? rundir_map(&inst->stat_file, cfg->run_dir, "stat", sizeof(struct stat_page), &inst->error)
+                    : map_private(&inst->stat_file, sizeof(struct stat_page));
+    if (err < 0)
+        return err;
+    inst->stat = inst->stat_file.mem;
+    stat_page_init(inst->stat, inst->net->name, program_invocation_short_name);
+    if (!cfg->trace)
+        return 0;
+    while (records < cfg->trace_records)
+        records *= 2;
+    err = rundir_map(&inst->trace_file, cfg->run_dir, "trace", trace_bytes(records), &inst->error);
+    if (err < 0)
+        return err;
+    trace_init(&inst->trace, inst->trace_file.mem, records, inst->now_ns);
+    trace_set_time(&inst->trace, inst->now_ns);
+    trace_add(&inst->trace, TRACE_INIT, 0, 0, 0);
+    return 0;
+}
+
+static int make_parts(struct instance *inst)
+{
+    const struct config *cfg = &inst->config;
+    int err;
+
+    err = op_slab_init(&inst->ops, (uint32_t)cfg->max_operations);
+    if (err == 0)
+        err = sched_init(&inst->sched, (uint32_t)cfg->max_operations);
+    if (err == 0)
+        err = queue_table_init(&inst->queues, (uint32_t)cfg->max_queues);
+    if (err == 0)
+        err = mem_init(&inst->mem, cfg->memory_limit, cfg->sga_limit, inst->net->shared_memory);
+    if (err != 0)
+        return error_set(&inst->error, -err, "no memory for the instance's tables");
+    inst->epfd = epoll_create1(EPOLL_CLOEXEC);
+    if (inst->epfd < 0)
+        return error_set(&inst->error, errno, "epoll_create1: %s", strerror(errno));
+    return 0;
+}
+
+struct instance *instance_new(const struct libos *net, const struct config *cfg, int *err, struct error_text *et)
+{
+    struct instance *inst = aligned_alloc(CACHE_LINE, (sizeof(*inst) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
+
+    if (inst == NULL) {
+        *err = error_set(et, ENOMEM, "no memory for an instance");
+        return NULL;
+    }
+    memset(inst, 0, sizeof(*inst));
+    inst->epfd = inst->timerfd = -1;
+    inst->mem.fd = -1;
+    inst->net = net;
+    inst->config = *cfg;
+    clock_init(&inst->clock, !cfg->tsc);
+    inst->now_ns = inst->tick_ns = inst->refine_ns = clock_now_ns(&inst->clock);
+    timer_wheel_init(&inst->timers, inst->now_ns);
+    *err = make_parts(inst);
+    if (*err == 0)
+        *err = open_files(inst);
+    if (*err == 0)
+        *err = net->init(inst);
+    if (*err == 0)
+        return inst;
+    *et = inst->error;
+    inst->net = NULL; /* its init left nothing behind */
+    instance_free(inst);
+    return NULL;
+}
+
+static void close_everything(struct instance *inst)
+{
+    for (uint32_t i = 0; i < inst->queues.carved; i++)
+        if (inst->queues.queues[i].ops != NULL)
+            instance_close_queue(inst, &inst->queues.queues[i]);
+    while (!op_list_is_empty(&inst->ops.done))
+        op_discard(inst, op_list_first(&inst->ops, &inst->ops.done));
+}
+
+void instance_free(struct instance *inst)
+{
+    if (inst->net != NULL) {
+        close_everything(inst);
+        inst->net->fini(inst);
+        trace_add(&inst->trace, TRACE_FINI, 0, 0, 0);
+    }
+    if (inst->timerfd >= 0)
+        close(inst->timerfd);
+    if (inst->epfd >= 0)
+        close(inst->epfd);
+    rundir_unmap(&inst->stat_file, false);
+    rundir_unmap(&inst->trace_file, inst->config.trace_keep);
+    mem_fini(&inst->mem);
+    queue_table_fini(&inst->queues);
+    sched_fini(&inst->sched);
+    op_slab_fini(&inst->ops);
+    free(inst);
+}
+
+int instance_add_poller(struct instance *inst, co_fn *resume, bool (*arm)(struct instance *),
+                        void (*disarm)(struct instance *))
+{
+    struct op *task;
+
+    assert(inst->poller_count < INSTANCE_POLLERS);
+    task = task_new(inst, resume, SCHED_FASTPATH);
+    if (task == NULL)
+        return -ENOMEM;
+    inst->pollers[inst->poller_count++] = (struct poller){task, arm, disarm};
+    sched_wake(&inst->sched, task);
+    return 0;
+}
+
+/* Once a millisecond: levels that others read, drift of the clock. */
+static void keep_house(struct instance *inst)
+{
+    uint64_t *v = inst->stat->value;
+
+    inst->tick_ns = inst->now_ns;
+    v[CTR_ops_now] = inst->ops.used;
+    v[CTR_queues_now] = inst->queues.used;
+    v[CTR_memory_now] = inst->mem.bytes_used;
+    v[CTR_superblocks_now] = inst->mem.blocks_used;
+    v[CTR_memory_full] = inst->mem.refused;
+    if (inst->now_ns - inst->refine_ns > NS_PER_S) {
+        inst->refine_ns = inst->now_ns;
+        clock_refine(&inst->clock);
+    }
+}
+
+void instance_look_at_clock(struct instance *inst)
+{
+    inst->now_ns = clock_now_ns(&inst->clock);
+    trace_set_time(&inst->trace, inst->now_ns);
+    if (timer_pending(&inst->timers, inst->now_ns))
+        COUNT_ADD(inst, timers_fired, timer_advance(&inst->timers, inst->now_ns, 64));
+    if (UNLIKELY(inst->now_ns - inst->tick_ns >= INSTANCE_TICK_NS)) {
+        keep_house(inst);
+        if (inst->event_queues == 0)
+            instance_events(inst, 0);
+    }
+}
+
+void instance_turn(struct instance *inst)
+{
+    COUNT(inst, polls);
+    if (!sched_is_idle(&inst->sched, SCHED_APPLICATION))
+        COUNT_ADD(inst, resumes, sched_turn(inst, SCHED_APPLICATION));
+    if (!sched_is_idle(&inst->sched, SCHED_BACKGROUND))
+        COUNT_ADD(inst, resumes, sched_turn(inst, SCHED_BACKGROUND));
+    sched_turn(inst, SCHED_FASTPATH);
+}
+
+static bool arm_pollers(struct instance *inst, uint32_t *armed)
+{
+    for (*armed = 0; *armed < inst->poller_count; ++*armed) {
+        const struct poller *p = &inst->pollers[*armed];
+
+        if (p->arm != NULL && !p->arm(inst))
+            return false;
+    }
+    return true;
+}
+
+void instance_sleep(struct instance *inst, uint64_t deadline_ns)
+{
+    uint64_t timer_ns = timer_next_ns(&inst->timers), from = inst->now_ns, timeout;
+    uint32_t armed;
+
+    if (timer_ns < deadline_ns)
+        deadline_ns = timer_ns;
+    if (!sched_is_idle(&inst->sched, SCHED_APPLICATION) || !sched_is_idle(&inst->sched, SCHED_BACKGROUND))
+        return;
+    timeout = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns > from ? deadline_ns - from : 0;
+    if (arm_pollers(inst, &armed) && timeout != 0) {
+        COUNT(inst, sleeps);
+        trace_add(&inst->trace, TRACE_SLEEP, 0, timeout == UINT64_MAX ? 0 : (uint32_t)(timeout / NS_PER_US), 0);
+        keep_house(inst);
+        instance_events(inst, timeout);
+        instance_look_at_clock(inst);
+        trace_add(&inst->trace, TRACE_WAKE, 0, (uint32_t)((inst->now_ns - from) / NS_PER_US), 0);
+    }
+    while (armed-- > 0)
+        if (inst->pollers[armed].disarm != NULL)
+            inst->pollers[armed].disarm(inst);
+}
+
+int instance_share_epfd(struct instance *inst)
+{
+    int err;
+
+    if (inst->timerfd >= 0)
+        return 0;
+    inst->timerfd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (inst->timerfd < 0)
+        return error_set(&inst->error, errno, "timerfd_create: %s", strerror(errno));
+    err = instance_watch_wakeup(inst, inst->timerfd);
+    if (err == 0)
+        return 0;
+    close(inst->timerfd);
+    inst->timerfd = -1;
+    return err;
+}
+
+bool instance_arm_foreign(struct instance *inst)
+{
+    uint64_t at = timer_next_ns(&inst->timers);
+    struct itimerspec when = {0};
+    uint32_t armed;
+
+    if (!sched_is_idle(&inst->sched, SCHED_APPLICATION) || !sched_is_idle(&inst->sched, SCHED_BACKGROUND))
+        return false;
+    if (at != UINT64_MAX) {
+        when.it_value.tv_sec = (time_t)(at / NS_PER_S);
+        when.it_value.tv_nsec = (long)(at % NS_PER_S) + 1;
+    }
+    timerfd_settime(inst->timerfd, TFD_TIMER_ABSTIME, &when, NULL);
+    return arm_pollers(inst, &armed);
+}
+
+static int epoll_for(int epfd, struct epoll_event *ev, uint64_t timeout_ns)
+{
+    struct timespec ts;
+
+    if (timeout_ns == 0)
+        return epoll_wait(epfd, ev, INSTANCE_EVENTS, 0);
+    if (timeout_ns == UINT64_MAX)
+        return epoll_wait(epfd, ev, INSTANCE_EVENTS, -1);
+    ts.tv_sec = (time_t)(timeout_ns / NS_PER_S);
+    ts.tv_nsec = (long)(timeout_ns % NS_PER_S);
+    return epoll_pwait2(epfd, ev, INSTANCE_EVENTS, &ts, NULL);
+}
+
+void instance_events(struct instance *inst, uint64_t timeout_ns)
+{
+    struct epoll_event ev[INSTANCE_EVENTS];
+    int n = epoll_for(inst->epfd, ev, timeout_ns);
+
+    COUNT(inst, syscalls);
+    for (int i = 0; i < n; i++) {
+        struct queue *q;
+
+        if (ev[i].data.u64 == EVENT_WAKEUP)
+            continue;
+        q = queue_lookup(&inst->queues, (int32_t)ev[i].data.u64);
+        if (q != NULL) /* closed by an event before it, else */
+            q->ops->event(inst, q, ev[i].events);
+    }
+}
+
+int instance_watch(struct instance *inst, struct queue *q, uint32_t events)
+{
+    struct epoll_event ev = {.events = events, .data.u64 = (uint32_t)q->qd};
+
+    return epoll_ctl(inst->epfd, EPOLL_CTL_ADD, q->fd, &ev) == 0 ? 0 : -errno;
+}
+
+int instance_watch_wakeup(struct instance *inst, int fd)
+{
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.u64 = EVENT_WAKEUP};
+
+    return epoll_ctl(inst->epfd, EPOLL_CTL_ADD, fd, &ev) == 0 ? 0 : -errno;
+}
+
+static void discard_done(struct instance *inst, struct queue *q)
+{
+    struct op *op = op_list_first(&inst->ops, &inst->ops.done), *next;
+
+    for (; op != NULL && q->done_count > 0; op = next) {
+        next = op->next == OP_NIL ? NULL : op_at(&inst->ops, op->next);
+        if (op->queue == q)
+            op_discard(inst, op);
+    }
+}
+
+static void fail_pending(struct instance *inst, struct op_list *list)
+{
+    while (!op_list_is_empty(list)) {
+        struct op *op = op_list_first(&inst->ops, list);
+
+        op_abandon(inst, op);
+        op_fail(inst, op, ECANCELED);
+        op->queue->done_count--;
+        op->queue = NULL; /* the result outlives the queue */
+    }
+}
+
+void instance_close_queue(struct instance *inst, struct queue *q)
+{
+    discard_done(inst, q);
+    fail_pending(inst, &q->pushes);
+    fail_pending(inst, &q->pops);
+    trace_add(&inst->trace, TRACE_CLOSE, 0, (uint32_t)q->qd, 0);
+    q->ops->close(inst, q);
+    queue_free(&inst->queues, q);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An instance: everything one thread has. The core keeps no state elsewhere, so that several instances live beside each
+ * other in a process and a back end that was loaded as a module works on the caller's.
+ */
+#ifndef CORE_INSTANCE_H
+#define CORE_INSTANCE_H
+
+#include "base.h"
+#include "clock.h"
+#include "config.h"
+#include "counter.h"
+#include "error.h"
+#include "mem.h"
+#include "op.h"
+#include "queue.h"
+#include "rundir.h"
+#include "sched.h"
+#include "timer.h"
+#include "trace.h"
+
+#define INSTANCE_POLLERS 8   /* libOSes an instance can poll */
+#define INSTANCE_EVENTS  256 /* descriptors one look at epoll can report */
+#define INSTANCE_TICK_NS NS_PER_MS
+
+/* A libOS: how its queues are made. name is what LIBOS says. */
+struct libos {
+    const char *name;
+    const char *what;                   /* one line for demi doctor */
+    bool shared_memory;                 /* its buffers must be visible to other processes */
+    int (*init)(struct instance *inst); /* negative errno and a text; leaves nothing behind on failure */
+    void (*fini)(struct instance *inst);
+    int (*socket)(struct instance *inst, struct queue *q); /* q->domain and q->type are set; sets q->ops */
+};
+
+/* What a device needs to be polled and slept on. */
+struct poller {
+    struct op *task; /* the coroutine that polls it, in the fast-path class */
+    /* Sleep is near: ask the device to wake the instance's epoll descriptor. false: there is work, do not sleep. */
+    bool (*arm)(struct instance *inst);
+    void (*disarm)(struct instance *inst);
+};
+
+struct instance {
+    struct op_slab ops;
+    struct sched sched;
+    struct stat_page *stat;
+    struct trace trace;
+    int32_t last_offset;   /* of the last result of wait_any: where the next token is likely to be put */
+    uint32_t event_queues; /* queues whose descriptor must be looked at in every turn */
+    uint64_t now_ns;       /* time of the last turn that looked */
+    uint64_t tick_ns;      /* time of the last housekeeping */
+    uint64_t refine_ns;
+    struct mem mem;
+    struct queue_table queues;
+    struct timer_wheel timers;
+    struct clock clock;
+    int epfd;    /* everything that can wake a sleeping wait is in it */
+    int timerfd; /* wakes a foreign event loop for our timers; made by demi_eventfd */
+    struct poller pollers[INSTANCE_POLLERS];
+    uint32_t poller_count;
+    const struct libos *net; /* serves demi_socket */
+    void *net_state;
+    struct config config;
+    struct rundir_file stat_file, trace_file;
+    struct error_text error;
+};
+
+#define COUNT_ADD(inst, name, n) ((inst)->stat->value[CTR_##name] += (n))
+#define COUNT(inst, name)        COUNT_ADD(inst, name, 1)
+
+/*
+ * Makes an instance for the libOS net with the settings in cfg. NULL on failure, with the negative errno in *err and
+ * the text in et.
+ */
+struct instance *instance_new(const struct libos *net, const struct config *cfg, int *err, struct error_text *et);
+
+/* Closes every queue and frees everything. */
+void instance_free(struct instance *inst);
+
+/* Adds a device. resume is called once a turn as a coroutine of the fast path. -ENOMEM. */
+int instance_add_poller(struct instance *inst, co_fn *resume, bool (*arm)(struct instance *),
+                        void (*disarm)(struct instance *));
+
+/* One turn: application, background, fast path, and now and then the clock, timers and housekeeping. */
+void instance_turn(struct instance *inst);
+
+/* Reads the clock, fires timers, keeps house. */
+void instance_look_at_clock(struct instance *inst);
+
+/* Sleeps until a device or a timer has something, or deadline_ns (UINT64_MAX: none). */
+void instance_sleep(struct instance *inst, uint64_t deadline_ns);
+
+/* Looks at the epoll descriptor for up to timeout_ns (UINT64_MAX: for ever) and hands events to their queues. */
+void instance_events(struct instance *inst, uint64_t timeout_ns);
+
+/* Prepares epfd for a foreign event loop (makes the timer descriptor). Negative errno. */
+int instance_share_epfd(struct instance *inst);
+
+/* The foreign loop is about to sleep on epfd. false: there is work already. */
+bool instance_arm_foreign(struct instance *inst);
+
+/* Adds a descriptor to what wakes the instance: events go to q->ops->event. Negative errno. */
+int instance_watch(struct instance *inst, struct queue *q, uint32_t events);
+
+/* Adds a descriptor that only wakes (edge-triggered; nobody reads it). Negative errno. */
+int instance_watch_wakeup(struct instance *inst, int fd);
+
+/* Closes a queue: pending operations complete with ECANCELED, completed ones nobody waited for are freed. */
+void instance_close_queue(struct instance *inst, struct queue *q);
+
+#endif /* CORE_INSTANCE_H */

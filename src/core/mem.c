@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* Superblock memory: the rare paths. The common ones are in the header. */
+#include "mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void class_table_init(struct mem *m)
+{
+    uint32_t bytes = 64;
+    unsigned cls = 0, step = 0;
+
+    /* 64, 128, 192, 256, 384, 512, 768, ...: two a power of two */
+    while (cls < MEM_CLASS_MAX && bytes <= MEM_CLASS_LIMIT) {
+        m->class_bytes[cls++] = bytes;
+        if (bytes < 128)
+            bytes = 128;
+        else if ((bytes & (bytes - 1)) == 0)
+            bytes += bytes / 2;
+        else
+            bytes += bytes / 3;
+    }
+    for (cls = 0; step < MEM_SMALL_TABLE; step++) {
+        if (step * 64 > m->class_bytes[cls])
+            cls++;
+        m->class_of[step] = (uint8_t)cls;
+    }
+}
+
+static void *region_map(struct mem *m, size_t bytes, bool shared)
+{
+    void *p;
+
+    m->fd = -1;
+    if (!shared) {
+        p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        return p == MAP_FAILED ? NULL : p;
+    }
+    m->fd = memfd_create("caracal", MFD_CLOEXEC);
+    if (m->fd < 0)
+        return NULL;
+    p = ftruncate(m->fd, (off_t)bytes) == 0
+            ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->fd, 0)
+            : MAP_FAILED;
+    if (p != MAP_FAILED)
+        return p;
+    close(m->fd);
+    m->fd = -1;
+    return NULL;
+}
+
+int mem_init(struct mem *m, size_t limit, size_t object_max, bool shared)
+{
+    size_t region = limit & ~(SUPERBLOCK_BYTES - 1);
+
+    memset(m, 0, sizeof(*m));
+    m->fd = -1;
+    class_table_init(m);
+    if (region < 8 * SUPERBLOCK_BYTES)
+        region = 8 * SUPERBLOCK_BYTES;
+    /* where address space is short (ulimit -v), a smaller region is better than none */
+    for (;;) {
+        m->map_bytes = region + SUPERBLOCK_BYTES;
+        m->map = region_map(m, m->map_bytes, shared);
+        if (m->map != NULL || region / 2 < 8 * SUPERBLOCK_BYTES)
+            break;
+        region = (region / 2) & ~(SUPERBLOCK_BYTES - 1);
+    }
+    if (m->map == NULL)
+        return -ENOMEM;
+    m->base = (char *)(((uintptr_t)m->map + SUPERBLOCK_BYTES - 1) & ~(SUPERBLOCK_BYTES - 1));
+    m->region = region;
+    m->blocks = (uint32_t)(region >> SUPERBLOCK_SHIFT);
+    m->object_max = object_max;
+    m->owner = calloc(m->blocks, sizeof(*m->owner));
+    if (m->owner == NULL) {
+        mem_fini(m);
+        return -ENOMEM;
+    }
+    madvise(m->map, m->map_bytes, MADV_DONTDUMP);
+    return 0;
+}
+
+void mem_fini(struct mem *m)
+{
+    if (m->map != NULL) {
+        MEM_UNPOISON(m->map, m->map_bytes);
+        munmap(m->map, m->map_bytes);
+    }
+    if (m->fd >= 0)
+        close(m->fd);
+    free(m->owner);
+    memset(m, 0, sizeof(*m));
+    m->fd = -1;
+}
+
+/* First-fit search for n free superblocks in a row. Cold: once in 2 MiB of allocations. */
+static struct superblock *blocks_take(struct mem *m, uint32_t n)
+{
+    uint32_t i, run = 0;
+
+    for (i = 0; i < m->blocks; i++) {
+        run = m->owner[i] == 0 ? run + 1 : 0;
+        if (run == n)
+            break;
+    }
+    if (run < n || n == 0) {
+        m->refused++;
+        return NULL;
+    }
+    i -= n - 1;
+    for (uint32_t k = 0; k < n; k++)
+        m->owner[i + k] = i + 1;
+    if (i + n > m->blocks_top)
+        m->blocks_top = i + n;
+    m->blocks_used += n;
+    return (struct superblock *)(m->base + ((size_t)i << SUPERBLOCK_SHIFT));
+}
+
+static void blocks_give(struct mem *m, struct superblock *sb)
+{
+    uint32_t first = (uint32_t)(((uintptr_t)sb - (uintptr_t)m->base) >> SUPERBLOCK_SHIFT);
+    uint32_t n = (uint32_t)sb->span;
+
+    for (uint32_t k = 0; k < n; k++)
+        m->owner[first + k] = 0;
+    m->blocks_used -= n;
+    MEM_UNPOISON(sb, (size_t)n << SUPERBLOCK_SHIFT);
+    madvise(sb, (size_t)n << SUPERBLOCK_SHIFT, m->fd >= 0 ? MADV_REMOVE : MADV_DONTNEED);
+}
+
+static void superblock_setup(struct mem *m, struct superblock *sb, uint32_t span, unsigned cls, uint32_t obj_bytes)
+{
+    size_t room = SUPERBLOCK_BYTES - sizeof(*sb);
+
+    memset(sb, 0, sizeof(*sb));
+    sb->mem = m;
+    sb->span = span;
+    sb->cls = (uint8_t)cls;
+    sb->free_head = REF_NIL;
+    sb->obj_bytes = obj_bytes;
+    if (cls == MEM_CLASS_MAX) { /* one large object: its class is no class, so that it is never "current" */
+        sb->count = 1;
+        sb->recip = 0;
+        sb->first = 4096;
+        return;
+    }
+    /* exact: an offset has at most 2^15 units of 64 bytes, the rounding adds less than 2^13 / 2^31 a unit */
+    sb->recip = (uint32_t)(((UINT64_C(1) << 31) + obj_bytes / 64 - 1) / (obj_bytes / 64));
+    sb->count = (uint32_t)(room / (obj_bytes + sizeof(uint32_t)));
+    for (;; sb->count--) {
+        size_t head = sizeof(*sb) + sb->count * sizeof(uint32_t);
+
+        sb->first = (uint32_t)((head + MEM_ALIGN - 1) & ~(size_t)(MEM_ALIGN - 1));
+        if (sb->first + (size_t)sb->count * obj_bytes <= SUPERBLOCK_BYTES)
+            break;
+    }
+    MEM_POISON((char *)sb + sb->first, SUPERBLOCK_BYTES - sb->first);
+}
+
+static void partial_remove(struct mem *m, struct superblock *sb)
+{
+    if (sb->prev != NULL)
+        sb->prev->next = sb->next;
+    else
+        m->partial[sb->cls] = sb->next;
+    if (sb->next != NULL)
+        sb->next->prev = sb->prev;
+    sb->next = sb->prev = NULL;
+    sb->partial = false;
+}
+
+static void partial_add(struct mem *m, struct superblock *sb)
+{
+    sb->prev = NULL;
+    sb->next = m->partial[sb->cls];
+    if (sb->next != NULL)
+        sb->next->prev = sb;
+    m->partial[sb->cls] = sb;
+    sb->partial = true;
+}
+
+static void *large_alloc(struct mem *m, size_t bytes, uint32_t ref)
+{
+    uint32_t n;
+    struct superblock *sb;
+
+    if (bytes == 0 || bytes > m->object_max)
+        return NULL;
+    n = (uint32_t)((bytes + 4096 + SUPERBLOCK_BYTES - 1) >> SUPERBLOCK_SHIFT);
+    sb = blocks_take(m, n);
+    if (sb == NULL)
+        return NULL;
+    superblock_setup(m, sb, n, MEM_CLASS_MAX, 0);
+    sb->carved = sb->used = 1;
+    sb->refs[0] = ref;
+    m->bytes_used += (uint64_t)n << SUPERBLOCK_SHIFT;
+    return mem_object(sb, 0);
+}
+
+/* The current superblock of a class has no freed object: carve a fresh one, or change to a superblock with room. */
+void *mem_alloc_slow(struct mem *m, size_t bytes, uint32_t ref)
+{
+    unsigned cls;
+    struct superblock *sb;
+
+    if (bytes - 1 >= MEM_CLASS_LIMIT || bytes > m->object_max)
+        return large_alloc(m, bytes, ref);
+    cls = mem_class(m, bytes);
+    sb = m->current[cls];
+    if (sb == NULL || (sb->free_head == REF_NIL && sb->carved == sb->count)) {
+        sb = m->partial[cls];
+        if (sb != NULL) {
+            partial_remove(m, sb);
+        } else {
+            sb = blocks_take(m, 1);
+            if (sb == NULL)
+                return NULL;
+            superblock_setup(m, sb, 1, cls, m->class_bytes[cls]);
+        }
+        m->current[cls] = sb;
+    }
+    if (sb->free_head == REF_NIL) {
+        sb->refs[sb->carved] = REF_FREE | REF_NIL;
+        sb->free_head = sb->carved++;
+    }
+    return mem_alloc(m, bytes, ref);
+}
+
+void mem_release_slow(struct mem *m, struct superblock *sb, uint32_t index)
+{
+    if (sb->cls == MEM_CLASS_MAX) {
+        m->bytes_used -= sb->span << SUPERBLOCK_SHIFT;
+        blocks_give(m, sb);
+        return;
+    }
+    if ((sb->refs[index] & REF_EXTERN) != 0) {
+        struct mem_extern *x = (struct mem_extern *)mem_object(sb, index);
+
+        x->release(m, x);
+    }
+    MEM_POISON(mem_object(sb, index), sb->obj_bytes);
+    sb->refs[index] = REF_FREE | sb->free_head;
+    sb->free_head = index;
+    sb->used--;
+    m->bytes_used -= sb->obj_bytes;
+    if (sb == m->current[sb->cls])
+        return;
+    if (sb->used == 0) {
+        if (sb->partial)
+            partial_remove(m, sb);
+        blocks_give(m, sb);
+    } else if (!sb->partial) {
+        partial_add(m, sb);
+    }
+}
+
+void *mem_find(const struct mem *m, const void *ptr, size_t bytes)
+{
+    uintptr_t offset = (uintptr_t)ptr - (uintptr_t)m->base;
+    struct superblock *sb;
+    uint32_t owner, index = 0;
+    char *obj;
+
+    if (offset >= m->region)
+        return NULL;
+    owner = m->owner[offset >> SUPERBLOCK_SHIFT];
+    if (owner == 0)
+        return NULL;
+    sb = (struct superblock *)(m->base + ((size_t)(owner - 1) << SUPERBLOCK_SHIFT));
+    if ((uintptr_t)ptr - (uintptr_t)sb < sb->first)
+        return NULL;
+    if (sb->cls != MEM_CLASS_MAX)
+        index = mem_index(sb, ptr);
+    if (index >= sb->carved || (sb->refs[index] & (REF_APP | REF_FREE)) != REF_APP)
+        return NULL;
+    obj = mem_object(sb, index);
+    if (bytes > mem_room(obj) || (size_t)((const char *)ptr - obj) > mem_room(obj) - bytes)
+        return NULL;
+    return obj;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Superblock memory: every byte that is pushed or popped lives here.
+ *
+ * One region of address space is reserved for an instance and cut into aligned superblocks of 2 MiB. A superblock holds
+ * objects of one size class; its header, found by masking a pointer, has the class, the device's keys and one 32-bit
+ * word an object. That word is the reference count while the object lives and the free list's link while it does not,
+ * so that neither allocation nor free touches the object's own cache lines.
+ *
+ * Reference word:  APP   the application owns the object (sgaalloc, malloc, a completed pop) and will free it
+ *                  count references of the library: a push under way, an entry of a queue, a device
+ * The object returns to its superblock when both are gone: free is safe while a push is pending. A second free finds
+ * APP cleared and is an error, whatever references the library still holds.
+ *
+ * Designs that were rejected: a header in front of each object (costs 64 bytes beside a 64-byte message, shares a cache
+ * line with what the application writes); a hash table of live pointers (a miss an operation); malloc (nothing to
+ * register with a device, no way to judge a pointer the application hands in).
+ */
+#ifndef CORE_MEM_H
+#define CORE_MEM_H
+
+#include "base.h"
+
+#define SUPERBLOCK_SHIFT 21
+#define SUPERBLOCK_BYTES (UINT64_C(1) << SUPERBLOCK_SHIFT)
+#define MEM_CLASS_MAX    28     /* size classes: 64, 128, 192, 256, 384, 512, ... 512 KiB */
+#define MEM_SMALL_TABLE  65     /* classes of sizes up to 4096 by 64-byte step */
+#define MEM_ALIGN        64     /* of every object: a cache line */
+#define MEM_CLASS_LIMIT  524288 /* bytes of the largest class; larger objects take whole superblocks */
+
+#define REF_APP    UINT32_C(0x80000000)
+#define REF_FREE   UINT32_C(0x40000000)
+#define REF_META   UINT32_C(0x20000000) /* a struct mem_meta stands in front of the data */
+#define REF_EXTERN UINT32_C(0x10000000) /* the object is a struct mem_extern: the data lies in a peer's memory */
+#define REF_MASK   UINT32_C(0x0fffffff) /* library references, or the next free object */
+#define REF_HELD   (REF_APP | REF_MASK) /* somebody needs the object as long as one of these is set */
+#define REF_NIL    REF_MASK
+
+struct mem;
+
+struct superblock {
+    /* touched by each allocation and free */
+    uint32_t free_head; /* index of the first free object, REF_NIL when none */
+    uint32_t carved;    /* objects that were handed out at least once; the rest is untouched */
+    uint32_t count;     /* objects it holds */
+    uint32_t used;      /* objects alive */
+    uint32_t obj_bytes;
+    uint32_t recip; /* ceil(2^31 / (obj_bytes / 64)): offset to index without a division */
+    uint32_t first; /* offset of the first object */
+    uint8_t cls;
+    bool partial; /* linked into its class's list of superblocks with room */
+    uint16_t spare;
+    struct superblock *next, *prev;
+    struct mem *mem;
+    uint64_t span; /* superblocks of one large object, else 1 */
+    /* set by a device when it registers the superblock */
+    _Alignas(CACHE_LINE) uint32_t lkey;
+    uint32_t rkey;
+    uint64_t iova;
+    uint64_t umem_offset;
+    _Alignas(CACHE_LINE) uint32_t refs[];
+};
+
+/* What stands in front of a popped datagram's data: where it came from. */
+struct mem_meta {
+    uint32_t addr_len;
+    uint8_t addr[28]; /* sockaddr_in or sockaddr_in6 */
+    uint8_t pad[32];
+};
+_Static_assert(sizeof(struct mem_meta) == MEM_ALIGN, "data stays aligned behind its metadata");
+
+struct mem;
+
+/* An object that stands for bytes elsewhere: in memory shared by a peer. release runs when nobody holds it any more. */
+struct mem_extern {
+    char *ptr;
+    size_t len;
+    void (*release)(struct mem *m, struct mem_extern *x);
+    void *owner;
+    uint64_t word[4];
+};
+_Static_assert(sizeof(struct mem_extern) <= MEM_ALIGN, "fits the smallest object");
+
+struct mem {
+    char *base;                                    /* aligned region */
+    size_t region;                                 /* bytes of it */
+    size_t object_max;                             /* largest object */
+    struct superblock *current[MEM_CLASS_MAX + 1]; /* the last stands for large objects and stays NULL */
+    struct superblock *partial[MEM_CLASS_MAX];
+    uint32_t *owner;     /* per superblock: 0 free, else 1 + index of the superblock with its header */
+    uint32_t blocks;     /* superblocks in the region */
+    uint32_t blocks_top; /* superblocks ever used: the search for a free one ends here */
+    uint32_t blocks_used;
+    uint64_t bytes_used; /* object bytes alive */
+    uint64_t refused;    /* allocations that failed for want of room */
+    int fd;              /* of a region that can be shared with other processes, else -1 */
+    void *map;           /* what was mapped: base is aligned inside */
+    size_t map_bytes;
+    uint32_t class_bytes[MEM_CLASS_MAX];
+    uint8_t class_of[MEM_SMALL_TABLE];
+};
+
+/*
+ * Reserves the region: limit bytes (rounded down to superblocks, at least eight), objects up to object_max. With shared
+ * it is backed by a memory file whose descriptor is mem->fd. -ENOMEM.
+ */
+int mem_init(struct mem *m, size_t limit, size_t object_max, bool shared);
+
+/* Gives the region back, with everything in it. */
+void mem_fini(struct mem *m);
+
+/* The slow ways of mem_alloc and mem_unref. */
+void *mem_alloc_slow(struct mem *m, size_t bytes, uint32_t ref);
+void mem_release_slow(struct mem *m, struct superblock *sb, uint32_t index);
+
+/*
+ * Finds the live object that holds [ptr, ptr + bytes) and is owned by the application. NULL: foreign memory, a freed
+ * object, or a range that leaves it. Any pointer value is safe.
+ */
+void *mem_find(const struct mem *m, const void *ptr, size_t bytes);
+
+#if defined(__SANITIZE_ADDRESS__)
+#define MEM_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MEM_ASAN 1
+#endif
+#endif
+#ifdef MEM_ASAN
+#include <sanitizer/asan_interface.h>
+#define MEM_POISON(p, n)   ASAN_POISON_MEMORY_REGION(p, n)
+#define MEM_UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
+#else
+#define MEM_POISON(p, n)   ((void)(p), (void)(n))
+#define MEM_UNPOISON(p, n) ((void)(p), (void)(n))
+#endif
+
+static inline struct superblock *mem_superblock(const void *obj)
+{
+    return (struct superblock *)((uintptr_t)obj & ~(SUPERBLOCK_BYTES - 1));
+}
+
+static inline uint32_t mem_index(const struct superblock *sb, const void *obj)
+{
+    uint32_t units = ((uint32_t)((uintptr_t)obj & (SUPERBLOCK_BYTES - 1)) - sb->first) / MEM_ALIGN;
+
+    return (uint32_t)(((uint64_t)units * sb->recip) >> 31);
+}
+
+static inline char *mem_object(struct superblock *sb, uint32_t index)
+{
+    return (char *)sb + sb->first + (size_t)index * sb->obj_bytes;
+}
+
+/* The reference word of an object, given its first byte. */
+static inline uint32_t *mem_ref_word(const void *obj)
+{
+    struct superblock *sb = mem_superblock(obj);
+
+    return &sb->refs[mem_index(sb, obj)];
+}
+
+static inline unsigned mem_class(const struct mem *m, size_t bytes)
+{
+    unsigned top, cls;
+
+    if (LIKELY(bytes <= 4096))
+        return m->class_of[(bytes + 63) / 64];
+    /* two classes a power of two: 2^k, 1.5 * 2^k */
+    top = 63 - (unsigned)__builtin_clzll(bytes - 1);      /* 2^top < bytes <= 2^(top+1) */
+    cls = (unsigned)m->class_of[64] + 2 * (top - 12) + 1; /* 1.5 * 2^top */
+    return bytes <= (UINT64_C(3) << (top - 1)) ? cls : cls + 1;
+}
+
+/* Takes an object of at least bytes with the reference word ref (REF_APP, or 1). NULL: too large or no room. */
+static inline void *mem_alloc(struct mem *m, size_t bytes, uint32_t ref)
+{
+    struct superblock *sb;
+    uint32_t index;
+    char *obj;
+
+    if (UNLIKELY(bytes - 1 >= MEM_CLASS_LIMIT))
+        return mem_alloc_slow(m, bytes, ref);
+    sb = m->current[mem_class(m, bytes)];
+    if (UNLIKELY(sb == NULL || sb->free_head == REF_NIL))
+        return mem_alloc_slow(m, bytes, ref);
+    index = sb->free_head;
+    sb->free_head = sb->refs[index] & REF_MASK;
+    sb->refs[index] = ref;
+    sb->used++;
+    m->bytes_used += sb->obj_bytes;
+    obj = mem_object(sb, index);
+    MEM_UNPOISON(obj, sb->obj_bytes);
+    return obj;
+}
+
+static inline void mem_release(struct mem *m, struct superblock *sb, uint32_t index)
+{
+    if (UNLIKELY(sb != m->current[sb->cls] || (sb->refs[index] & REF_EXTERN) != 0)) {
+        mem_release_slow(m, sb, index);
+        return;
+    }
+    MEM_POISON(mem_object(sb, index), sb->obj_bytes);
+    sb->refs[index] = REF_FREE | sb->free_head;
+    sb->free_head = index;
+    sb->used--;
+    m->bytes_used -= sb->obj_bytes;
+}
+
+/* Adds a reference of the library. obj is the object's first byte. */
+static inline void mem_ref(const void *obj)
+{
+    uint32_t *word = mem_ref_word(obj);
+
+    assert((*word & REF_FREE) == 0);
+    ++*word;
+}
+
+/* Drops a reference of the library; the object is released with the last one. */
+static inline void mem_unref(struct mem *m, const void *obj)
+{
+    struct superblock *sb = mem_superblock(obj);
+    uint32_t index = mem_index(sb, obj);
+
+    assert((sb->refs[index] & REF_FREE) == 0 && (sb->refs[index] & REF_MASK) != 0);
+    if ((--sb->refs[index] & REF_HELD) == 0)
+        mem_release(m, sb, index);
+}
+
+static inline bool mem_app_owned(const void *obj)
+{
+    return (*mem_ref_word(obj) & REF_APP) != 0;
+}
+
+/* Turns one reference of the library into the application's ownership. The application must not own it already. */
+static inline void mem_give(const void *obj)
+{
+    uint32_t *word = mem_ref_word(obj);
+
+    assert((*word & (REF_FREE | REF_APP)) == 0 && (*word & REF_MASK) != 0);
+    *word += REF_APP - 1;
+}
+
+/* Bytes an object has room for, given its first byte. */
+static inline size_t mem_room(const void *obj)
+{
+    const struct superblock *sb = mem_superblock(obj);
+
+    return sb->cls == MEM_CLASS_MAX ? sb->span * SUPERBLOCK_BYTES - sb->first : sb->obj_bytes;
+}
+
+/* Is ptr the first byte of a live object of the application? Any value is safe. */
+static inline bool mem_is_app_object(const struct mem *m, const void *ptr)
+{
+    uintptr_t offset = (uintptr_t)ptr - (uintptr_t)m->base;
+    const struct superblock *sb;
+    uint32_t index;
+
+    if (UNLIKELY(offset >= m->region || m->owner[offset >> SUPERBLOCK_SHIFT] != (offset >> SUPERBLOCK_SHIFT) + 1))
+        return false;
+    sb = mem_superblock(ptr);
+    if (UNLIKELY((offset & (SUPERBLOCK_BYTES - 1)) < sb->first))
+        return false;
+    index = mem_index(sb, ptr);
+    return index < sb->carved && (const char *)ptr == (const char *)sb + sb->first + (size_t)index * sb->obj_bytes &&
+           (sb->refs[index] & (REF_APP | REF_FREE)) == REF_APP;
+}
+
+/* The application gives up the object that starts at ptr. -EINVAL: nothing of that kind starts there. */
+static inline int mem_app_free(struct mem *m, const void *ptr)
+{
+    struct superblock *sb;
+    uint32_t index;
+
+    if (UNLIKELY(!mem_is_app_object(m, ptr)))
+        return -22; /* EINVAL */
+    sb = mem_superblock(ptr);
+    index = mem_index(sb, ptr);
+    sb->refs[index] &= ~REF_APP;
+    if (LIKELY((sb->refs[index] & REF_HELD) == 0))
+        mem_release(m, sb, index);
+    return 0;
+}
+
+#endif /* CORE_MEM_H */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * catnap: PDPIX on the kernel's sockets. What both engines share; an engine is how operations wait: epoll.c asks for
+ * readiness, uring.c (a module) submits requests and reaps completions.
+ */
+#ifndef LIBOS_CATNAP_CATNAP_H
+#define LIBOS_CATNAP_CATNAP_H
+
+#include "core/complete.h"
+#include "core/instance.h"
+
+#define CATNAP_POP_MIN   2048   /* bytes a receive offers at first */
+#define CATNAP_POP_MAX   262144 /* and at most */
+#define CATNAP_DGRAM_MAX 65536  /* no datagram is larger */
+
+struct catnap_engine {
+    const char *name;
+    const struct queue_ops *ops;
+    int (*init)(struct instance *inst); /* negative errno with a text; leaves nothing behind on failure */
+    void (*fini)(struct instance *inst);
+};
+
+/* A connection that is being closed within its linger time. */
+struct lingering;
+
+struct catnap {
+    const struct catnap_engine *engine;
+    void *module; /* of dlopen, or NULL */
+    void *spare;  /* object the next receive goes to, or NULL */
+    struct lingering *lingering;
+    void *engine_state;
+};
+
+static inline struct catnap *catnap_of(const struct instance *inst)
+{
+    return inst->net_state;
+}
+
+extern const struct catnap_engine catnap_epoll;
+
+/* The control calls, the same for both engines: see struct queue_ops. */
+int catnap_bind(struct instance *inst, struct queue *q, const struct sockaddr *addr, socklen_t len);
+int catnap_setsockopt(struct instance *inst, struct queue *q, int level, int name, const void *val, socklen_t len);
+int catnap_getsockopt(struct instance *inst, struct queue *q, int level, int name, void *val, socklen_t *len);
+int catnap_getpeername(struct instance *inst, struct queue *q, struct sockaddr_storage *addr, socklen_t *len);
+int catnap_getsockname(struct instance *inst, struct queue *q, struct sockaddr_storage *addr, socklen_t *len);
+
+/* Closes the socket, within its linger time where one was asked for, without ever waiting. */
+void catnap_close_socket(struct instance *inst, struct queue *q);
+
+/* Makes the queue of an accepted socket: connected, of the listener's domain. NULL: the table is full; fd is closed. */
+struct queue *catnap_adopt(struct instance *inst, const struct queue *listener, int fd);
+
+/*
+ * A receive's room: an object of one reference, kept in catnap's spare between attempts, so that an attempt that finds
+ * nothing costs nothing. bytes is what the caller wants to receive at most. NULL: no memory.
+ */
+void *catnap_room(struct instance *inst, size_t bytes);
+
+/*
+ * n bytes were received at offset in the spare: completes op with them, in the spare itself or, when they are few, in
+ * an object of their size. meta: the object starts with a struct mem_meta.
+ */
+void catnap_received(struct instance *inst, struct op *op, size_t offset, size_t n, bool meta);
+
+/* Completes op with the end of the stream. */
+void catnap_received_end(struct instance *inst, struct op *op);
+
+/* Learns from a receive of n bytes into room for `offered` how much to offer next time. */
+void catnap_adapt(struct queue *q, size_t offered, size_t n);
+
+/* Writes the peer's address into an operation's result (IPv4 only: the contract's field). */
+static inline void catnap_set_source(struct op *op, const struct sockaddr *addr)
+{
+    if (addr->sa_family == AF_INET)
+        memcpy(&op->args.in, addr, sizeof(op->args.in));
+    else
+        memset(&op->args.in, 0, sizeof(op->args.in));
+}
+
+/* Segments still to be sent of a push, at most max; done bytes were sent. Returns how many there are. */
+struct iovec;
+int catnap_segments(const struct op *op, struct iovec *iov, int max);
+
+#endif /* LIBOS_CATNAP_CATNAP_H */
