@@ -156,7 +156,7 @@ static int parse_enum(const char *text, const char *words)
 /* A number as it would be written: large ones with a suffix where that is exact. */
 static void uint_text(uint64_t value, char *buf, size_t size)
 {
-    static const char suffix[] = {'\0', 'k', 'm', 'g'};
+    static const char *const suffix[] = {"", "k", "m", "g"};
     unsigned steps = 0;
 
     if (value >= READABLE_DIGITS) {
@@ -165,7 +165,7 @@ static void uint_text(uint64_t value, char *buf, size_t size)
             steps++;
         }
     }
-    snprintf(buf, size, "%" PRIu64 "%.1s", value, &suffix[steps]);
+    snprintf(buf, size, "%" PRIu64 "%s", value, suffix[steps]);
 }
 
 /* What a key takes, in words. */

@@ -220,6 +220,15 @@ static void rundir_map__full_disk_gives_memory_and_leaves_nothing(void **state)
     memset(f.mem, 1, 1 << 20);
 }
 
+static void rundir_map__no_directory_gives_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(rundir_map(&f, NULL, "stat", 4096, &et), 0);
+    assert_string_equal(f.path, "");
+    assert_string_equal(et.text, "");
+    memset(f.mem, 1, 4096);
+}
+
 static void rundir_map__impossible_size_is_out_of_memory(void **state)
 {
     (void)state;
@@ -384,6 +393,7 @@ int main(void)
         TEST(rundir_map__another_users_directory_gives_memory),
         TEST(rundir_map__missing_parent_gives_memory),
         TEST(rundir_map__full_disk_gives_memory_and_leaves_nothing),
+        TEST(rundir_map__no_directory_gives_memory),
         TEST(rundir_map__impossible_size_is_out_of_memory),
         TEST(rundir_unmap__removes_the_file_or_keeps_it),
         TEST(rundir_unmap__twice_or_never_mapped_is_harmless),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/trace.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -60,6 +61,7 @@ static void trace_init__head_says_who_and_how(void **state)
     assert_int_equal(t.head->magic, TRACE_MAGIC);
     assert_int_equal(t.head->version, TRACE_VERSION);
     assert_int_equal(t.head->pid, getpid());
+    assert_string_equal(t.head->program, program_invocation_short_name);
     assert_int_equal(t.head->capacity, RECORDS);
     assert_int_equal(t.head->record_bytes, sizeof(struct trace_record));
     assert_int_equal(t.head->start_ns, START_NS);
