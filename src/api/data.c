@@ -7,27 +7,26 @@
 #include <demi/sga.h>
 #include <string.h>
 
+static demi_sgarray_t null_sga(size_t size) COLD;
+static demi_sgarray_t null_sga(size_t size)
+{
+    if (api_self.inst == NULL)
+        api_no_instance();
+    else
+        api_fail(ENOMEM, "demi_sgaalloc(%zu): %s", size, size == 0 ? "size 0" : "over sga_limit or memory_limit");
+    return (demi_sgarray_t){.sga_buf = NULL};
+}
+
 demi_sgarray_t demi_sgaalloc(size_t size)
 {
     struct instance *inst = api_self.inst;
-    demi_sgarray_t sga;
     void *obj;
 
-    memset(&sga, 0, sizeof(sga));
-    if (UNLIKELY(inst == NULL)) {
-        api_no_instance();
-        return sga;
-    }
-    obj = mem_alloc(&inst->mem, size, REF_APP);
-    if (UNLIKELY(obj == NULL)) {
-        api_fail(ENOMEM, "demi_sgaalloc(%zu): %s", size, size == 0 ? "size 0" : "over sga_limit or memory_limit");
-        return sga;
-    }
-    sga.sga_buf = obj;
-    sga.sga_numsegs = 1;
-    sga.sga_segs[0].sgaseg_buf = obj;
-    sga.sga_segs[0].sgaseg_len = (uint32_t)size;
-    return sga;
+    if (UNLIKELY(inst == NULL || (obj = mem_alloc(&inst->mem, size, REF_APP)) == NULL))
+        return null_sga(size);
+    /* written in place, field by field: a copy of a half-written array would wait for the stores to retire */
+    return (demi_sgarray_t){
+        .sga_buf = obj, .sga_numsegs = 1, .sga_segs = {{.sgaseg_buf = obj, .sgaseg_len = (uint32_t)size}}};
 }
 
 int demi_sgafree(demi_sgarray_t *sga)

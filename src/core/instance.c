@@ -152,7 +152,7 @@ static void keep_house(struct instance *inst)
     inst->tick_ns = inst->now_ns;
     v[CTR_ops_now] = inst->ops.used;
     v[CTR_queues_now] = inst->queues.used;
-    v[CTR_memory_now] = inst->mem.bytes_used;
+    v[CTR_memory_now] = mem_bytes_used(&inst->mem);
     v[CTR_superblocks_now] = inst->mem.blocks_used;
     v[CTR_memory_full] = inst->mem.refused;
     if (inst->now_ns - inst->refine_ns > NS_PER_S) {

@@ -8,6 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define LARGE_FIRST 4096                /* offset of a large object: page aligned */
+#define CACHE_BYTES (UINT32_C(1) << 18) /* a cache holds at most so much of a large class */
+
 static void class_table_init(struct mem *m)
 {
     uint32_t bytes = 64;
@@ -15,6 +18,9 @@ static void class_table_init(struct mem *m)
 
     /* 64, 128, 192, 256, 384, 512, 768, ...: two a power of two */
     while (cls < MEM_CLASS_MAX && bytes <= MEM_CLASS_LIMIT) {
+        m->cache[cls].max = bytes * MEM_CACHE <= CACHE_BYTES ? MEM_CACHE
+                            : bytes <= CACHE_BYTES / 2       ? CACHE_BYTES / bytes
+                                                             : 1;
         m->class_bytes[cls++] = bytes;
         if (bytes < 128)
             bytes = 128;
@@ -107,10 +113,8 @@ static struct superblock *blocks_take(struct mem *m, uint32_t n)
         if (run == n)
             break;
     }
-    if (run < n || n == 0) {
-        m->refused++;
+    if (run < n || n == 0)
         return NULL;
-    }
     i -= n - 1;
     for (uint32_t k = 0; k < n; k++)
         m->owner[i + k] = i + 1;
@@ -145,7 +149,7 @@ static void superblock_setup(struct mem *m, struct superblock *sb, uint32_t span
     if (cls == MEM_CLASS_MAX) { /* one large object: its class is no class, so that it is never "current" */
         sb->count = 1;
         sb->recip = 0;
-        sb->first = 4096;
+        sb->first = LARGE_FIRST;
         return;
     }
     /* exact: an offset has at most 2^15 units of 64 bytes, the rounding adds less than 2^13 / 2^31 a unit */
@@ -190,63 +194,64 @@ static void *large_alloc(struct mem *m, size_t bytes, uint32_t ref)
 
     if (bytes == 0 || bytes > m->object_max)
         return NULL;
-    n = (uint32_t)((bytes + 4096 + SUPERBLOCK_BYTES - 1) >> SUPERBLOCK_SHIFT);
+    n = (uint32_t)((bytes + LARGE_FIRST + SUPERBLOCK_BYTES - 1) >> SUPERBLOCK_SHIFT);
     sb = blocks_take(m, n);
     if (sb == NULL)
         return NULL;
     superblock_setup(m, sb, n, MEM_CLASS_MAX, 0);
     sb->carved = sb->used = 1;
     sb->refs[0] = ref;
-    m->bytes_used += (uint64_t)n << SUPERBLOCK_SHIFT;
+    m->bytes_out += (uint64_t)n << SUPERBLOCK_SHIFT;
     return mem_object(sb, 0);
 }
 
-/* The current superblock of a class has no freed object: carve a fresh one, or change to a superblock with room. */
-void *mem_alloc_slow(struct mem *m, size_t bytes, uint32_t ref)
+/* Makes a superblock with room the class's current one. False: there is none and none can be had. */
+static bool change_current(struct mem *m, unsigned cls)
 {
-    unsigned cls;
-    struct superblock *sb;
+    struct superblock *sb = m->partial[cls];
 
-    if (bytes - 1 >= MEM_CLASS_LIMIT || bytes > m->object_max)
-        return large_alloc(m, bytes, ref);
-    cls = mem_class(m, bytes);
-    sb = m->current[cls];
-    if (sb == NULL || (sb->free_head == REF_NIL && sb->carved == sb->count)) {
-        sb = m->partial[cls];
-        if (sb != NULL) {
-            partial_remove(m, sb);
-        } else {
-            sb = blocks_take(m, 1);
-            if (sb == NULL)
-                return NULL;
-            superblock_setup(m, sb, 1, cls, m->class_bytes[cls]);
-        }
-        m->current[cls] = sb;
+    if (sb != NULL) {
+        partial_remove(m, sb);
+    } else {
+        sb = blocks_take(m, 1);
+        if (sb == NULL)
+            return false;
+        superblock_setup(m, sb, 1, cls, m->class_bytes[cls]);
     }
-    if (sb->free_head == REF_NIL) {
-        sb->refs[sb->carved] = REF_FREE | REF_NIL;
-        sb->free_head = sb->carved++;
-    }
-    return mem_alloc(m, bytes, ref);
+    m->current[cls] = sb;
+    return true;
 }
 
-void mem_release_slow(struct mem *m, struct superblock *sb, uint32_t index)
+static bool superblock_full(const struct superblock *sb)
 {
-    if (sb->cls == MEM_CLASS_MAX) {
-        m->bytes_used -= sb->span << SUPERBLOCK_SHIFT;
-        blocks_give(m, sb);
-        return;
-    }
-    if ((sb->refs[index] & REF_EXTERN) != 0) {
-        struct mem_extern *x = (struct mem_extern *)mem_object(sb, index);
+    return sb->free_head == REF_NIL && sb->carved == sb->count;
+}
 
-        x->release(m, x);
-    }
-    MEM_POISON(mem_object(sb, index), sb->obj_bytes);
+/* Takes one object out of a superblock that is not full. */
+static char *superblock_take(struct mem *m, struct superblock *sb)
+{
+    uint32_t index = sb->free_head;
+
+    if (index != REF_NIL)
+        sb->free_head = sb->refs[index] & REF_MASK;
+    else
+        index = sb->carved++;
+    sb->refs[index] = REF_FREE | REF_NIL;
+    sb->used++;
+    m->bytes_out += sb->obj_bytes;
+    return mem_object(sb, index);
+}
+
+/* Puts a released object back. An empty superblock, unless it is current, goes back to the region. */
+static void superblock_give(struct mem *m, char *obj)
+{
+    struct superblock *sb = mem_superblock(obj);
+    uint32_t index = mem_index(sb, obj);
+
     sb->refs[index] = REF_FREE | sb->free_head;
     sb->free_head = index;
     sb->used--;
-    m->bytes_used -= sb->obj_bytes;
+    m->bytes_out -= sb->obj_bytes;
     if (sb == m->current[sb->cls])
         return;
     if (sb->used == 0) {
@@ -256,6 +261,102 @@ void mem_release_slow(struct mem *m, struct superblock *sb, uint32_t index)
     } else if (!sb->partial) {
         partial_add(m, sb);
     }
+}
+
+/* Fills half of a class's empty cache; less where memory runs short. */
+static void cache_fill(struct mem *m, unsigned cls)
+{
+    struct mem_cache *c = &m->cache[cls];
+
+    while (c->count < (c->max + 1) / 2) {
+        struct superblock *sb = m->current[cls];
+
+        if ((sb == NULL || superblock_full(sb)) && !change_current(m, cls))
+            return;
+        c->obj[c->count++] = superblock_take(m, m->current[cls]);
+    }
+}
+
+/* Gives the oldest n objects of a cache back. */
+static void cache_give(struct mem *m, struct mem_cache *c, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        superblock_give(m, c->obj[i]);
+    c->count -= n;
+    memmove(c->obj, c->obj + n, c->count * sizeof(c->obj[0]));
+}
+
+void mem_trim(struct mem *m)
+{
+    for (unsigned cls = 0; cls < MEM_CLASS_MAX; cls++) {
+        struct superblock *sb;
+
+        cache_give(m, &m->cache[cls], m->cache[cls].count);
+        sb = m->current[cls];
+        if (sb != NULL && sb->used == 0) {
+            m->current[cls] = NULL;
+            blocks_give(m, sb);
+        }
+    }
+}
+
+void *mem_alloc_slow(struct mem *m, size_t bytes, uint32_t ref)
+{
+    struct mem_cache *c;
+    void *obj;
+
+    if (bytes == 0 || bytes > m->object_max)
+        return NULL;
+    if (bytes > MEM_CLASS_LIMIT) {
+        obj = large_alloc(m, bytes, ref);
+        if (obj == NULL) {
+            mem_trim(m);
+            obj = large_alloc(m, bytes, ref);
+        }
+        m->refused += obj == NULL;
+        return obj;
+    }
+    c = &m->cache[mem_class(m, bytes)];
+    cache_fill(m, mem_class(m, bytes));
+    if (c->count == 0) {
+        mem_trim(m); /* what other classes hoard */
+        cache_fill(m, mem_class(m, bytes));
+    }
+    if (c->count > 0)
+        return mem_alloc(m, bytes, ref);
+    m->refused++;
+    return NULL;
+}
+
+void mem_release_slow(struct mem *m, char *obj)
+{
+    struct superblock *sb = mem_superblock(obj);
+    struct mem_cache *c = &m->cache[sb->cls];
+    uint32_t *word = mem_ref_word(obj);
+
+    if ((*word & REF_EXTERN) != 0) {
+        struct mem_extern *x = (struct mem_extern *)(void *)obj;
+
+        *word &= ~REF_EXTERN;
+        x->release(m, x);
+    }
+    if (sb->cls == MEM_CLASS_MAX) {
+        m->bytes_out -= sb->span << SUPERBLOCK_SHIFT;
+        blocks_give(m, sb);
+        return;
+    }
+    if (c->count == c->max)
+        cache_give(m, c, (c->max + 1) / 2);
+    mem_release(m, obj, word);
+}
+
+uint64_t mem_bytes_used(const struct mem *m)
+{
+    uint64_t cached = 0;
+
+    for (unsigned cls = 0; cls < MEM_CLASS_MAX; cls++)
+        cached += (uint64_t)m->cache[cls].count * m->class_bytes[cls];
+    return m->bytes_out - cached;
 }
 
 void *mem_find(const struct mem *m, const void *ptr, size_t bytes)

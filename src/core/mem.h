@@ -9,8 +9,11 @@
  *
  * Reference word:  APP   the application owns the object (sgaalloc, malloc, a completed pop) and will free it
  *                  count references of the library: a push under way, an entry of a queue, a device
- * The object returns to its superblock when both are gone: free is safe while a push is pending. A second free finds
+ * The object is released when both are gone: free is safe while a push is pending. A second free finds
  * APP cleared and is an error, whatever references the library still holds.
+ *
+ * A released object goes to its class's cache, a stack of pointers in the instance; a full cache gives half of it back
+ * to the superblocks, an empty one is filled from them. A pair of allocation and free is a dozen dependent cycles.
  *
  * Designs that were rejected: a header in front of each object (costs 64 bytes beside a 64-byte message, shares a cache
  * line with what the application writes); a hash table of live pointers (a miss an operation); malloc (nothing to
@@ -21,12 +24,15 @@
 
 #include "base.h"
 
+#include <errno.h>
+
 #define SUPERBLOCK_SHIFT 21
 #define SUPERBLOCK_BYTES (UINT64_C(1) << SUPERBLOCK_SHIFT)
 #define MEM_CLASS_MAX    28     /* size classes: 64, 128, 192, 256, 384, 512, ... 512 KiB */
 #define MEM_SMALL_TABLE  65     /* classes of sizes up to 4096 by 64-byte step */
 #define MEM_ALIGN        64     /* of every object: a cache line */
 #define MEM_CLASS_LIMIT  524288 /* bytes of the largest class; larger objects take whole superblocks */
+#define MEM_CACHE        64     /* freed objects a class keeps at hand */
 
 #define REF_APP    UINT32_C(0x80000000)
 #define REF_FREE   UINT32_C(0x40000000)
@@ -43,7 +49,7 @@ struct superblock {
     uint32_t free_head; /* index of the first free object, REF_NIL when none */
     uint32_t carved;    /* objects that were handed out at least once; the rest is untouched */
     uint32_t count;     /* objects it holds */
-    uint32_t used;      /* objects alive */
+    uint32_t used;      /* objects alive or in the class's cache */
     uint32_t obj_bytes;
     uint32_t recip; /* ceil(2^31 / (obj_bytes / 64)): offset to index without a division */
     uint32_t first; /* offset of the first object */
@@ -81,20 +87,28 @@ struct mem_extern {
 };
 _Static_assert(sizeof(struct mem_extern) <= MEM_ALIGN, "fits the smallest object");
 
+/* Freed objects of one class, the warmest last: what alloc takes from and free gives to. */
+struct mem_cache {
+    uint32_t count;
+    uint32_t max; /* 0 for large objects, fewer for large classes */
+    char *obj[MEM_CACHE];
+};
+
 struct mem {
-    char *base;                                    /* aligned region */
-    size_t region;                                 /* bytes of it */
-    size_t object_max;                             /* largest object */
-    struct superblock *current[MEM_CLASS_MAX + 1]; /* the last stands for large objects and stays NULL */
+    char *base;                                /* aligned region */
+    size_t region;                             /* bytes of it */
+    size_t object_max;                         /* largest object */
+    struct superblock *current[MEM_CLASS_MAX]; /* where a cache is filled from */
     struct superblock *partial[MEM_CLASS_MAX];
     uint32_t *owner;     /* per superblock: 0 free, else 1 + index of the superblock with its header */
     uint32_t blocks;     /* superblocks in the region */
     uint32_t blocks_top; /* superblocks ever used: the search for a free one ends here */
     uint32_t blocks_used;
-    uint64_t bytes_used; /* object bytes alive */
-    uint64_t refused;    /* allocations that failed for want of room */
-    int fd;              /* of a region that can be shared with other processes, else -1 */
-    void *map;           /* what was mapped: base is aligned inside */
+    uint64_t bytes_out; /* object bytes outside the superblocks' free lists: alive, or in a cache */
+    struct mem_cache cache[MEM_CLASS_MAX + 1];
+    uint64_t refused; /* allocations that failed for want of room */
+    int fd;           /* of a region that can be shared with other processes, else -1 */
+    void *map;        /* what was mapped: base is aligned inside */
     size_t map_bytes;
     uint32_t class_bytes[MEM_CLASS_MAX];
     uint8_t class_of[MEM_SMALL_TABLE];
@@ -109,9 +123,15 @@ int mem_init(struct mem *m, size_t limit, size_t object_max, bool shared);
 /* Gives the region back, with everything in it. */
 void mem_fini(struct mem *m);
 
-/* The slow ways of mem_alloc and mem_unref. */
+/* The slow ways of mem_alloc and mem_release. */
 void *mem_alloc_slow(struct mem *m, size_t bytes, uint32_t ref);
-void mem_release_slow(struct mem *m, struct superblock *sb, uint32_t index);
+void mem_release_slow(struct mem *m, char *obj);
+
+/* Gives what the caches hold back to the superblocks, and empty superblocks back to the region. */
+void mem_trim(struct mem *m);
+
+/* Bytes of the objects alive, rounded up to their classes. */
+uint64_t mem_bytes_used(const struct mem *m);
 
 /*
  * Finds the live object that holds [ptr, ptr + bytes) and is owned by the application. NULL: foreign memory, a freed
@@ -175,36 +195,34 @@ static inline unsigned mem_class(const struct mem *m, size_t bytes)
 /* Takes an object of at least bytes with the reference word ref (REF_APP, or 1). NULL: too large or no room. */
 static inline void *mem_alloc(struct mem *m, size_t bytes, uint32_t ref)
 {
-    struct superblock *sb;
-    uint32_t index;
+    struct mem_cache *c;
     char *obj;
 
     if (UNLIKELY(bytes - 1 >= MEM_CLASS_LIMIT))
         return mem_alloc_slow(m, bytes, ref);
-    sb = m->current[mem_class(m, bytes)];
-    if (UNLIKELY(sb == NULL || sb->free_head == REF_NIL))
+    c = &m->cache[mem_class(m, bytes)];
+    if (UNLIKELY(c->count == 0))
         return mem_alloc_slow(m, bytes, ref);
-    index = sb->free_head;
-    sb->free_head = sb->refs[index] & REF_MASK;
-    sb->refs[index] = ref;
-    sb->used++;
-    m->bytes_used += sb->obj_bytes;
-    obj = mem_object(sb, index);
-    MEM_UNPOISON(obj, sb->obj_bytes);
+    obj = c->obj[--c->count];
+    assert(*mem_ref_word(obj) == (REF_FREE | REF_NIL));
+    *mem_ref_word(obj) = ref;
+    MEM_UNPOISON(obj, mem_superblock(obj)->obj_bytes);
     return obj;
 }
 
-static inline void mem_release(struct mem *m, struct superblock *sb, uint32_t index)
+/* Nobody holds the object any more; word is its reference word. */
+static inline void mem_release(struct mem *m, void *obj, uint32_t *word)
 {
-    if (UNLIKELY(sb != m->current[sb->cls] || (sb->refs[index] & REF_EXTERN) != 0)) {
-        mem_release_slow(m, sb, index);
+    const struct superblock *sb = mem_superblock(obj);
+    struct mem_cache *c = &m->cache[sb->cls];
+
+    if (UNLIKELY(c->count == c->max || (*word & REF_EXTERN) != 0)) {
+        mem_release_slow(m, obj);
         return;
     }
-    MEM_POISON(mem_object(sb, index), sb->obj_bytes);
-    sb->refs[index] = REF_FREE | sb->free_head;
-    sb->free_head = index;
-    sb->used--;
-    m->bytes_used -= sb->obj_bytes;
+    MEM_POISON(obj, sb->obj_bytes);
+    *word = REF_FREE | REF_NIL;
+    c->obj[c->count++] = obj;
 }
 
 /* Adds a reference of the library. obj is the object's first byte. */
@@ -217,14 +235,13 @@ static inline void mem_ref(const void *obj)
 }
 
 /* Drops a reference of the library; the object is released with the last one. */
-static inline void mem_unref(struct mem *m, const void *obj)
+static inline void mem_unref(struct mem *m, void *obj)
 {
-    struct superblock *sb = mem_superblock(obj);
-    uint32_t index = mem_index(sb, obj);
+    uint32_t *word = mem_ref_word(obj);
 
-    assert((sb->refs[index] & REF_FREE) == 0 && (sb->refs[index] & REF_MASK) != 0);
-    if ((--sb->refs[index] & REF_HELD) == 0)
-        mem_release(m, sb, index);
+    assert((*word & REF_FREE) == 0 && (*word & REF_MASK) != 0);
+    if ((--*word & REF_HELD) == 0)
+        mem_release(m, obj, word);
 }
 
 static inline bool mem_app_owned(const void *obj)
@@ -267,18 +284,16 @@ static inline bool mem_is_app_object(const struct mem *m, const void *ptr)
 }
 
 /* The application gives up the object that starts at ptr. -EINVAL: nothing of that kind starts there. */
-static inline int mem_app_free(struct mem *m, const void *ptr)
+static inline int mem_app_free(struct mem *m, void *ptr)
 {
-    struct superblock *sb;
-    uint32_t index;
+    uint32_t *word;
 
     if (UNLIKELY(!mem_is_app_object(m, ptr)))
-        return -22; /* EINVAL */
-    sb = mem_superblock(ptr);
-    index = mem_index(sb, ptr);
-    sb->refs[index] &= ~REF_APP;
-    if (LIKELY((sb->refs[index] & REF_HELD) == 0))
-        mem_release(m, sb, index);
+        return -EINVAL;
+    word = mem_ref_word(ptr);
+    *word &= ~REF_APP;
+    if (LIKELY((*word & REF_HELD) == 0))
+        mem_release(m, ptr, word);
     return 0;
 }
 
