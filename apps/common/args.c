@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Values of command line options; see args.h. */
+#include "args.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *program_name = "program";
+
+void complain(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fprintf(stderr, "%s: ", program_name);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+    va_end(list);
+}
+
+int complain_usage(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fprintf(stderr, "%s: ", program_name);
+    vfprintf(stderr, format, list);
+    fprintf(stderr, "\nTry '%s --help'.\n", program_name);
+    va_end(list);
+    return EXIT_USAGE;
+}
+
+bool arg_u64(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+    char *end = NULL;
+    errno = 0;
+    /* strtoull takes blanks and signs; a number here begins with a digit. */
+    uint64_t value = isdigit((unsigned char)text[0]) ? strtoull(text, &end, 10) : 0;
+    if (end == NULL || *end != '\0' || errno != 0 || value < min || value > max) {
+        complain_usage("--%s: '%s' is not a number from %" PRIu64 " to %" PRIu64, option, text, min, max);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool arg_u32(const char *option, const char *text, uint32_t min, uint32_t max, uint32_t *out)
+{
+    uint64_t value;
+    if (!arg_u64(option, text, min, max, &value)) {
+        return false;
+    }
+    *out = (uint32_t)value;
+    return true;
+}
+
+bool arg_f64(const char *option, const char *text, double min, double max, double *out)
+{
+    char *end = NULL;
+    bool begins_well = isdigit((unsigned char)text[0]) || text[0] == '.';
+    double value = begins_well ? strtod(text, &end) : 0;
+    if (end == NULL || end == text || *end != '\0' || !isfinite(value) || value < min || value > max) {
+        complain_usage("--%s: '%s' is not a number from %g to %g", option, text, min, max);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+static bool arg_scaled(const char *option, const char *text, double min, double max, double scale, uint64_t *out_ns)
+{
+    double value;
+    if (!arg_f64(option, text, min, max, &value)) {
+        return false;
+    }
+    *out_ns = (uint64_t)llround(value * scale);
+    return true;
+}
+
+bool arg_seconds(const char *option, const char *text, double min_s, double max_s, uint64_t *out_ns)
+{
+    return arg_scaled(option, text, min_s, max_s, 1e9, out_ns);
+}
+
+bool arg_milliseconds(const char *option, const char *text, double min_ms, double max_ms, uint64_t *out_ns)
+{
+    return arg_scaled(option, text, min_ms, max_ms, 1e6, out_ns);
+}

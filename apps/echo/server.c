@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The echo server. One pending operation for each connection: a pop, and after it the push of the very same array; the
+ * next pop is asked for when that push is complete, so that a peer that does not read is not read from either. Place 0
+ * of the tokens is the accept; a connection that ends is replaced by the last one.
+ */
+#include "common/args.h"
+#include "common/clock.h"
+#include "common/demi_util.h"
+#include "common/json.h"
+#include "common/report.h"
+#include "common/stop.h"
+#include "echo/echo.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LISTEN_BACKLOG 4096
+/* Results taken between two looks at the clock for the progress line. */
+#define TICK_RESULTS 1024
+/* How long accepting rests after it failed: descriptors or memory lack, and asking again at once would only spin. */
+#define ACCEPT_REST_NS (50 * NS_PER_MS)
+
+struct server {
+    const struct echo_options *options;
+    int qd;               /* listening socket, or the datagram socket */
+    demi_qtoken_t *token; /* [0] accept, the others one for each connection */
+    uint32_t count;       /* places in use, 0 included */
+    uint32_t room;
+    bool accepting;             /* place 0 holds a token */
+    uint64_t accept_again_ns;   /* not before that */
+    uint32_t results_till_tick; /* counts down */
+    struct progress progress;
+    uint64_t accepted;
+    uint64_t messages;
+    uint64_t bytes;
+    uint64_t failed; /* operations, of whatever kind */
+    uint64_t empty;  /* datagrams without a byte: there is nothing to send back */
+};
+
+static int report_server(struct server *s, const char *transport)
+{
+    progress_end(&s->progress);
+    if (s->options->json) {
+        struct json j;
+        json_open(&j, stdout);
+        json_text(&j, "program", "echo server");
+        json_text(&j, "transport", transport);
+        json_u64(&j, "connections", s->accepted);
+        json_u64(&j, "messages", s->messages);
+        json_u64(&j, "bytes", s->bytes);
+        json_u64(&j, "empty", s->empty);
+        json_u64(&j, "failed", s->failed);
+        json_close(&j);
+    } else if (!s->options->quiet) {
+        printf("%s server: %" PRIu64 " connections, %" PRIu64 " messages, %" PRIu64 " bytes, %" PRIu64 " failed\n",
+               transport, s->accepted, s->messages, s->bytes, s->failed);
+    }
+    return EXIT_OK;
+}
+
+/* Once in a while: the clock, and what goes by it. */
+static void tick(struct server *s)
+{
+    char detail[64];
+    uint64_t now_ns = clock_now_ns();
+    s->results_till_tick = TICK_RESULTS;
+    snprintf(detail, sizeof(detail), "%" PRIu32 " open, %" PRIu64 " failed", s->count - 1, s->failed);
+    progress_tick(&s->progress, now_ns, s->messages, NULL, detail);
+}
+
+/* Asks for the next connection where there is room for one and the last refusal is long enough ago. */
+static void accept_next(struct server *s)
+{
+    if (s->accepting || s->count == s->room) {
+        return;
+    }
+    if (s->accept_again_ns != 0 && clock_now_ns() < s->accept_again_ns) {
+        return;
+    }
+    s->accepting = demi_accept(&s->token[0], s->qd) == 0;
+    s->accept_again_ns = s->accepting ? 0 : clock_now_ns() + ACCEPT_REST_NS;
+    s->failed += !s->accepting;
+}
+
+/* Ends the connection at a place; the last one moves there. */
+static void drop(struct server *s, uint32_t at, int qd)
+{
+    assert(at > 0 && at < s->count);
+    s->failed += demi_close(qd) != 0;
+    s->token[at] = s->token[--s->count];
+}
+
+static void pop_next(struct server *s, uint32_t at, int qd)
+{
+    if (demi_pop(&s->token[at], qd) != 0) {
+        s->failed++;
+        drop(s, at, qd);
+    }
+}
+
+static void on_accept(struct server *s, const demi_qresult_t *qr)
+{
+    assert(s->count < s->room);
+    s->accepting = false;
+    s->accepted++;
+    pop_next(s, s->count++, qr->qr_value.ares.qd);
+}
+
+/* Sends back what came; false when the connection is of no more use. */
+static void on_pop(struct server *s, uint32_t at, demi_qresult_t *qr)
+{
+    int err;
+    demi_sgarray_t *sga = &qr->qr_value.sga;
+    size_t len = demi_sga_len(sga);
+    if (len == 0) {
+        (void)demi_sgafree(sga);
+        drop(s, at, qr->qr_qd);
+        return;
+    }
+    int rc = demi_push(&s->token[at], qr->qr_qd, sga);
+    (void)demi_sgafree(sga);
+    enum demi_fate fate = rc == 0 ? demi_look(s->token[at], &err) : DEMI_BROKEN;
+    if (fate == DEMI_BROKEN) {
+        s->failed++;
+        drop(s, at, qr->qr_qd);
+        return;
+    }
+    s->messages++;
+    s->bytes += len;
+    if (fate == DEMI_DONE) {
+        pop_next(s, at, qr->qr_qd);
+    }
+}
+
+static void on_failed(struct server *s, uint32_t at, const demi_qresult_t *qr)
+{
+    s->failed++;
+    if (at == 0) {
+        s->accepting = false;
+        s->accept_again_ns = clock_now_ns() + ACCEPT_REST_NS;
+    } else {
+        drop(s, at, qr->qr_qd);
+    }
+}
+
+static void on_result(struct server *s, uint32_t at, demi_qresult_t *qr)
+{
+    switch (qr->qr_opcode) {
+    case DEMI_OPC_POP:
+        on_pop(s, at, qr);
+        break;
+    case DEMI_OPC_PUSH:
+        pop_next(s, at, qr->qr_qd);
+        break;
+    case DEMI_OPC_ACCEPT:
+        on_accept(s, qr);
+        break;
+    default:
+        on_failed(s, at, qr);
+        break;
+    }
+    if (--s->results_till_tick == 0) {
+        tick(s);
+    }
+}
+
+/* Waits for the tokens from the accept on, or without it. Neither there: sleeps. */
+static int wait_one(struct server *s, demi_qresult_t *qr, uint32_t *at)
+{
+    uint32_t first = s->accepting ? 0 : 1;
+    uint64_t limit_ns = s->accept_again_ns != 0 ? ACCEPT_REST_NS : STOP_LOOK_NS;
+    struct timespec timeout = clock_timespec(limit_ns);
+    int offset = 0;
+    if (first == s->count) {
+        nanosleep(&timeout, NULL);
+        return ETIMEDOUT;
+    }
+    int rc = demi_wait_any(qr, &offset, s->token + first, (int)(s->count - first), &timeout);
+    *at = first + (uint32_t)offset;
+    return rc;
+}
+
+static bool server_begin(struct server *s, const struct echo_options *o, int type)
+{
+    struct addr bound;
+    *s = (struct server){.options = o, .count = 1, .room = 1, .results_till_tick = TICK_RESULTS};
+    s->qd = demi_bound_socket(&o->addr, type, LISTEN_BACKLOG, &bound);
+    if (s->qd < 0) {
+        return false;
+    }
+    s->room = type == SOCK_STREAM ? o->max_connections + 1 : 1;
+    s->token = calloc(s->room, sizeof(*s->token));
+    if (s->token == NULL) {
+        complain("no memory for %" PRIu32 " connections", s->room);
+        return false;
+    }
+    print_listening(&bound);
+    progress_start(&s->progress, o->progress, o->quiet, clock_now_ns());
+    return true;
+}
+
+static int server_end(struct server *s, int code)
+{
+    if (code == EXIT_OK) {
+        code = report_server(s, s->options->udp ? "udp" : "tcp");
+    }
+    free(s->token);
+    return code;
+}
+
+int echo_server_tcp(const struct echo_options *o)
+{
+    struct server s;
+    if (!server_begin(&s, o, SOCK_STREAM)) {
+        return EXIT_FAIL;
+    }
+    int code = EXIT_OK;
+    while (code == EXIT_OK && !stop_requested()) {
+        demi_qresult_t qr;
+        uint32_t at = 0;
+        accept_next(&s);
+        int rc = wait_one(&s, &qr, &at);
+        if (rc == 0) {
+            on_result(&s, at, &qr);
+        } else if (rc == ETIMEDOUT) {
+            tick(&s);
+        } else {
+            code = complain_call("cannot wait", rc);
+        }
+    }
+    return server_end(&s, code);
+}
+
+/* Sends a datagram back to where it came from. Place 0 becomes the push where that is not complete at once. */
+static enum demi_fate answer_datagram(struct server *s, demi_sgarray_t *sga)
+{
+    struct addr source;
+    int err;
+    size_t len = demi_sga_len(sga);
+    if (len == 0) {
+        s->empty++;
+        return DEMI_DONE;
+    }
+    if (!demi_datagram_source(sga, s->options->addr.storage.ss_family, &source) ||
+        demi_pushto(&s->token[0], s->qd, sga, addr_sockaddr(&source), source.len) != 0) {
+        return DEMI_BROKEN;
+    }
+    s->messages++;
+    s->bytes += len;
+    return demi_look(s->token[0], &err);
+}
+
+/* One result of the datagram socket. Returns whether the next pop is due. */
+static bool on_datagram_result(struct server *s, demi_qresult_t *qr)
+{
+    if (qr->qr_opcode != DEMI_OPC_POP) {
+        s->failed += qr->qr_opcode == DEMI_OPC_FAILED;
+        return true;
+    }
+    enum demi_fate fate = answer_datagram(s, &qr->qr_value.sga);
+    (void)demi_sgafree(&qr->qr_value.sga);
+    s->failed += fate == DEMI_BROKEN;
+    return fate != DEMI_PENDING;
+}
+
+int echo_server_udp(const struct echo_options *o)
+{
+    struct server s;
+    if (!server_begin(&s, o, SOCK_DGRAM)) {
+        return EXIT_FAIL;
+    }
+    int code = EXIT_OK;
+    bool pop_due = true;
+    s.accepting = true; /* place 0 is waited for */
+    while (code == EXIT_OK && !stop_requested()) {
+        demi_qresult_t qr;
+        uint32_t at = 0;
+        int rc = pop_due ? demi_pop(&s.token[0], s.qd) : 0;
+        rc = rc == 0 ? wait_one(&s, &qr, &at) : rc;
+        pop_due = rc == 0 && on_datagram_result(&s, &qr);
+        if (rc == ETIMEDOUT || (rc == 0 && --s.results_till_tick == 0)) {
+            tick(&s);
+        } else if (rc != 0) {
+            code = complain_call("cannot receive", rc);
+        }
+    }
+    return server_end(&s, code);
+}
