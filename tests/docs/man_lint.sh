@@ -237,10 +237,21 @@ lint_config()
     verdict "$([ ! -s "$tmp/log" ]; echo $?)" "keys/no-stale-names"
 }
 
-# Long options in a text, sorted.
+# Long options in a text, sorted. The pages need not name those that every program has.
 options()
 {
-    grep -oE -- '(^|[^[:alnum:]-])--[a-z][a-z0-9-]*' | grep -oE -- '--.*' | sort -u
+    grep -oE -- '(^|[^[:alnum:]-])--[a-z][a-z0-9-]*' | grep -oE -- '--.*' | grep -vxE -- '--(help|version)' | sort -u
+}
+
+# The help of a program, with that of its commands where it has a command `help`.
+help_of()
+{
+    local command
+
+    "$1" --help
+    for command in $("$1" --help | sed -n 's/^  \([a-z]\{1,\}\)  *.*/\1/p'); do
+        "$1" help "$command"
+    done
 }
 
 # The page of a program and its --help have the same long options.
@@ -254,7 +265,7 @@ lint_program()
     elif [ ! -x "$binary" ]; then
         echo "skip program/$name not built"
     else
-        "$binary" --help 2>&1 | options >"$tmp/help"
+        help_of "$binary" 2>&1 | options >"$tmp/help"
         plain "$man/$name.1" | options >"$tmp/paged"
         diff "$tmp/help" "$tmp/paged" >"$tmp/log" # <: only in --help, >: only in the page
         verdict $? "program/$name"
