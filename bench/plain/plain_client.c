@@ -68,6 +68,7 @@ struct client {
     double interval_ns; /* 0: closed loop */
     uint64_t scheduled;
     uint64_t schedule_total;
+    uint64_t give_up_ns; /* open loop: ends although not all is sent */
     struct progress progress;
     struct report report;
     char *request;
@@ -332,8 +333,11 @@ static void send_stuck(struct client *c, uint64_t now_ns)
 
 static bool is_finished(const struct client *c, uint64_t now_ns)
 {
-    if (c->live == 0 || c->sending) {
-        return c->live == 0;
+    if (c->live == 0 || now_ns >= c->give_up_ns) {
+        return true;
+    }
+    if (c->sending) {
+        return false;
     }
     bool drained = c->in_flight == 0 && (c->backlog == 0 || stop_requested());
     return drained || now_ns >= c->stopped_ns + c->options->timeout_ns;
@@ -408,11 +412,13 @@ static void start_clock(struct client *c)
     c->end_ns = o->requests == 0 && o->rate_hz == 0 ? c->measure_ns + o->duration_ns : UINT64_MAX;
     c->to_send = o->requests != 0 ? o->requests : UINT64_MAX;
     c->next_tick_ns = c->begin_ns + TICK_NS;
+    c->give_up_ns = UINT64_MAX;
     c->sending = true;
     if (o->rate_hz > 0) {
         c->interval_ns = 1e9 / o->rate_hz;
         double measured = o->requests != 0 ? (double)o->requests : (double)o->duration_ns / c->interval_ns;
         c->schedule_total = (uint64_t)(ceil((double)o->warmup_ns / c->interval_ns) + ceil(measured));
+        c->give_up_ns = intended_ns(c, c->schedule_total) + o->timeout_ns;
     }
     progress_start(&c->progress, o->progress, o->quiet, c->begin_ns);
     for (uint32_t i = 0; o->rate_hz == 0 && i < o->connections; i++) {
@@ -432,7 +438,8 @@ static int report_client(struct client *c)
     r->connections = o->connections;
     r->depth = c->depth;
     r->rate_hz = o->rate_hz;
-    r->unanswered += c->in_flight + c->backlog;
+    uint64_t unscheduled = stop_requested() ? 0 : c->schedule_total - c->scheduled;
+    r->unanswered += c->in_flight + c->backlog + unscheduled;
     r->elapsed_ns = last_ns > c->measure_ns ? last_ns - c->measure_ns : 0;
     progress_end(&c->progress);
     if (o->json) {
