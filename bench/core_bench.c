@@ -14,6 +14,7 @@
 #include <demi/sga.h>
 #include <demi/wait.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,38 +217,25 @@ static void run_wait_any(unsigned n, void *arg)
     }
 }
 
-static void waiters_open(struct waiters *w, int n)
+static void waiters_open(void *arg)
 {
-    w->n = n;
+    struct waiters *w = arg;
+
     w->random = 1;
     w->sga = demi_sgaalloc(64);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < w->n; i++) {
         must(demi_queue(&w->qd[i]), "queue");
         must(demi_pop(&w->qt[i], w->qd[i]), "pop");
     }
 }
 
-static void bench_wait_any_1k(void)
+static void waiters_close(void *arg)
 {
-    static struct waiters many, one;
-    struct pair p = {.name = "wait_any_1k",
-                     .peer = "the same with 1 pending token",
-                     .ours = run_wait_any,
-                     .theirs = run_wait_any,
-                     .our_arg = &many,
-                     .their_arg = &one,
-                     .aim = 1.5,
-                     .batch = 1000,
-                     .rounds = 401};
+    struct waiters *w = arg;
 
-    waiters_open(&many, MANY);
-    waiters_open(&one, 1);
-    pair_run(&p);
-    for (int i = 0; i < MANY; i++)
-        demi_close(many.qd[i]);
-    demi_close(one.qd[0]);
-    demi_sgafree(&many.sga);
-    demi_sgafree(&one.sga);
+    for (int i = 0; i < w->n; i++)
+        demi_close(w->qd[i]);
+    demi_sgafree(&w->sga);
 }
 
 /* --- timer: arm and cancel among many, among few --- */
@@ -338,14 +326,14 @@ static void run_sockets(unsigned n, void *arg)
     }
 }
 
-static void sockets_open(struct sockets *s, int n)
+static void sockets_open(void *arg)
 {
+    struct sockets *s = arg;
     socklen_t len = sizeof(s->addr[0]);
 
-    s->n = n;
     s->random = 1;
     s->sender = socket(AF_INET, SOCK_DGRAM, 0);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < s->n; i++) {
         struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
         must(demi_socket(&s->qd[i], AF_INET, SOCK_DGRAM, 0), "socket");
@@ -355,43 +343,101 @@ static void sockets_open(struct sockets *s, int n)
     }
 }
 
-static void sockets_close(struct sockets *s)
+static void sockets_close(void *arg)
 {
+    struct sockets *s = arg;
+
     for (int i = 0; i < s->n; i++)
         demi_close(s->qd[i]);
     close(s->sender);
 }
 
+/* The peer runs in a thread of its own with an instance of its own: the one must not pay for the thousand. */
+struct elsewhere {
+    pthread_t thread;
+    pthread_barrier_t turn;
+    unsigned n; /* 0: end */
+    pair_fn *run;
+    void *arg;
+    void (*open)(void *arg);
+    void (*close)(void *arg);
+};
+
+static void *elsewhere_main(void *arg)
+{
+    struct elsewhere *e = arg;
+
+    must(demi_init(NULL), "init");
+    e->open(e->arg);
+    for (;;) {
+        pthread_barrier_wait(&e->turn);
+        if (e->n == 0)
+            break;
+        e->run(e->n, e->arg);
+        pthread_barrier_wait(&e->turn);
+    }
+    e->close(e->arg);
+    demi_fini();
+    return NULL;
+}
+
+/* A batch elsewhere; the hand-over to the thread and back is shared by all of its iterations. */
+static void run_elsewhere(unsigned n, void *arg)
+{
+    struct elsewhere *e = arg;
+
+    e->n = n;
+    pthread_barrier_wait(&e->turn);
+    if (n != 0)
+        pthread_barrier_wait(&e->turn);
+}
+
+/* Both sides in threads, so that both pay the same for the hand-over. */
+static void run_both_elsewhere(struct pair *p, struct elsewhere *ours, struct elsewhere *theirs)
+{
+    struct elsewhere *both[] = {ours, theirs};
+
+    for (int i = 0; i < 2; i++) {
+        pthread_barrier_init(&both[i]->turn, NULL, 2);
+        must(pthread_create(&both[i]->thread, NULL, elsewhere_main, both[i]), "thread");
+    }
+    p->ours = p->theirs = run_elsewhere;
+    p->our_arg = ours;
+    p->their_arg = theirs;
+    pair_run(p);
+    for (int i = 0; i < 2; i++) {
+        run_elsewhere(0, both[i]);
+        pthread_join(both[i]->thread, NULL);
+        pthread_barrier_destroy(&both[i]->turn);
+    }
+}
+
+static struct sockets many_sockets = {.n = MANY}, one_socket = {.n = 1};
+
 static void bench_ready_1k_sockets(void)
 {
-    static struct sockets many, one;
-    struct pair p = {.name = "ready_1k_sockets",
-                     .peer = "the same with 1 socket",
-                     .ours = run_sockets,
-                     .theirs = run_sockets,
-                     .our_arg = &many,
-                     .their_arg = &one,
-                     .aim = 1.3,
-                     .batch = 100,
-                     .rounds = 401};
+    struct elsewhere many = {.run = run_sockets, .arg = &many_sockets, .open = sockets_open, .close = sockets_close};
+    struct elsewhere one = {.run = run_sockets, .arg = &one_socket, .open = sockets_open, .close = sockets_close};
+    struct pair p = {
+        .name = "ready_1k_sockets", .peer = "the same with 1 socket", .aim = 1.3, .batch = 1000, .rounds = 101};
     struct rlimit lim;
 
     getrlimit(RLIMIT_NOFILE, &lim);
     lim.rlim_cur = lim.rlim_max;
     setrlimit(RLIMIT_NOFILE, &lim);
-    sockets_open(&many, MANY);
-    must(demi_fini(), "fini");
-    must(demi_init(NULL), "init");
-    /* each side has an instance of its own: the one socket must not pay for the thousand */
-    sockets_open(&one, 1);
-    sockets_close(&one);
-    demi_fini();
-    must(demi_init(NULL), "init");
-    sockets_open(&many, MANY);
-    sockets_open(&one, 1);
-    pair_run(&p);
-    sockets_close(&many);
-    sockets_close(&one);
+    run_both_elsewhere(&p, &many, &one);
+}
+
+static struct waiters many_waiters = {.n = MANY}, one_waiter = {.n = 1};
+
+static void bench_wait_any_1k(void)
+{
+    struct elsewhere many = {.run = run_wait_any, .arg = &many_waiters, .open = waiters_open, .close = waiters_close};
+    struct elsewhere one = {.run = run_wait_any, .arg = &one_waiter, .open = waiters_open, .close = waiters_close};
+    struct pair p = {
+        .name = "wait_any_1k", .peer = "the same with 1 pending token", .aim = 1.5, .batch = 20000, .rounds = 101};
+
+    run_both_elsewhere(&p, &many, &one);
 }
 
 static void run_wait_zero(unsigned n, void *arg)

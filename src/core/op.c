@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 int op_slab_init(struct op_slab *s, uint32_t capacity)
 {
@@ -20,6 +21,9 @@ int op_slab_init(struct op_slab *s, uint32_t capacity)
         return -ENOMEM;
     s->ops = p;
     s->capacity = capacity;
+    if (getrandom(&s->first_generation, sizeof(s->first_generation), GRND_NONBLOCK) < 0)
+        s->first_generation = 0; /* early in the boot; generations then start at 1 */
+    s->first_generation &= ~(OP_INDEX_MASK | OP_GENERATION);
     return 0;
 }
 
@@ -38,6 +42,6 @@ struct op *op_carve(struct op_slab *s)
         return NULL;
     op = op_at(s, s->carved);
     op->index = s->carved++;
-    op->token = op->index; /* generation 0: op_alloc makes it 1 */
+    op->token = s->first_generation | op->index; /* even: op_alloc makes it odd, alive */
     return op;
 }
