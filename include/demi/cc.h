@@ -29,7 +29,7 @@
 
 #if defined(__GNUC__)
 #define ATTR_NODISCARD __attribute__((warn_unused_result))
-#define DEMI_PACKED __attribute__((__packed__))
+#define DEMI_PACKED    __attribute__((__packed__))
 #else
 #define ATTR_NODISCARD
 #define DEMI_PACKED

@@ -52,9 +52,9 @@ extern int demi_pushv(_Out_ demi_qtoken_t *qt_out, _In_ int qd, _In_reads_(num_i
 extern int demi_shutdown(_In_ int qd, _In_ int how);
 
 /*
- * The DMA-capable heap: any pointer into an allocation may be pushed with demi_pushv without a copy. demi_malloc returns
- * NULL on size 0, over the limit, no memory or no instance. demi_free: EINVAL unless ptr came from demi_malloc here and
- * was not freed. Memory that a pending push still needs stays alive.
+ * The DMA-capable heap: any pointer into an allocation may be pushed with demi_pushv without a copy. demi_malloc
+ * returns NULL on size 0, over the limit, no memory or no instance. demi_free: EINVAL unless ptr came from demi_malloc
+ * here and was not freed. Memory that a pending push still needs stays alive.
  */
 extern void *demi_malloc(_In_ size_t size);
 extern int demi_free(_In_ void *ptr);
@@ -67,7 +67,10 @@ extern int demi_free(_In_ void *ptr);
 ATTR_NONNULL(1)
 extern int demi_eventfd(_Out_ int *fd_out);
 
-/* The source address of a popped datagram, IPv4 or IPv6. EINVAL: NULL, not a popped sga, too small. ENOTSUP: a stream. */
+/*
+ * The source address of a popped datagram, IPv4 or IPv6. EINVAL: NULL, not a live array of this instance, too small.
+ * ENOTSUP: not a popped datagram.
+ */
 ATTR_NONNULL(1, 2, 3)
 extern int demi_sga_source(_In_ const demi_sgarray_t *sga, _Out_writes_to_(*addrlen, *addrlen) struct sockaddr *addr,
                            _Inout_ socklen_t *addrlen);

@@ -2,9 +2,10 @@
 /*
  * Control and data path calls of PDPIX.
  *
- * Every call returns 0 or a positive errno; none prints or aborts, whatever it is given. Before demi_init() in the
- * calling thread each returns ENOSYS. demi_last_error() in <demi/ext.h> says in words what went wrong. An instance
- * belongs to the thread that made it. Errors are listed in the order in which they are tested.
+ * Calls for sockets answer ENOTSUP on a memory queue. Every call returns 0 or a positive errno; none prints or aborts,
+ * whatever it is given. Before demi_init() in the calling thread each returns ENOSYS. demi_last_error() in <demi/ext.h>
+ * says in words what went wrong. An instance belongs to the thread that made it. Errors are listed in the order in
+ * which they are tested.
  */
 #ifndef DEMI_LIBOS_H
 #define DEMI_LIBOS_H
@@ -43,7 +44,7 @@ extern int demi_listen(_In_ int sockqd, _In_ int backlog);
 /*
  * Gives a socket its local address. The wildcard address and port 0 work.
  * EINVAL: NULL or a size that is wrong for the family. EBADF. EINVAL: bound, listening or connecting already. EISCONN.
- * EADDRINUSE, EADDRNOTAVAIL, EACCES.
+ * EINVAL: the family is not the socket's. EADDRINUSE, EADDRNOTAVAIL, EACCES.
  */
 ATTR_NONNULL(2)
 extern int demi_bind(_In_ int sockqd, _In_reads_bytes_(size) const struct sockaddr *addr, _In_ socklen_t size);
@@ -59,8 +60,8 @@ extern int demi_accept(_Out_ demi_qtoken_t *qt_out, _In_ int sockqd);
  * EINPROGRESS, EISCONN. The token may fail with ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH.
  */
 ATTR_NONNULL(1, 3)
-extern int demi_connect(_Out_ demi_qtoken_t *qt_out, _In_ int sockqd, _In_reads_bytes_(size) const struct sockaddr *addr,
-                        _In_ socklen_t size);
+extern int demi_connect(_Out_ demi_qtoken_t *qt_out, _In_ int sockqd,
+                        _In_reads_bytes_(size) const struct sockaddr *addr, _In_ socklen_t size);
 
 /*
  * Closes a queue at once; pending tokens complete as FAILED with ECANCELED, the protocol's closing goes on in the
@@ -92,16 +93,17 @@ ATTR_NONNULL(1)
 extern int demi_pop(_Out_ demi_qtoken_t *qt_out, _In_ int qd);
 
 /*
- * Socket options. SOL_SOCKET: SO_LINGER, SO_KEEPALIVE, SO_REUSEADDR, SO_RCVBUF, SO_SNDBUF, and SO_ERROR (get);
- * IPPROTO_TCP: TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, TCP_CONGESTION, TCP_MAXSEG, and
- * TCP_INFO (get). ENOTSUP: unknown level. ENOPROTOOPT: unknown name. EINVAL: bad value or length, NULL. EBADF.
+ * Socket options. SOL_SOCKET: SO_LINGER, SO_KEEPALIVE, SO_REUSEADDR, SO_REUSEPORT, SO_RCVBUF, SO_SNDBUF, and SO_ERROR
+ * (get); IPPROTO_TCP: TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, TCP_CONGESTION,
+ * TCP_MAXSEG, and TCP_INFO (get). ENOTSUP: unknown level. ENOPROTOOPT: unknown name. EINVAL: bad value or length, NULL.
+ * EBADF.
  */
 ATTR_NONNULL(4)
 extern int demi_setsockopt(_In_ int qd, _In_ int level, _In_ int optname, _In_reads_bytes_(optlen) const void *optval,
                            _In_ socklen_t optlen);
 ATTR_NONNULL(4, 5)
-extern int demi_getsockopt(_In_ int qd, _In_ int level, _In_ int optname, _Out_writes_to_(*optlen, *optlen) void *optval,
-                           _Inout_ socklen_t *optlen);
+extern int demi_getsockopt(_In_ int qd, _In_ int level, _In_ int optname,
+                           _Out_writes_to_(*optlen, *optlen) void *optval, _Inout_ socklen_t *optlen);
 
 /*
  * The peer's and the socket's own address. *addrlen is the room at addr and becomes the address's size.

@@ -16,7 +16,7 @@ extern "C" {
 /* Segments in one scatter-gather array. More go through demi_pushv() in <demi/ext.h>. */
 #define DEMI_SGARRAY_MAXSIZE 1
 
-/* Names one outstanding operation; 0 and UINT64_MAX are never valid. Used once: the wait that returns it consumes it. */
+/* Names one outstanding operation; 0 and UINT64_MAX are never valid. The wait that returns it consumes it. */
 typedef uint64_t demi_qtoken_t;
 
 /* One contiguous run of bytes. */

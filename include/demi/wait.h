@@ -29,8 +29,8 @@ extern int demi_wait_any(_Out_ demi_qresult_t *qr_out, _Out_ int *ready_offset,
                          _In_opt_ const struct timespec *timeout);
 
 /*
- * Waits until at least one operation of this instance, whichever, is complete and returns up to num_qrs results in order
- * of completion. EINVAL: NULL, num_qrs < 1, a malformed timeout. ETIMEDOUT, with *num_qrs_out = 0.
+ * Waits until at least one operation of this instance, whichever, is complete and returns up to num_qrs results in
+ * order of completion. EINVAL: NULL, num_qrs < 1, a malformed timeout. ETIMEDOUT, with *num_qrs_out = 0.
  */
 ATTR_NONNULL(1, 3)
 extern int demi_wait_next_n(_Out_writes_to_(num_qrs, *num_qrs_out) demi_qresult_t *qr_out, _In_ int num_qrs,

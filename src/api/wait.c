@@ -37,7 +37,7 @@ static int deadline_of(struct instance *inst, const struct timespec *timeout, ui
     if (timeout == NULL)
         return 0;
     if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)
-        return api_fail(EINVAL, "wait: a timeout that is negative or has over 999999999 ns");
+        return api_fail(EINVAL, "a timeout that is negative or has over 999999999 ns");
     if ((uint64_t)timeout->tv_sec > UINT64_MAX / NS_PER_S / 4)
         return 0;
     ns = (uint64_t)timeout->tv_sec * NS_PER_S + (uint64_t)timeout->tv_nsec;
@@ -57,7 +57,7 @@ static int fail_timeout(void)
 static int fail_token(struct instance *inst, demi_qtoken_t qt)
 {
     COUNT(inst, bad_tokens);
-    return api_fail(EINVAL, "wait: token %#llx is unknown or was consumed", (unsigned long long)qt);
+    return api_fail(EINVAL, "token %#llx is unknown, was consumed, or stands twice", (unsigned long long)qt);
 }
 
 /* Polls, then sleeps as configured, until w has a result. 0, ETIMEDOUT or EINVAL. */

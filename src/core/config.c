@@ -228,7 +228,7 @@ static int set_key(struct config *c, const struct key *k, const char *text, cons
     case KEY_STR:
         if (strlen(text) >= CONFIG_STR_MAX)
             return bad_value(at, k, text, "is too long", et);
-        strcpy(str_at(c, k), text);
+        memcpy(str_at(c, k), text, strlen(text) + 1);
         return 0;
     }
     return -EINVAL;

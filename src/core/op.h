@@ -99,7 +99,7 @@ struct op_slab {
     uint32_t capacity;
     uint32_t used;
     uint64_t first_generation; /* even, random: a token of another instance is not valid here by accident */
-    struct op_list done; /* results in order of completion */
+    struct op_list done;       /* results in order of completion */
     uint32_t done_count;
 };
 

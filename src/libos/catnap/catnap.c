@@ -201,6 +201,7 @@ int catnap_segments(const struct op *op, struct iovec *iov, int max)
     return n;
 }
 
+/* Ends the head of a list or one of its members; l is gone afterwards. */
 static void linger_end(struct lingering *l, bool sent)
 {
     struct linger abort = {1, 0};
@@ -291,9 +292,10 @@ static void catnap_fini(struct instance *inst)
 {
     struct catnap *c = catnap_of(inst);
 
-    while (c->lingering != NULL) {
-        timer_cancel(&inst->timers, &c->lingering->timer);
-        linger_end(c->lingering, true); /* the kernel goes on sending */
+    for (struct lingering *l = c->lingering, *next; l != NULL; l = next) {
+        next = l->next;
+        timer_cancel(&inst->timers, &l->timer);
+        linger_end(l, true); /* the kernel goes on sending */
     }
     c->engine->fini(inst);
     if (c->spare != NULL)

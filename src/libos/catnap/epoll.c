@@ -132,7 +132,7 @@ static enum attempt try_pop_datagram(struct instance *inst, struct queue *q, str
     union {
         struct sockaddr any;
         struct sockaddr_in6 in6;
-    } from;
+    } from = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof(from);
     ssize_t n;
 
