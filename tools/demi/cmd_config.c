@@ -12,7 +12,7 @@ static void variable_name(const char *key, char *buf, size_t size)
 {
     size_t i;
 
-    for (i = 0; key[i] != '\0' && i < size - 1; i++)
+    for (i = 0; i < size - 1 && key[i] != '\0'; i++)
         buf[i] = key[i] >= 'a' && key[i] <= 'z' ? (char)(key[i] - 'a' + 'A') : key[i];
     buf[i] = '\0';
 }

@@ -90,11 +90,25 @@ static void look_at_kernel(struct checks *c)
               sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+/* Reads the first word of a file of the kernel. */
+static bool first_word(const char *path, char *buf, size_t size)
+{
+    FILE *f = fopen(path, "re");
+    bool good;
+
+    if (f == NULL)
+        return false;
+    good = fgets(buf, (int)size, f) != NULL;
+    fclose(f);
+    if (good)
+        buf[strcspn(buf, " \n")] = '\0';
+    return good && buf[0] != '\0';
+}
+
 static void look_at_clock(struct checks *c, const struct config *cfg)
 {
-    char source[32] = "unknown";
+    char source[32];
     struct clock clock;
-    FILE *f;
 
     if (cfg != NULL && !cfg->tsc) {
         check_add(c, "clock", VERDICT_INFO, "clock_gettime, because the setting tsc is false");
@@ -105,12 +119,8 @@ static void look_at_clock(struct checks *c, const struct config *cfg)
         check_add(c, "clock", VERDICT_GOOD, "time-stamp counter, invariant, %.1f MHz", (double)clock.tsc_hz / 1e6);
         return;
     }
-    f = fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource", "re");
-    if (f != NULL) {
-        if (fscanf(f, "%31s", source) != 1)
-            snprintf(source, sizeof(source), "unknown");
-        fclose(f);
-    }
+    if (!first_word("/sys/devices/system/clocksource/clocksource0/current_clocksource", source, sizeof(source)))
+        snprintf(source, sizeof(source), "unknown");
     check_add(c, "clock", VERDICT_INFO, "clock_gettime: the kernel does not trust the counter (clock source %s)",
               source);
 }
@@ -202,14 +212,11 @@ static void look_at_settings(struct checks *c, const struct config *cfg, const c
 
 static void look_at_huge_pages(struct checks *c)
 {
-    unsigned long total = 0;
-    FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "re");
+    char total[32];
 
-    if (f == NULL || fscanf(f, "%lu", &total) != 1)
-        total = 0;
-    if (f != NULL)
-        fclose(f);
-    check_add(c, "huge pages", VERDICT_INFO, "%lu of 2 MiB; no libOS of this version needs them", total);
+    if (!first_word("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", total, sizeof(total)))
+        snprintf(total, sizeof(total), "none");
+    check_add(c, "huge pages", VERDICT_INFO, "%s of 2 MiB; no libOS of this version needs them", total);
 }
 
 void doctor_host(struct checks *c, const struct config *cfg, const char *problem)
