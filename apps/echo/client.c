@@ -91,11 +91,13 @@ static void start_clock(struct client *c)
     bool by_time = o->requests == 0 && o->rate_hz == 0;
     c->end_ns = by_time ? c->measure_ns + o->duration_ns : UINT64_MAX;
     c->to_send = o->requests != 0 ? o->requests : UINT64_MAX;
+    c->give_up_ns = UINT64_MAX;
     c->sending = true;
     if (o->rate_hz > 0) {
         c->interval_ns = 1e9 / o->rate_hz;
         double measured = o->requests != 0 ? (double)o->requests : (double)o->duration_ns / c->interval_ns;
         c->schedule_total = (uint64_t)(ceil((double)o->warmup_ns / c->interval_ns) + ceil(measured));
+        c->give_up_ns = client_intended_ns(c, c->schedule_total) + o->timeout_ns;
     }
     c->tick_ns = o->udp && o->timeout_ns / 4 < TICK_MAX_NS ? o->timeout_ns / 4 : TICK_MAX_NS;
     c->next_tick_ns = now_ns + c->tick_ns;
@@ -152,7 +154,7 @@ static uint64_t release_due(struct client *c, uint64_t now_ns)
 
 static bool is_finished(const struct client *c, uint64_t now_ns)
 {
-    if (c->live == 0) {
+    if (c->live == 0 || now_ns >= c->give_up_ns) {
         return true;
     }
     if (c->sending) {
@@ -205,7 +207,8 @@ static int report_client(struct client *c)
     r->connections = o->connections;
     r->depth = c->depth;
     r->rate_hz = o->rate_hz;
-    r->unanswered += c->in_flight + c->backlog;
+    uint64_t unscheduled = stop_requested() ? 0 : c->schedule_total - c->scheduled;
+    r->unanswered += c->in_flight + c->backlog + unscheduled;
     uint64_t last_ns = c->last_answer_ns > c->stopped_ns ? c->last_answer_ns : c->stopped_ns;
     r->elapsed_ns = last_ns > c->measure_ns ? last_ns - c->measure_ns : 0;
     progress_end(&c->progress);

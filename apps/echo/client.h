@@ -61,6 +61,7 @@ struct client {
     double interval_ns;       /* open loop: between two requests */
     uint64_t scheduled;       /* open loop: requests whose time has come */
     uint64_t schedule_total;  /* open loop */
+    uint64_t give_up_ns;      /* open loop: when to end although not all is sent; else UINT64_MAX */
     uint32_t schedule_conn;   /* open loop: connection of request number `scheduled` */
     uint32_t complaints_left; /* so that ten thousand broken connections do not fill the screen */
     struct progress progress;

@@ -19,8 +19,6 @@
 #include <stdlib.h>
 
 #define LISTEN_BACKLOG 4096
-/* Results taken between two looks at the clock for the progress line. */
-#define TICK_RESULTS 1024
 /* How long accepting rests after it failed: descriptors or memory lack, and asking again at once would only spin. */
 #define ACCEPT_REST_NS (50 * NS_PER_MS)
 
@@ -30,9 +28,8 @@ struct server {
     demi_qtoken_t *token; /* [0] accept, the others one for each connection */
     uint32_t count;       /* places in use, 0 included */
     uint32_t room;
-    bool accepting;             /* place 0 holds a token */
-    uint64_t accept_again_ns;   /* not before that */
-    uint32_t results_till_tick; /* counts down */
+    bool accepting;           /* place 0 holds a token */
+    uint64_t accept_again_ns; /* not before that */
     struct progress progress;
     uint64_t accepted;
     uint64_t messages;
@@ -62,14 +59,15 @@ static int report_server(struct server *s, const char *transport)
     return EXIT_OK;
 }
 
-/* Once in a while: the clock, and what goes by it. */
+/* The progress line, where it is wanted: without it the server does not read the clock. */
 static void tick(struct server *s)
 {
     char detail[64];
-    uint64_t now_ns = clock_now_ns();
-    s->results_till_tick = TICK_RESULTS;
-    snprintf(detail, sizeof(detail), "%" PRIu32 " open, %" PRIu64 " failed", s->count - 1, s->failed);
-    progress_tick(&s->progress, now_ns, s->messages, NULL, detail);
+    uint64_t now_ns = s->progress.on ? clock_now_ns() : 0;
+    if (now_ns >= s->progress.next_ns) {
+        snprintf(detail, sizeof(detail), "%" PRIu32 " open, %" PRIu64 " failed", s->count - 1, s->failed);
+        progress_tick(&s->progress, now_ns, s->messages, NULL, detail);
+    }
 }
 
 /* Asks for the next connection where there is room for one and the last refusal is long enough ago. */
@@ -163,9 +161,6 @@ static void on_result(struct server *s, uint32_t at, demi_qresult_t *qr)
         on_failed(s, at, qr);
         break;
     }
-    if (--s->results_till_tick == 0) {
-        tick(s);
-    }
 }
 
 /* Waits for the tokens from the accept on, or without it. Neither there: sleeps. */
@@ -187,7 +182,7 @@ static int wait_one(struct server *s, demi_qresult_t *qr, uint32_t *at)
 static bool server_begin(struct server *s, const struct echo_options *o, int type)
 {
     struct addr bound;
-    *s = (struct server){.options = o, .count = 1, .room = 1, .results_till_tick = TICK_RESULTS};
+    *s = (struct server){.options = o, .count = 1, .room = 1};
     s->qd = demi_bound_socket(&o->addr, type, LISTEN_BACKLOG, &bound);
     if (s->qd < 0) {
         return false;
@@ -226,11 +221,10 @@ int echo_server_tcp(const struct echo_options *o)
         int rc = wait_one(&s, &qr, &at);
         if (rc == 0) {
             on_result(&s, at, &qr);
-        } else if (rc == ETIMEDOUT) {
-            tick(&s);
-        } else {
+        } else if (rc != ETIMEDOUT) {
             code = complain_call("cannot wait", rc);
         }
+        tick(&s);
     }
     return server_end(&s, code);
 }
@@ -282,11 +276,10 @@ int echo_server_udp(const struct echo_options *o)
         int rc = pop_due ? demi_pop(&s.token[0], s.qd) : 0;
         rc = rc == 0 ? wait_one(&s, &qr, &at) : rc;
         pop_due = rc == 0 && on_datagram_result(&s, &qr);
-        if (rc == ETIMEDOUT || (rc == 0 && --s.results_till_tick == 0)) {
-            tick(&s);
-        } else if (rc != 0) {
+        if (rc != 0 && rc != ETIMEDOUT) {
             code = complain_call("cannot receive", rc);
         }
+        tick(&s);
     }
     return server_end(&s, code);
 }

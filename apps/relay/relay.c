@@ -16,9 +16,7 @@
 
 /* Pushes that may be pending at a time; datagrams that come on top are dropped, as any relay's queue is bounded. */
 #define PENDING_MAX 256
-/* Results taken between two looks at the clock. Expiry needs no better. */
-#define TICK_RESULTS 256
-#define SWEEP_NS     (NS_PER_S / 4)
+#define SWEEP_NS    (NS_PER_S / 4)
 /* Failed receptions in a row after which the front socket is given up. */
 #define FAILURES_MAX 1000
 
@@ -33,7 +31,7 @@ struct relay {
     uint32_t pending_free[PENDING_MAX];  /* stack of free ones */
     uint32_t pending_free_count;
     uint32_t failures_in_a_row;
-    uint64_t now_ns; /* as of the last look */
+    uint64_t now_ns; /* when the last wait ended */
     uint64_t next_sweep_ns;
 };
 
@@ -221,10 +219,9 @@ static bool on_result(struct relay *r, uint32_t owner, demi_qresult_t *qr)
     return true;
 }
 
-/* The clock, and now and then the sessions nobody used for long. */
-static void tick(struct relay *r)
+/* Now and then: ends the sessions nobody used for long. */
+static void sweep(struct relay *r)
 {
-    r->now_ns = clock_now_ns();
     if (r->now_ns < r->next_sweep_ns) {
         return;
     }
@@ -269,7 +266,6 @@ static bool relay_begin(struct relay *r)
 
 static int relay_loop(struct relay *r)
 {
-    uint32_t results_till_tick = TICK_RESULTS;
     while (!stop_requested()) {
         demi_qresult_t qr;
         uint32_t at = 0;
@@ -277,13 +273,11 @@ static int relay_loop(struct relay *r)
         if (rc != 0 && rc != ETIMEDOUT) {
             return complain_call("cannot wait", rc);
         }
+        r->now_ns = clock_now_ns();
         if (rc == 0 && !on_result(r, r->set.owner[at], &qr)) {
             return EXIT_FAIL;
         }
-        if (rc == ETIMEDOUT || --results_till_tick == 0) {
-            results_till_tick = TICK_RESULTS;
-            tick(r);
-        }
+        sweep(r);
     }
     return EXIT_OK;
 }
