@@ -87,7 +87,7 @@ static int wait_for(struct waiter *w, const struct timespec *timeout)
                 return fail_timeout();
             continue;
         }
-        if ((turn & 7) != 0 && inst->event_queues == 0 && inst->config.idle == IDLE_SPIN)
+        if ((turn & 7) != 0 && spin_end_ns != 0 && inst->now_ns < spin_end_ns)
             continue; /* a look at the clock costs as much as one at a ring */
         instance_look_at_clock(inst);
         if (inst->now_ns >= deadline_ns)

@@ -140,7 +140,6 @@ int instance_add_poller(struct instance *inst, co_fn *resume, bool (*arm)(struct
     if (task == NULL)
         return -ENOMEM;
     inst->pollers[inst->poller_count++] = (struct poller){task, arm, disarm};
-    sched_wake(&inst->sched, task);
     return 0;
 }
 
@@ -181,7 +180,11 @@ void instance_turn(struct instance *inst)
         COUNT_ADD(inst, resumes, sched_turn(inst, SCHED_APPLICATION));
     if (!sched_is_idle(&inst->sched, SCHED_BACKGROUND))
         COUNT_ADD(inst, resumes, sched_turn(inst, SCHED_BACKGROUND));
-    sched_turn(inst, SCHED_FASTPATH);
+    if (!sched_is_idle(&inst->sched, SCHED_FASTPATH))
+        COUNT_ADD(inst, resumes, sched_turn(inst, SCHED_FASTPATH));
+    /* the pollers are the coroutines of the fast path that are always ready: no bit is needed to find them */
+    for (uint32_t i = 0; i < inst->poller_count; i++)
+        inst->pollers[i].task->resume(inst, inst->pollers[i].task);
 }
 
 static bool arm_pollers(struct instance *inst, uint32_t *armed)

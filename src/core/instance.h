@@ -78,7 +78,8 @@ struct instance *instance_new(const struct libos *net, const struct config *cfg,
 /* Closes every queue and frees everything. */
 void instance_free(struct instance *inst);
 
-/* Adds a device. resume is called once a turn as a coroutine of the fast path. -ENOMEM. */
+/* Adds a device. resume is called once a turn, whatever it returns, after the other coroutines of the fast path.
+ * -ENOMEM. */
 int instance_add_poller(struct instance *inst, co_fn *resume, bool (*arm)(struct instance *),
                         void (*disarm)(struct instance *));
 
