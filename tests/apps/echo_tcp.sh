@@ -171,7 +171,8 @@ server_outlives_its_clients() {
     local i
     start_server --json
     for i in 1 2 3; do
-        begin "$work/c$i" "$echo_program" client --connect "$address" --duration 30 --connections 10 --depth 8 --size 5000
+        begin "$work/c$i" "$echo_program" client --connect "$address" --duration 30 --connections 10 --depth 8 \
+            --size 5000
         sleep 0.3
         kill -KILL "$started"
     done
