@@ -47,6 +47,11 @@ void op_discard(struct instance *inst, struct op *op)
 {
     op_settle(inst, op);
     op_undone(inst, op);
+    op_forget(inst, op);
+}
+
+void op_forget(struct instance *inst, struct op *op)
+{
     if (op->opcode == DEMI_OPC_ACCEPT && op->err == 0) {
         struct queue *q = queue_lookup(&inst->queues, (int32_t)op->done);
 

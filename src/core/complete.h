@@ -93,6 +93,9 @@ static inline struct op_list *op_list_of(struct op *op)
 /* Takes a completed operation out of the list of results without a trace of it: its result is dropped. */
 void op_discard(struct instance *inst, struct op *op);
 
+/* Drops the result of an operation that op_undone took out of the list, and frees the operation. */
+void op_forget(struct instance *inst, struct op *op);
+
 /* Ends a pending operation nobody wants any more. */
 void op_abandon(struct instance *inst, struct op *op);
 

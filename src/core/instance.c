@@ -298,14 +298,23 @@ int instance_watch_wakeup(struct instance *inst, int fd)
     return epoll_ctl(inst->epfd, EPOLL_CTL_ADD, fd, &ev) == 0 ? 0 : -errno;
 }
 
+/* Takes q's results out of the list first: what an accept made is closed with it, and that has results of its own. */
 static void discard_done(struct instance *inst, struct queue *q)
 {
+    struct op_list mine = OP_LIST_EMPTY;
     struct op *op = op_list_first(&inst->ops, &inst->ops.done), *next;
 
     for (; op != NULL && q->done_count > 0; op = next) {
         next = op->next == OP_NIL ? NULL : op_at(&inst->ops, op->next);
-        if (op->queue == q)
-            op_discard(inst, op);
+        if (op->queue != q)
+            continue;
+        op_settle(inst, op);
+        op_undone(inst, op);
+        op_list_add(&inst->ops, &mine, op);
+    }
+    while ((op = op_list_first(&inst->ops, &mine)) != NULL) {
+        op_list_remove(&inst->ops, &mine, op);
+        op_forget(inst, op);
     }
 }
 
