@@ -93,8 +93,10 @@ struct instance *instance_new(const struct libos *net, const struct config *cfg,
         *err = open_files(inst);
     if (*err == 0)
         *err = net->init(inst);
-    if (*err == 0)
+    if (*err == 0) {
+        inst->error.text[0] = '\0'; /* a page that is private for want of a directory is no error */
         return inst;
+    }
     *et = inst->error;
     inst->net = NULL; /* its init left nothing behind */
     instance_free(inst);
