@@ -28,7 +28,7 @@ config__shows_file_then_environment() {
 
 config__template_gives_the_same_settings() {
     local wanted
-    export IDLE=block MEMORY_LIMIT=2g RUN_DIR=$'/a "b\\c: #d' TSC=false
+    export IDLE=block MEMORY_LIMIT=2g RUN_DIR=$'/a "b\\c: #d \xc3\xa9 \xe2\x80\xa8 \xf0\x9f\x98\x80' TSC=false
     demi 0 config --json
     wanted=$out
     demi 0 config --yaml

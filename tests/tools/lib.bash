@@ -32,7 +32,7 @@ same() {
 
 # An echo server and some traffic; $server is its process.
 with_traffic() {
-    serve "$work/server" "$echo_program" server --bind 127.0.0.1:0 "$@"
+    serve "$work/server" "$echo_program" server --bind 127.0.0.1:0
     server=$started
     client_well --connect "$address" --requests 100 --connections 2
 }

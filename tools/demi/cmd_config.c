@@ -3,6 +3,7 @@
 #include "demi.h"
 #include "json.h"
 #include "term.h"
+#include "text.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ static void variable_name(const char *key, char *buf, size_t size)
 /* YAML would take an empty value as nothing and some texts as syntax. */
 static void print_yaml_value(const char *value)
 {
+    char quoted[TEXT_YAML_MAX(CONFIG_STR_MAX)];
     bool plain = value[0] != '\0';
 
     for (const char *p = value; *p != '\0'; p++)
@@ -29,14 +31,8 @@ static void print_yaml_value(const char *value)
         fputs(value, stdout);
         return;
     }
-    putchar('"');
-    for (const char *p = value; *p != '\0'; p++) {
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            printf("\\x%02x", (unsigned char)*p);
-        else
-            printf("%s%c", *p == '"' || *p == '\\' ? "\\" : "", *p);
-    }
-    putchar('"');
+    text_yaml(quoted, sizeof(quoted), value);
+    fputs(quoted, stdout);
 }
 
 static void yaml_key(void *arg, const char *name, const char *value, const char *def, const char *takes,

@@ -2,6 +2,8 @@
 /* JSON writer: see json.h. */
 #include "json.h"
 
+#include "text.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -9,27 +11,6 @@ void json_init(struct json *j, FILE *out)
 {
     j->out = out;
     j->comma = false;
-}
-
-/* Bytes of the UTF-8 character at p (RFC 3629 section 4), 0 when it is none. */
-static unsigned utf8_length(const unsigned char *p)
-{
-    unsigned len;
-
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] < 0xc2 || p[0] > 0xf4)
-        return 0;
-    len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-    for (unsigned i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    /* Overlong forms, surrogates, beyond U+10FFFF. */
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return len;
 }
 
 static void put_string(FILE *out, const char *text)

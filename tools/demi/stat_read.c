@@ -2,19 +2,11 @@
 /* Reading a counter page: see stat_read.h. */
 #include "stat_read.h"
 
-#include "term.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Copies a name from a page: it may lack its end and hold anything. */
-static void copy_name(char *to, const char *from)
-{
-    memcpy(to, from, STAT_NAME_MAX - 1);
-    to[STAT_NAME_MAX - 1] = '\0';
-    text_clean(to);
-}
 
 int stat_sample_parse(struct stat_sample *s, const void *page, size_t len, struct error_text *et)
 {
@@ -40,14 +32,14 @@ int stat_sample_parse(struct stat_sample *s, const void *page, size_t len, struc
         return error_set(et, ENOMEM, "out of memory");
     for (uint32_t i = 0; i < head.count; i++) {
         memcpy(&s->counter[i].value, bytes + head.value_offset + i * sizeof(uint64_t), sizeof(uint64_t));
-        copy_name(s->counter[i].name, bytes + head.name_offset + (size_t)i * STAT_NAME_MAX);
+        text_copy(s->counter[i].name, bytes + head.name_offset + (size_t)i * STAT_NAME_MAX, STAT_NAME_MAX);
     }
     s->count = head.count;
     s->pid = head.pid;
     s->tid = head.tid;
     s->start_unix_ns = head.start_unix_ns;
-    copy_name(s->libos, head.libos);
-    copy_name(s->program, head.program);
+    text_copy(s->libos, head.libos, sizeof(s->libos));
+    text_copy(s->program, head.program, sizeof(s->program));
     return 0;
 }
 

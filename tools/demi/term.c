@@ -2,6 +2,8 @@
 /* Terminal output: see term.h. */
 #include "term.h"
 
+#include "text.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -40,14 +42,6 @@ void screen_home(void)
 {
     if (stdout_is_terminal())
         fputs("\033[H\033[J", stdout);
-}
-
-void text_clean(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = '?';
-    }
 }
 
 void table_init(struct table *t, const char *align)

@@ -47,9 +47,6 @@ void table_note(struct table *t, enum style s, const char *text);
 /* Prints all rows after indent spaces and frees them. */
 void table_print(struct table *t, unsigned indent);
 
-/* Replaces what a terminal would take as a command. */
-void text_clean(char *text);
-
 /* A number in at most six characters: 0 to 99999 as it is, then with k, M, G, T, P (powers of 1000). */
 const char *number_text(double value, char buf[16]);
 

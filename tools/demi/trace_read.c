@@ -3,8 +3,7 @@
 #include "trace_read.h"
 
 #include "core/counter.h"
-#include "demi/types.h"
-#include "term.h"
+#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -37,13 +36,6 @@ static bool read_at(const struct trace_file *t, void *to, uint64_t offset, size_
     return true;
 }
 
-static void copy_name(char *to, const char *from)
-{
-    memcpy(to, from, TRACE_NAME_MAX - 1);
-    to[TRACE_NAME_MAX - 1] = '\0';
-    text_clean(to);
-}
-
 static int read_names(struct trace_file *t, struct error_text *et)
 {
     t->events = calloc((size_t)t->event_count + 1, sizeof(*t->events));
@@ -54,13 +46,8 @@ static int read_names(struct trace_file *t, struct error_text *et)
         return error_set(et, EINVAL, "damaged trace: the events' names are missing");
     }
     for (uint32_t i = 0; i < t->event_count; i++) {
-        for (unsigned k = 0; k < 3; k++) {
-            char *name = t->events[i].name[k];
-            char raw[TRACE_NAME_MAX];
-
-            memcpy(raw, name, sizeof(raw));
-            copy_name(name, raw);
-        }
+        for (unsigned k = 0; k < 3; k++)
+            text_copy(t->events[i].name[k], t->events[i].name[k], TRACE_NAME_MAX);
     }
     return 0;
 }
@@ -87,7 +74,7 @@ static int read_head(struct trace_file *t, struct error_text *et)
     t->start_unix_ns = h.start_unix_ns;
     t->start_ns = h.start_ns;
     t->event_count = h.event_count;
-    copy_name(t->program, h.program);
+    text_copy(t->program, h.program, sizeof(t->program));
     return read_names(t, et);
 }
 
