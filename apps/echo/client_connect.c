@@ -31,11 +31,13 @@ static bool connect_start(struct client *c, struct conn *n)
 {
     const struct addr *to = &c->options->addr;
     demi_qtoken_t token;
+    char what[80];
     int rc = demi_socket(&n->qd, to->storage.ss_family, c->options->udp ? SOCK_DGRAM : SOCK_STREAM, 0);
     if (rc != 0) {
         n->qd = -1;
-        complain("connection %" PRIu32 " of %" PRIu32 ":", n->number + 1, c->options->connections);
-        complain_call("cannot make a socket", rc);
+        snprintf(what, sizeof(what), "connection %" PRIu32 " of %" PRIu32 ": cannot make a socket", n->number + 1,
+                 c->options->connections);
+        complain_call(what, rc);
         return false;
     }
     if (!c->options->udp) {

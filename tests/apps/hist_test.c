@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "common/hist.h"
+#include "../../apps/common/hist.h"
 
 /* What the histogram promises: a value is known to one part in 128. */
 #define RELATIVE_ERROR (1.0 / 128)
