@@ -237,6 +237,31 @@ descriptors_run_out() {
     kill -0 "$started" || fail "the server is gone"
 }
 
+wrong_bytes_are_found() {
+    serve_badly tcp flip
+    client --connect "$address" --requests 100 --size 64
+    [ "$status" -eq 0 ] || fail "unasked: status $status"
+    client --connect "$address" --requests 100 --size 64 --check
+    [ "$status" -eq 1 ] || fail "status $status: $json"
+    holds "$(field corrupt) == 1 && $(field requests) == 15"
+    contains "$work/client.err" 'after 15 answers: .*wrong byte'
+}
+
+surplus_bytes_are_found() {
+    serve_badly tcp more
+    client --connect "$address" --requests 1000 --size 2
+    [ "$status" -eq 1 ] || fail "status $status: $json"
+    contains "$work/client.err" 'more than it got'
+}
+
+early_close_is_found() {
+    serve_badly tcp close
+    client --connect "$address" --requests 10
+    [ "$status" -eq 1 ] || fail "status $status: $json"
+    holds "$(field requests) == 1 && $(field errors) == 1 && $(field unanswered) == 1"
+    contains "$work/client.err" 'after 1 answers: '
+}
+
 for name in help_and_usage requests_are_counted_on_both_sides every_byte_of_every_size many_in_flight \
     many_connections ipv6 wildcard_address duration_and_warmup rate_is_kept no_coordinated_omission overload_ends \
     server_killed server_stands_still nobody_listens address_in_use library_says_what_is_wrong \
@@ -244,4 +269,11 @@ for name in help_and_usage requests_are_counted_on_both_sides every_byte_of_ever
     descriptors_run_out; do
     run_test "$name"
 done
+if command -v python3 >/dev/null; then
+    for name in wrong_bytes_are_found surplus_bytes_are_found early_close_is_found; do
+        run_test "$name"
+    done
+else
+    skip_test bad_servers "there is no python3"
+fi
 exit $((failures != 0))

@@ -99,6 +99,23 @@ PYTHON
     holds "$(field empty) == 3 && $(field messages) == 10"
 }
 
+wrong_datagrams_are_found() {
+    serve_badly udp flip
+    client --udp --connect "$address" --requests 3 --check --timeout 100
+    [ "$status" -eq 1 ] || fail "flip: status $status: $json"
+    holds "$(field corrupt) == 3 && $(field lost) == 3 && $(field requests) == 0"
+    serve_badly udp less
+    client --udp --connect "$address" --requests 3 --timeout 100
+    [ "$status" -eq 1 ] || fail "less: status $status: $json"
+    holds "$(field corrupt) == 3 && $(field requests) == 0"
+}
+
+repeated_datagrams_are_found() {
+    serve_badly udp more
+    client_well --udp --connect "$address" --requests 100 --check
+    holds "$(field requests) == 100 && $(field late) >= 99"
+}
+
 summary() {
     start_server
     client_well --udp --connect "$address" --requests 10
@@ -113,8 +130,10 @@ for name in usage requests_are_counted_on_both_sides every_byte_of_every_size ip
     run_test "$name"
 done
 if command -v python3 >/dev/null; then
-    run_test empty_datagrams
+    for name in empty_datagrams wrong_datagrams_are_found repeated_datagrams_are_found; do
+        run_test "$name"
+    done
 else
-    skip_test empty_datagrams "there is no python3"
+    skip_test bad_servers "there is no python3"
 fi
 exit $((failures != 0))

@@ -148,3 +148,8 @@ usage_error() {
     [ "$status" -eq 2 ] || fail "$*: status $status, 2 expected"
     contains "$work/usage" --help
 }
+
+# serve_badly PROTOCOL FAULT: an echo server that does something wrong; see bad_server.py.
+serve_badly() {
+    serve "$work/bad" python3 "$here/bad_server.py" "$@"
+}
