@@ -7,10 +7,22 @@
 #include <demi/sga.h>
 #include <string.h>
 
-static demi_sgarray_t null_sga(size_t size) COLD;
-static demi_sgarray_t null_sga(size_t size)
+/* Written in one go: a copy of a half-written array would wait for its stores to retire. */
+static inline demi_sgarray_t sga_of(void *obj, size_t size)
 {
-    if (api_self.inst == NULL)
+    return (demi_sgarray_t){
+        .sga_buf = obj, .sga_numsegs = 1, .sga_segs = {{.sgaseg_buf = obj, .sgaseg_len = (uint32_t)size}}};
+}
+
+static demi_sgarray_t sgaalloc_slow(size_t size) __attribute__((noinline));
+static demi_sgarray_t sgaalloc_slow(size_t size)
+{
+    struct instance *inst = api_self.inst;
+    void *obj = inst != NULL ? mem_alloc(&inst->mem, size, REF_APP) : NULL;
+
+    if (obj != NULL)
+        return sga_of(obj, size);
+    if (inst == NULL)
         api_no_instance();
     else
         api_fail(ENOMEM, "demi_sgaalloc(%zu): %s", size, size == 0 ? "size 0" : "over sga_limit or memory_limit");
@@ -20,13 +32,9 @@ static demi_sgarray_t null_sga(size_t size)
 demi_sgarray_t demi_sgaalloc(size_t size)
 {
     struct instance *inst = api_self.inst;
-    void *obj;
+    void *obj = LIKELY(inst != NULL) ? mem_alloc_cached(&inst->mem, size, REF_APP) : NULL;
 
-    if (UNLIKELY(inst == NULL || (obj = mem_alloc(&inst->mem, size, REF_APP)) == NULL))
-        return null_sga(size);
-    /* written in place, field by field: a copy of a half-written array would wait for the stores to retire */
-    return (demi_sgarray_t){
-        .sga_buf = obj, .sga_numsegs = 1, .sga_segs = {{.sgaseg_buf = obj, .sgaseg_len = (uint32_t)size}}};
+    return LIKELY(obj != NULL) ? sga_of(obj, size) : sgaalloc_slow(size);
 }
 
 int demi_sgafree(demi_sgarray_t *sga)

@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define LARGE_FIRST 4096                /* offset of a large object: page aligned */
 #define CACHE_BYTES (UINT32_C(1) << 18) /* a cache holds at most so much of a large class */
 
 static void class_table_init(struct mem *m)
@@ -30,7 +29,7 @@ static void class_table_init(struct mem *m)
             bytes += bytes / 3;
     }
     for (cls = 0; step < MEM_SMALL_TABLE; step++) {
-        if (step * 64 > m->class_bytes[cls])
+        if (step * MEM_ALIGN > m->class_bytes[cls])
             cls++;
         m->class_of[step] = (uint8_t)cls;
     }
@@ -133,35 +132,26 @@ static void blocks_give(struct mem *m, struct superblock *sb)
         m->owner[first + k] = 0;
     m->blocks_used -= n;
     MEM_UNPOISON(sb, (size_t)n << SUPERBLOCK_SHIFT);
-    madvise(sb, (size_t)n << SUPERBLOCK_SHIFT, m->fd >= 0 ? MADV_REMOVE : MADV_DONTNEED);
+    if (madvise(sb, (size_t)n << SUPERBLOCK_SHIFT, m->fd >= 0 ? MADV_REMOVE : MADV_DONTNEED) < 0)
+        memset(sb->refs, 0, sizeof(sb->refs)); /* locked memory keeps its pages */
 }
 
 static void superblock_setup(struct mem *m, struct superblock *sb, uint32_t span, unsigned cls, uint32_t obj_bytes)
 {
-    size_t room = SUPERBLOCK_BYTES - sizeof(*sb);
-
-    memset(sb, 0, sizeof(*sb));
+    /* the table of words is zero: fresh pages are, and blocks_give leaves them so */
+    memset(sb, 0, offsetof(struct superblock, refs));
     sb->mem = m;
     sb->span = span;
     sb->cls = (uint8_t)cls;
     sb->free_head = REF_NIL;
     sb->obj_bytes = obj_bytes;
-    if (cls == MEM_CLASS_MAX) { /* one large object: its class is no class, so that it is never "current" */
+    if (cls == MEM_CLASS_MAX) { /* one large object */
         sb->count = 1;
-        sb->recip = 0;
-        sb->first = LARGE_FIRST;
+        sb->first = MEM_LARGE_FIRST;
         return;
     }
-    /* exact: an offset has at most 2^15 units of 64 bytes, the rounding adds less than 2^13 / 2^31 a unit */
-    sb->recip = (uint32_t)(((UINT64_C(1) << 31) + obj_bytes / 64 - 1) / (obj_bytes / 64));
-    sb->count = (uint32_t)(room / (obj_bytes + sizeof(uint32_t)));
-    for (;; sb->count--) {
-        size_t head = sizeof(*sb) + sb->count * sizeof(uint32_t);
-
-        sb->first = (uint32_t)((head + MEM_ALIGN - 1) & ~(size_t)(MEM_ALIGN - 1));
-        if (sb->first + (size_t)sb->count * obj_bytes <= SUPERBLOCK_BYTES)
-            break;
-    }
+    sb->first = sizeof(*sb);
+    sb->count = (uint32_t)((SUPERBLOCK_BYTES - sizeof(*sb)) / obj_bytes);
     MEM_POISON((char *)sb + sb->first, SUPERBLOCK_BYTES - sb->first);
 }
 
@@ -194,14 +184,14 @@ static void *large_alloc(struct mem *m, size_t bytes, uint32_t ref)
 
     if (bytes == 0 || bytes > m->object_max)
         return NULL;
-    n = (uint32_t)((bytes + LARGE_FIRST + SUPERBLOCK_BYTES - 1) >> SUPERBLOCK_SHIFT);
+    n = (uint32_t)((bytes + MEM_LARGE_FIRST + SUPERBLOCK_BYTES - 1) >> SUPERBLOCK_SHIFT);
     sb = blocks_take(m, n);
     if (sb == NULL)
         return NULL;
     superblock_setup(m, sb, n, MEM_CLASS_MAX, 0);
     sb->carved = sb->used = 1;
-    sb->refs[0] = ref;
     m->bytes_out += (uint64_t)n << SUPERBLOCK_SHIFT;
+    *mem_ref_word(mem_object(sb, 0)) = ref | MEM_CLASS_MAX << REF_CLASS_SHIFT;
     return mem_object(sb, 0);
 }
 
@@ -230,26 +220,27 @@ static bool superblock_full(const struct superblock *sb)
 /* Takes one object out of a superblock that is not full. */
 static char *superblock_take(struct mem *m, struct superblock *sb)
 {
-    uint32_t index = sb->free_head;
+    char *obj;
 
-    if (index != REF_NIL)
-        sb->free_head = sb->refs[index] & REF_MASK;
-    else
-        index = sb->carved++;
-    sb->refs[index] = REF_FREE | REF_NIL;
+    if (sb->free_head != REF_NIL) {
+        obj = (char *)sb + (size_t)sb->free_head * MEM_ALIGN;
+        sb->free_head = *mem_ref_word(obj) & REF_MASK;
+    } else {
+        obj = mem_object(sb, sb->carved++);
+    }
+    *mem_ref_word(obj) = REF_FREE | REF_NIL;
     sb->used++;
     m->bytes_out += sb->obj_bytes;
-    return mem_object(sb, index);
+    return obj;
 }
 
 /* Puts a released object back. An empty superblock, unless it is current, goes back to the region. */
 static void superblock_give(struct mem *m, char *obj)
 {
     struct superblock *sb = mem_superblock(obj);
-    uint32_t index = mem_index(sb, obj);
 
-    sb->refs[index] = REF_FREE | sb->free_head;
-    sb->free_head = index;
+    *mem_ref_word(obj) = REF_FREE | sb->free_head;
+    sb->free_head = mem_granule(obj);
     sb->used--;
     m->bytes_out -= sb->obj_bytes;
     if (sb == m->current[sb->cls])
@@ -300,32 +291,56 @@ void mem_trim(struct mem *m)
     }
 }
 
+unsigned mem_class(const struct mem *m, size_t bytes)
+{
+    unsigned top, cls;
+
+    if (bytes <= MEM_SMALL_LIMIT)
+        return m->class_of[(bytes + MEM_ALIGN - 1) / MEM_ALIGN];
+    /* two classes a power of two: 2^top < bytes <= 1.5 * 2^top, or above */
+    top = 63 - (unsigned)__builtin_clzll(bytes - 1);
+    cls = (unsigned)m->class_of[MEM_SMALL_TABLE - 1] + 2 * (top - 12) + 1;
+    return bytes <= (UINT64_C(3) << (top - 1)) ? cls : cls + 1;
+}
+
+static void *large_alloc_or_trim(struct mem *m, size_t bytes, uint32_t ref)
+{
+    void *obj = large_alloc(m, bytes, ref);
+
+    if (obj == NULL) {
+        mem_trim(m);
+        obj = large_alloc(m, bytes, ref);
+    }
+    m->refused += obj == NULL;
+    return obj;
+}
+
 void *mem_alloc_slow(struct mem *m, size_t bytes, uint32_t ref)
 {
     struct mem_cache *c;
-    void *obj;
+    unsigned cls;
+    char *obj;
 
     if (bytes == 0 || bytes > m->object_max)
         return NULL;
-    if (bytes > MEM_CLASS_LIMIT) {
-        obj = large_alloc(m, bytes, ref);
-        if (obj == NULL) {
-            mem_trim(m);
-            obj = large_alloc(m, bytes, ref);
-        }
-        m->refused += obj == NULL;
-        return obj;
-    }
-    c = &m->cache[mem_class(m, bytes)];
-    cache_fill(m, mem_class(m, bytes));
+    if (bytes > MEM_CLASS_LIMIT)
+        return large_alloc_or_trim(m, bytes, ref);
+    cls = mem_class(m, bytes);
+    c = &m->cache[cls];
+    if (c->count == 0)
+        cache_fill(m, cls);
     if (c->count == 0) {
         mem_trim(m); /* what other classes hoard */
-        cache_fill(m, mem_class(m, bytes));
+        cache_fill(m, cls);
     }
-    if (c->count > 0)
-        return mem_alloc(m, bytes, ref);
-    m->refused++;
-    return NULL;
+    if (c->count == 0) {
+        m->refused++;
+        return NULL;
+    }
+    obj = c->obj[--c->count];
+    *mem_ref_word(obj) = ref | cls << REF_CLASS_SHIFT;
+    MEM_UNPOISON(obj, mem_superblock(obj)->obj_bytes);
+    return obj;
 }
 
 void mem_release_slow(struct mem *m, char *obj)
@@ -342,6 +357,7 @@ void mem_release_slow(struct mem *m, char *obj)
     }
     if (sb->cls == MEM_CLASS_MAX) {
         m->bytes_out -= sb->span << SUPERBLOCK_SHIFT;
+        *word = 0;
         blocks_give(m, sb);
         return;
     }
@@ -375,10 +391,10 @@ void *mem_find(const struct mem *m, const void *ptr, size_t bytes)
     if ((uintptr_t)ptr - (uintptr_t)sb < sb->first)
         return NULL;
     if (sb->cls != MEM_CLASS_MAX)
-        index = mem_index(sb, ptr);
-    if (index >= sb->carved || (sb->refs[index] & (REF_APP | REF_FREE)) != REF_APP)
-        return NULL;
+        index = (uint32_t)((uintptr_t)ptr - (uintptr_t)sb - sb->first) / sb->obj_bytes;
     obj = mem_object(sb, index);
+    if (index >= sb->carved || (*mem_ref_word(obj) & (REF_APP | REF_FREE)) != REF_APP)
+        return NULL;
     if (bytes > mem_room(obj) || (size_t)((const char *)ptr - obj) > mem_room(obj) - bytes)
         return NULL;
     return obj;

@@ -3,9 +3,11 @@
  * Superblock memory: every byte that is pushed or popped lives here.
  *
  * One region of address space is reserved for an instance and cut into aligned superblocks of 2 MiB. A superblock holds
- * objects of one size class; its header, found by masking a pointer, has the class, the device's keys and one 32-bit
- * word an object. That word is the reference count while the object lives and the free list's link while it does not,
- * so that neither allocation nor free touches the object's own cache lines.
+ * objects of one size class; its header, found by masking a pointer, has the device's keys and a table of one 32-bit
+ * word for each granule of 64 bytes. The word of an object's first granule is its reference word while it lives and the
+ * free list's link while it does not, so that neither allocation nor free touches the object's own cache lines. All
+ * other words are 0: whether a pointer that an application hands in starts a live object is one load, without a
+ * division. The table takes 6 % of the address space, and of the memory no more than the objects' words touch.
  *
  * Reference word:  APP   the application owns the object (sgaalloc, malloc, a completed pop) and will free it
  *                  count references of the library: a push under way, an entry of a queue, a device
@@ -28,30 +30,33 @@
 
 #define SUPERBLOCK_SHIFT 21
 #define SUPERBLOCK_BYTES (UINT64_C(1) << SUPERBLOCK_SHIFT)
-#define MEM_CLASS_MAX    28     /* size classes: 64, 128, 192, 256, 384, 512, ... 512 KiB */
-#define MEM_SMALL_TABLE  65     /* classes of sizes up to 4096 by 64-byte step */
+#define MEM_CLASS_MAX    28   /* size classes: 64, 128, 192, 256, 384, 512, ... 512 KiB */
+#define MEM_SMALL_LIMIT  4096 /* bytes up to which the class is looked up in a table by 64-byte steps */
+#define MEM_SMALL_TABLE  (MEM_SMALL_LIMIT / 64 + 1)
 #define MEM_ALIGN        64     /* of every object: a cache line */
 #define MEM_CLASS_LIMIT  524288 /* bytes of the largest class; larger objects take whole superblocks */
-#define MEM_CACHE        64     /* freed objects a class keeps at hand */
+#define MEM_CACHE        63     /* freed objects a class keeps at hand */
+#define MEM_GRANULES     (SUPERBLOCK_BYTES / MEM_ALIGN)
 
-#define REF_APP    UINT32_C(0x80000000)
-#define REF_FREE   UINT32_C(0x40000000)
-#define REF_META   UINT32_C(0x20000000) /* a struct mem_meta stands in front of the data */
-#define REF_EXTERN UINT32_C(0x10000000) /* the object is a struct mem_extern: the data lies in a peer's memory */
-#define REF_MASK   UINT32_C(0x0fffffff) /* library references, or the next free object */
-#define REF_HELD   (REF_APP | REF_MASK) /* somebody needs the object as long as one of these is set */
-#define REF_NIL    REF_MASK
+#define REF_APP         UINT32_C(0x80000000)
+#define REF_FREE        UINT32_C(0x40000000)
+#define REF_META        UINT32_C(0x20000000) /* a struct mem_meta stands in front of the data */
+#define REF_EXTERN      UINT32_C(0x10000000) /* the object is a struct mem_extern: the data lies in a peer's memory */
+#define REF_CLASS       UINT32_C(0x0f800000) /* the size class */
+#define REF_MASK        UINT32_C(0x007fffff) /* library references, or the granule of the next free object */
+#define REF_HELD        (REF_APP | REF_MASK) /* somebody needs the object as long as one of these is set */
+#define REF_NIL         REF_MASK
+#define REF_CLASS_SHIFT 23
 
 struct mem;
 
 struct superblock {
     /* touched by each allocation and free */
-    uint32_t free_head; /* index of the first free object, REF_NIL when none */
+    uint32_t free_head; /* granule of the first free object, REF_NIL when none */
     uint32_t carved;    /* objects that were handed out at least once; the rest is untouched */
     uint32_t count;     /* objects it holds */
     uint32_t used;      /* objects alive or in the class's cache */
     uint32_t obj_bytes;
-    uint32_t recip; /* ceil(2^31 / (obj_bytes / 64)): offset to index without a division */
     uint32_t first; /* offset of the first object */
     uint8_t cls;
     bool partial; /* linked into its class's list of superblocks with room */
@@ -64,8 +69,11 @@ struct superblock {
     uint32_t rkey;
     uint64_t iova;
     uint64_t umem_offset;
-    _Alignas(CACHE_LINE) uint32_t refs[];
+    _Alignas(CACHE_LINE) uint32_t refs[MEM_GRANULES];
 };
+
+/* Offset of a large object in its first superblock: page aligned. */
+#define MEM_LARGE_FIRST ((sizeof(struct superblock) + 4095) / 4096 * 4096)
 
 /* What stands in front of a popped datagram's data: where it came from. */
 struct mem_meta {
@@ -123,6 +131,9 @@ int mem_init(struct mem *m, size_t limit, size_t object_max, bool shared);
 /* Gives the region back, with everything in it. */
 void mem_fini(struct mem *m);
 
+/* The class that objects of bytes (1 to MEM_CLASS_LIMIT) come from. */
+unsigned mem_class(const struct mem *m, size_t bytes);
+
 /* The slow ways of mem_alloc and mem_release. */
 void *mem_alloc_slow(struct mem *m, size_t bytes, uint32_t ref);
 void mem_release_slow(struct mem *m, char *obj);
@@ -160,67 +171,62 @@ static inline struct superblock *mem_superblock(const void *obj)
     return (struct superblock *)((uintptr_t)obj & ~(SUPERBLOCK_BYTES - 1));
 }
 
-static inline uint32_t mem_index(const struct superblock *sb, const void *obj)
+/* Which 64 bytes of its superblock ptr points into. */
+static inline uint32_t mem_granule(const void *ptr)
 {
-    uint32_t units = ((uint32_t)((uintptr_t)obj & (SUPERBLOCK_BYTES - 1)) - sb->first) / MEM_ALIGN;
-
-    return (uint32_t)(((uint64_t)units * sb->recip) >> 31);
-}
-
-static inline char *mem_object(struct superblock *sb, uint32_t index)
-{
-    return (char *)sb + sb->first + (size_t)index * sb->obj_bytes;
+    return (uint32_t)((uintptr_t)ptr & (SUPERBLOCK_BYTES - 1)) / MEM_ALIGN;
 }
 
 /* The reference word of an object, given its first byte. */
 static inline uint32_t *mem_ref_word(const void *obj)
 {
-    struct superblock *sb = mem_superblock(obj);
-
-    return &sb->refs[mem_index(sb, obj)];
+    return &mem_superblock(obj)->refs[mem_granule(obj)];
 }
 
-static inline unsigned mem_class(const struct mem *m, size_t bytes)
+/* The index-th object of a superblock. */
+static inline char *mem_object(struct superblock *sb, uint32_t index)
 {
-    unsigned top, cls;
-
-    if (LIKELY(bytes <= 4096))
-        return m->class_of[(bytes + 63) / 64];
-    /* two classes a power of two: 2^k, 1.5 * 2^k */
-    top = 63 - (unsigned)__builtin_clzll(bytes - 1);      /* 2^top < bytes <= 2^(top+1) */
-    cls = (unsigned)m->class_of[64] + 2 * (top - 12) + 1; /* 1.5 * 2^top */
-    return bytes <= (UINT64_C(3) << (top - 1)) ? cls : cls + 1;
+    return (char *)sb + sb->first + (size_t)index * sb->obj_bytes;
 }
 
-/* Takes an object of at least bytes with the reference word ref (REF_APP, or 1). NULL: too large or no room. */
-static inline void *mem_alloc(struct mem *m, size_t bytes, uint32_t ref)
+/* Takes an object of at most 4096 bytes from its class's cache. NULL: larger, or the cache is empty. */
+static inline void *mem_alloc_cached(struct mem *m, size_t bytes, uint32_t ref)
 {
     struct mem_cache *c;
+    unsigned cls;
     char *obj;
 
-    if (UNLIKELY(bytes - 1 >= MEM_CLASS_LIMIT))
-        return mem_alloc_slow(m, bytes, ref);
-    c = &m->cache[mem_class(m, bytes)];
+    if (UNLIKELY(bytes - 1 >= MEM_SMALL_LIMIT))
+        return NULL;
+    cls = m->class_of[(bytes + MEM_ALIGN - 1) / MEM_ALIGN];
+    c = &m->cache[cls];
     if (UNLIKELY(c->count == 0))
-        return mem_alloc_slow(m, bytes, ref);
+        return NULL;
     obj = c->obj[--c->count];
     assert(*mem_ref_word(obj) == (REF_FREE | REF_NIL));
-    *mem_ref_word(obj) = ref;
+    *mem_ref_word(obj) = ref | cls << REF_CLASS_SHIFT;
     MEM_UNPOISON(obj, mem_superblock(obj)->obj_bytes);
     return obj;
+}
+
+/* Takes an object of at least bytes with the reference word ref (REF_APP, or 1). NULL: 0, too large, or no room. */
+static inline void *mem_alloc(struct mem *m, size_t bytes, uint32_t ref)
+{
+    void *obj = mem_alloc_cached(m, bytes, ref);
+
+    return LIKELY(obj != NULL) ? obj : mem_alloc_slow(m, bytes, ref);
 }
 
 /* Nobody holds the object any more; word is its reference word. */
 static inline void mem_release(struct mem *m, void *obj, uint32_t *word)
 {
-    const struct superblock *sb = mem_superblock(obj);
-    struct mem_cache *c = &m->cache[sb->cls];
+    struct mem_cache *c = &m->cache[(*word & REF_CLASS) >> REF_CLASS_SHIFT];
 
     if (UNLIKELY(c->count == c->max || (*word & REF_EXTERN) != 0)) {
         mem_release_slow(m, obj);
         return;
     }
-    MEM_POISON(obj, sb->obj_bytes);
+    MEM_POISON(obj, mem_superblock(obj)->obj_bytes);
     *word = REF_FREE | REF_NIL;
     c->obj[c->count++] = obj;
 }
@@ -270,17 +276,11 @@ static inline size_t mem_room(const void *obj)
 static inline bool mem_is_app_object(const struct mem *m, const void *ptr)
 {
     uintptr_t offset = (uintptr_t)ptr - (uintptr_t)m->base;
-    const struct superblock *sb;
-    uint32_t index;
+    uint32_t block = (uint32_t)(offset >> SUPERBLOCK_SHIFT);
 
-    if (UNLIKELY(offset >= m->region || m->owner[offset >> SUPERBLOCK_SHIFT] != (offset >> SUPERBLOCK_SHIFT) + 1))
+    if (UNLIKELY(offset >= m->region || offset % MEM_ALIGN != 0 || m->owner[block] != block + 1))
         return false;
-    sb = mem_superblock(ptr);
-    if (UNLIKELY((offset & (SUPERBLOCK_BYTES - 1)) < sb->first))
-        return false;
-    index = mem_index(sb, ptr);
-    return index < sb->carved && (const char *)ptr == (const char *)sb + sb->first + (size_t)index * sb->obj_bytes &&
-           (sb->refs[index] & (REF_APP | REF_FREE)) == REF_APP;
+    return (*mem_ref_word(ptr) & (REF_APP | REF_FREE)) == REF_APP;
 }
 
 /* The application gives up the object that starts at ptr. -EINVAL: nothing of that kind starts there. */

@@ -64,20 +64,22 @@ static void mem_class__wastes_at_most_half(void **state)
     }
 }
 
-/* Every object's every unit of every class: the multiplication finds the index a division would. */
-static void mem_index__exact_for_every_offset_of_every_class(void **state)
+/* Of all granules of a superblock only those an object starts at have a reference word. */
+static void mem_ref_word__only_where_an_object_starts(void **state)
 {
     (void)state;
     for (unsigned cls = 0; cls < classes(); cls++) {
         char *obj = mem_alloc(&m, m.class_bytes[cls], 1);
         struct superblock *sb = mem_superblock(obj);
 
-        for (uint32_t offset = sb->first; offset < SUPERBLOCK_BYTES; offset++) {
-            uint32_t index = (offset - sb->first) / sb->obj_bytes;
+        for (uint32_t g = 0; g < MEM_GRANULES; g++) {
+            bool start = g * MEM_ALIGN >= sb->first && (g * MEM_ALIGN - sb->first) % sb->obj_bytes == 0;
 
-            if (mem_index(sb, (char *)sb + offset) != index)
-                fail_msg("class %u: offset %u is not object %u", cls, offset, index);
+            if (sb->refs[g] != 0 && !start)
+                fail_msg("class %u: granule %u has a word and no object", cls, g);
         }
+        assert_int_equal(*mem_ref_word(obj) & (REF_HELD | REF_FREE), 1);
+        assert_int_equal((*mem_ref_word(obj) & REF_CLASS) >> REF_CLASS_SHIFT, cls);
         mem_unref(&m, obj);
     }
 }
@@ -88,12 +90,10 @@ static void superblock__objects_fill_it_behind_the_header(void **state)
     for (unsigned cls = 0; cls < classes(); cls++) {
         char *obj = mem_alloc(&m, m.class_bytes[cls], 1);
         const struct superblock *sb = mem_superblock(obj);
-        size_t head = sizeof(*sb) + sb->count * sizeof(sb->refs[0]);
-        size_t more = head + sizeof(sb->refs[0]) + (sb->count + 1) * (size_t)sb->obj_bytes;
+        size_t end = sb->first + (size_t)sb->count * sb->obj_bytes;
 
-        assert_true(sb->first >= head && sb->first % MEM_ALIGN == 0);
-        assert_true(sb->first + (size_t)sb->count * sb->obj_bytes <= SUPERBLOCK_BYTES);
-        assert_true(more + MEM_ALIGN > SUPERBLOCK_BYTES);
+        assert_true(sb->first >= sizeof(*sb) && sb->first % MEM_ALIGN == 0);
+        assert_true(end <= SUPERBLOCK_BYTES && end + sb->obj_bytes > SUPERBLOCK_BYTES);
         mem_unref(&m, obj);
     }
 }
@@ -283,7 +283,7 @@ static void mem_alloc__empty_superblocks_of_other_classes_are_room(void **state)
             fail_msg("no room for class %u though nothing is in use", cls);
         assert_int_equal(mem_app_free(&small, obj), 0);
     }
-    assert_non_null(mem_alloc(&small, 8 * SUPERBLOCK_BYTES - 4096, REF_APP));
+    assert_non_null(mem_alloc(&small, 8 * SUPERBLOCK_BYTES - 2 * sizeof(struct superblock), REF_APP));
     mem_fini(&small);
 }
 
@@ -315,8 +315,12 @@ static void large__takes_as_many_superblocks_as_it_needs(void **state)
         size_t bytes;
         uint32_t blocks;
     } want[] = {
-        {MEM_CLASS_LIMIT + 1, 1},         {SUPERBLOCK_BYTES - 4096, 1},       {SUPERBLOCK_BYTES - 4095, 2},
-        {2 * SUPERBLOCK_BYTES - 4096, 2}, {16 * SUPERBLOCK_BYTES - 4096, 16}, {LIMIT - 4096, 32},
+        {MEM_CLASS_LIMIT + 1, 1},
+        {SUPERBLOCK_BYTES - MEM_LARGE_FIRST, 1},
+        {SUPERBLOCK_BYTES - MEM_LARGE_FIRST + 1, 2},
+        {2 * SUPERBLOCK_BYTES - MEM_LARGE_FIRST, 2},
+        {16 * SUPERBLOCK_BYTES - MEM_LARGE_FIRST, 16},
+        {LIMIT - MEM_LARGE_FIRST, 32},
     };
 
     (void)state;
@@ -330,7 +334,7 @@ static void large__takes_as_many_superblocks_as_it_needs(void **state)
         assert_int_equal(mem_app_free(&m, obj), 0);
         assert_int_equal(m.blocks_used, 0);
     }
-    assert_null(mem_alloc(&m, LIMIT - 4095, REF_APP)); /* the region has no room for its header */
+    assert_null(mem_alloc(&m, LIMIT - MEM_LARGE_FIRST + 1, REF_APP)); /* the region has no room for its header */
 }
 
 static void large__freed_hole_is_filled_by_what_fits(void **state)
@@ -416,7 +420,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(mem_class__smallest_that_fits_for_every_size),
         TEST(mem_class__wastes_at_most_half),
-        TEST(mem_index__exact_for_every_offset_of_every_class),
+        TEST(mem_ref_word__only_where_an_object_starts),
         TEST(superblock__objects_fill_it_behind_the_header),
         TEST(mem_alloc__aligned_and_writable_in_every_class),
         TEST(mem_alloc__bytes_used_counts_classes),

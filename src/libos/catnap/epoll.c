@@ -35,8 +35,6 @@ struct epoll_state {
     uint32_t hits; /* arrivals found directly in a row */
 };
 
-enum attempt { ATTEMPT_DONE, ATTEMPT_AGAIN };
-
 static struct epoll_state *state_of(const struct instance *inst)
 {
     return catnap_of(inst)->engine_state;
@@ -63,16 +61,6 @@ static void unwatch(struct instance *inst, struct queue *q)
         return;
     q->word[0] = 0;
     inst->event_queues--;
-}
-
-static void fail_list(struct instance *inst, struct op_list *list, int err)
-{
-    while (!op_list_is_empty(list)) {
-        struct op *op = op_list_first(&inst->ops, list);
-
-        op_unpend(inst, list, op);
-        op_fail(inst, op, err);
-    }
 }
 
 /* Keeps count of the queues with pending operations. q->word[1], [2]: is q counted as waiting, as writing? */
@@ -102,92 +90,7 @@ static struct queue *hot_queue(const struct instance *inst)
     return q != NULL && q->word[1] != 0 ? q : NULL;
 }
 
-/* A stream is broken for good: op, and all that wait, fail, and so will everything later. */
-static void break_stream(struct instance *inst, struct queue *q, struct op *op, int err)
-{
-    if (err == EPIPE && (q->flags & QUEUE_SHUT_WR) == 0)
-        err = ECONNRESET;
-    op_fail(inst, op, err);
-    if (q->type != SOCK_STREAM || err == EPIPE)
-        return;
-    if (err == ECONNRESET)
-        COUNT(inst, resets);
-    q->error = (uint16_t)err;
-    fail_list(inst, &q->pushes, err);
-    fail_list(inst, &q->pops, err);
-    count_pending(inst, q);
-}
-
-static enum attempt try_pop_stream(struct instance *inst, struct queue *q, struct op *op)
-{
-    size_t want = op->len != 0 && op->len < q->pop_bytes ? op->len : q->pop_bytes;
-    void *room = catnap_room(inst, want);
-    ssize_t n;
-
-    if (UNLIKELY(room == NULL)) {
-        op_fail(inst, op, ENOMEM);
-        return ATTEMPT_DONE;
-    }
-    n = recv(q->fd, room, want, MSG_DONTWAIT);
-    COUNT(inst, syscalls);
-    if (LIKELY(n > 0)) {
-        if ((size_t)n < want && (q->flags & QUEUE_HUP) == 0)
-            q->flags &= (uint16_t)~QUEUE_READABLE;
-        catnap_adapt(q, want, (size_t)n);
-        catnap_received(inst, op, 0, (size_t)n, false);
-        return ATTEMPT_DONE;
-    }
-    if (n == 0) {
-        catnap_received_end(inst, op);
-        return ATTEMPT_DONE;
-    }
-    if (errno == EAGAIN || errno == EINTR) {
-        if (errno == EAGAIN)
-            q->flags &= (uint16_t)~QUEUE_READABLE;
-        return ATTEMPT_AGAIN;
-    }
-    break_stream(inst, q, op, errno);
-    return ATTEMPT_DONE;
-}
-
-static enum attempt try_pop_datagram(struct instance *inst, struct queue *q, struct op *op)
-{
-    size_t want = op->len != 0 && op->len < CATNAP_DGRAM_MAX ? op->len : CATNAP_DGRAM_MAX;
-    struct mem_meta *room = catnap_room(inst, sizeof(*room) + CATNAP_DGRAM_MAX);
-    union {
-        struct sockaddr any;
-        struct sockaddr_in6 in6;
-    } from = {.any.sa_family = AF_UNSPEC};
-    socklen_t len = sizeof(from);
-    ssize_t n;
-
-    if (UNLIKELY(room == NULL)) {
-        op_fail(inst, op, ENOMEM);
-        return ATTEMPT_DONE;
-    }
-    n = recvfrom(q->fd, room + 1, want, MSG_DONTWAIT | MSG_TRUNC, &from.any, &len);
-    COUNT(inst, syscalls);
-    if (LIKELY(n >= 0)) {
-        if (UNLIKELY((size_t)n > want)) {
-            COUNT(inst, dgram_dropped);
-            n = (ssize_t)want;
-        }
-        room->addr_len = len;
-        memcpy(room->addr, &from, len);
-        catnap_set_source(op, &from.any);
-        catnap_received(inst, op, sizeof(*room), (size_t)n, true);
-        return ATTEMPT_DONE;
-    }
-    if (errno == EAGAIN || errno == EINTR) {
-        if (errno == EAGAIN)
-            q->flags &= (uint16_t)~QUEUE_READABLE;
-        return ATTEMPT_AGAIN;
-    }
-    op_fail(inst, op, errno); /* the error of an earlier datagram (ECONNREFUSED): the socket goes on */
-    return ATTEMPT_DONE;
-}
-
-static enum attempt try_accept(struct instance *inst, struct queue *q, struct op *op)
+static enum catnap_attempt try_accept(struct instance *inst, struct queue *q, struct op *op)
 {
     struct sockaddr_storage from;
     socklen_t len = sizeof(from);
@@ -197,7 +100,7 @@ static enum attempt try_accept(struct instance *inst, struct queue *q, struct op
     if (inst->queues.used == inst->queues.capacity) {
         COUNT(inst, queues_full);
         op_fail(inst, op, EMFILE);
-        return ATTEMPT_DONE;
+        return CATNAP_DONE;
     }
     fd = accept4(q->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     COUNT(inst, syscalls);
@@ -205,23 +108,23 @@ static enum attempt try_accept(struct instance *inst, struct queue *q, struct op
         fresh = catnap_adopt(inst, q, fd);
         catnap_set_source(op, (const struct sockaddr *)&from);
         op_complete_accept(inst, op, fresh->qd);
-        return ATTEMPT_DONE;
+        return CATNAP_DONE;
     }
     if (errno == EAGAIN) {
         q->flags &= (uint16_t)~QUEUE_READABLE;
-        return ATTEMPT_AGAIN;
+        return CATNAP_AGAIN;
     }
     if (errno == EINTR || errno == ECONNABORTED)
-        return ATTEMPT_AGAIN; /* that connection is gone; READABLE stays: there may be another */
+        return CATNAP_AGAIN; /* that connection is gone; READABLE stays: there may be another */
     op_fail(inst, op, errno);
-    return ATTEMPT_DONE;
+    return CATNAP_DONE;
 }
 
-static enum attempt try_input(struct instance *inst, struct queue *q, struct op *op)
+static enum catnap_attempt try_input(struct instance *inst, struct queue *q, struct op *op)
 {
     if (q->status == QUEUE_LISTENING)
         return try_accept(inst, q, op);
-    return q->type == SOCK_STREAM ? try_pop_stream(inst, q, op) : try_pop_datagram(inst, q, op);
+    return catnap_try_pop(inst, q, op);
 }
 
 /* Tries the pending pops or accepts, oldest first, until the socket has no more. */
@@ -231,7 +134,7 @@ static void run_input(struct instance *inst, struct queue *q)
         struct op *op = op_list_first(&inst->ops, &q->pops);
 
         op_unpend(inst, &q->pops, op);
-        if (try_input(inst, q, op) == ATTEMPT_AGAIN)
+        if (try_input(inst, q, op) == CATNAP_AGAIN)
             op_list_add_first(&inst->ops, &q->pops, op);
     }
     count_pending(inst, q);
@@ -264,7 +167,7 @@ static int input(struct instance *inst, struct queue *q, struct op *op)
         return 0;
     }
     while (op_list_is_empty(&q->pops) && (q->flags & QUEUE_READABLE) != 0)
-        if (try_input(inst, q, op) == ATTEMPT_DONE)
+        if (try_input(inst, q, op) == CATNAP_DONE)
             return 0;
     err = watch_for_input(inst, q);
     if (UNLIKELY(err < 0))
@@ -272,42 +175,6 @@ static int input(struct instance *inst, struct queue *q, struct op *op)
     op_pend(inst, &q->pops, op);
     count_pending(inst, q);
     return 0;
-}
-
-/* Sends what is left of a push. ATTEMPT_DONE: op is complete or failed. */
-static enum attempt try_push(struct instance *inst, struct queue *q, struct op *op)
-{
-    struct iovec iov[IOV_BATCH];
-    struct msghdr msg = {.msg_iov = iov};
-    ssize_t n;
-
-    if (op->args.in.sin_family != AF_UNSPEC && (op->flags & OP_GATHER) == 0) {
-        msg.msg_name = &op->args;
-        msg.msg_namelen = op->args.in.sin_family == AF_INET ? sizeof(op->args.in) : sizeof(op->args.in6);
-    }
-    if (LIKELY(msg.msg_name == NULL && (op->flags & OP_GATHER) == 0)) {
-        n = send(q->fd, op->ptr + op->done, op->len - op->done, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } else {
-        msg.msg_iovlen = (size_t)catnap_segments(op, iov, IOV_BATCH);
-        n = sendmsg(q->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
-    COUNT(inst, syscalls);
-    if (LIKELY(n >= 0)) {
-        op->done += (uint32_t)n;
-        if (UNLIKELY(op->done < op->len && q->type == SOCK_STREAM))
-            return ATTEMPT_AGAIN;
-        if (UNLIKELY((op->flags & OP_GATHER) != 0))
-            op_drop(inst, op);
-        op_complete_push(inst, op);
-        return ATTEMPT_DONE;
-    }
-    if (errno == EAGAIN || errno == EINTR) {
-        if (errno == EAGAIN)
-            q->flags &= (uint16_t)~QUEUE_WRITABLE;
-        return ATTEMPT_AGAIN;
-    }
-    break_stream(inst, q, op, errno);
-    return ATTEMPT_DONE;
 }
 
 static void run_output(struct instance *inst, struct queue *q)
@@ -318,7 +185,7 @@ static void run_output(struct instance *inst, struct queue *q)
         if (q->status == QUEUE_CONNECTING)
             return;
         op_unpend(inst, &q->pushes, op);
-        if (try_push(inst, q, op) == ATTEMPT_AGAIN)
+        if (catnap_try_push(inst, q, op) == CATNAP_AGAIN)
             op_list_add_first(&inst->ops, &q->pushes, op);
     }
     count_pending(inst, q);
@@ -333,7 +200,7 @@ static int epoll_push(struct instance *inst, struct queue *q, struct op *op)
         return 0;
     }
     while (op_list_is_empty(&q->pushes) && (q->flags & QUEUE_WRITABLE) != 0)
-        if (LIKELY(try_push(inst, q, op) == ATTEMPT_DONE)) {
+        if (LIKELY(catnap_try_push(inst, q, op) == CATNAP_DONE)) {
             if (UNLIKELY(q->status == QUEUE_FRESH))
                 q->status = QUEUE_BOUND; /* the kernel gave it an ephemeral port */
             return 0;
@@ -350,11 +217,6 @@ static int epoll_listen(struct instance *inst, struct queue *q, int backlog)
 {
     (void)inst;
     return listen(q->fd, backlog) == 0 ? 0 : -errno;
-}
-
-static uint8_t status_before(const struct queue *q)
-{
-    return (q->flags & QUEUE_WAS_BOUND) != 0 ? QUEUE_BOUND : QUEUE_FRESH;
 }
 
 static int epoll_connect(struct instance *inst, struct queue *q, struct op *op, const struct sockaddr *addr,
@@ -382,28 +244,6 @@ static int epoll_connect(struct instance *inst, struct queue *q, struct op *op, 
     return 0;
 }
 
-static void run_connect(struct instance *inst, struct queue *q)
-{
-    struct op *op = op_list_first(&inst->ops, &q->pushes);
-    socklen_t len = sizeof(int);
-    int err = 0;
-
-    COUNT(inst, syscalls);
-    if (getsockopt(q->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
-        err = errno;
-    q->status = err == 0 ? QUEUE_CONNECTED : status_before(q);
-    if (err != 0)
-        q->flags &= (uint16_t)~QUEUE_HUP; /* the socket may be connected again */
-    if (op == NULL)
-        return; /* cancelled */
-    op_unpend(inst, &q->pushes, op);
-    count_pending(inst, q);
-    if (err == 0)
-        op_complete_connect(inst, op);
-    else
-        op_fail(inst, op, err);
-}
-
 static void epoll_event(struct instance *inst, struct queue *q, uint32_t events)
 {
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
@@ -413,7 +253,7 @@ static void epoll_event(struct instance *inst, struct queue *q, uint32_t events)
     if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
         q->flags |= QUEUE_WRITABLE;
         if (q->status == QUEUE_CONNECTING)
-            run_connect(inst, q);
+            catnap_finish_connect(inst, q);
         if (q->status == QUEUE_CONNECTED || q->type == SOCK_DGRAM)
             run_output(inst, q);
     }
