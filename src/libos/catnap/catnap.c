@@ -63,11 +63,7 @@ static void catnap_fini(struct instance *inst)
 {
     struct catnap *c = catnap_of(inst);
 
-    for (struct lingering *l = c->lingering, *next; l != NULL; l = next) {
-        next = l->next;
-        timer_cancel(&inst->timers, &l->timer);
-        linger_end(l, true); /* the kernel goes on sending */
-    }
+    catnap_linger_end_all(inst);
     c->engine->fini(inst);
     if (c->spare != NULL)
         mem_unref(&inst->mem, c->spare);

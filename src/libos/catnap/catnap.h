@@ -45,6 +45,9 @@ int catnap_getsockopt(struct instance *inst, struct queue *q, int level, int nam
 int catnap_getpeername(struct instance *inst, struct queue *q, struct sockaddr_storage *addr, socklen_t *len);
 int catnap_getsockname(struct instance *inst, struct queue *q, struct sockaddr_storage *addr, socklen_t *len);
 
+/* Ends all lingering at once: the kernel goes on by itself. */
+void catnap_linger_end_all(struct instance *inst);
+
 /* Closes the socket, within its linger time where one was asked for, without ever waiting. */
 void catnap_close_socket(struct instance *inst, struct queue *q);
 
@@ -58,6 +61,12 @@ struct queue *catnap_adopt(struct instance *inst, const struct queue *listener, 
 void *catnap_room(struct instance *inst, size_t bytes);
 
 /*
+ * Where few bytes lie in a large object they are copied, so that 64 KiB are not held for a line of text: a copy of the
+ * first size bytes of obj, n of them data, in an object of one reference. NULL: obj itself is to be kept.
+ */
+void *catnap_compact(struct instance *inst, const void *obj, size_t size, size_t n);
+
+/*
  * n bytes were received at offset in the spare: completes op with them, in the spare itself or, when they are few, in
  * an object of their size. meta: the object starts with a struct mem_meta.
  */
@@ -68,6 +77,20 @@ void catnap_received_end(struct instance *inst, struct op *op);
 
 /* Learns from a receive of n bytes into room for `offered` how much to offer next time. */
 void catnap_adapt(struct queue *q, size_t offered, size_t n);
+
+/*
+ * One attempt to do an operation by a system call that does not wait. DONE: op is complete or failed. AGAIN: it is not,
+ * and q->flags says whether the socket may have more (QUEUE_READABLE) or room (QUEUE_WRITABLE). op is in no list.
+ */
+enum catnap_attempt { CATNAP_DONE, CATNAP_AGAIN };
+enum catnap_attempt catnap_try_pop(struct instance *inst, struct queue *q, struct op *op);
+enum catnap_attempt catnap_try_push(struct instance *inst, struct queue *q, struct op *op);
+
+/* op fails with err. A stream is then broken for good: all that wait fail, and so will everything later. */
+void catnap_break(struct instance *inst, struct queue *q, struct op *op, int err);
+
+/* The socket of a connecting queue is writable: the connect, if it is still wanted, succeeds or fails. */
+void catnap_finish_connect(struct instance *inst, struct queue *q);
 
 /* Writes the peer's address into an operation's result (IPv4 only: the contract's field). */
 static inline void catnap_set_source(struct op *op, const struct sockaddr *addr)

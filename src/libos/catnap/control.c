@@ -163,8 +163,9 @@ void catnap_linger_end_all(struct instance *inst)
 {
     struct catnap *c = catnap_of(inst);
 
-    while (c->lingering != NULL) {
-        timer_cancel(&inst->timers, &c->lingering->timer);
-        linger_end(c->lingering, true); /* the kernel goes on sending */
+    for (struct lingering *l = c->lingering, *next; l != NULL; l = next) {
+        next = l->next;
+        timer_cancel(&inst->timers, &l->timer);
+        linger_end(l, true); /* the kernel goes on sending */
     }
 }

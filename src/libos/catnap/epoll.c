@@ -15,17 +15,14 @@
 #include "catnap.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #define EPOLL_EVERY  32  /* turns between looks at epoll while one queue is asked directly */
 #define DIRECT_TRIES 4   /* times the only waiting queue is asked in a turn */
 #define UNWATCH_HITS 256 /* arrivals found directly before a queue is taken out of epoll */
-#define IOV_BATCH    64  /* segments handed to the kernel in one call */
 
 struct epoll_state {
     int32_t hot_qd;   /* the queue that began to wait last */
@@ -76,6 +73,13 @@ static void count_pending(struct instance *inst, struct queue *q)
         s->hot_qd = q->qd;
     q->word[1] = waits;
     q->word[2] = writes;
+}
+
+/* After an attempt: a stream that broke has no pending operations left. */
+static inline void count_broken(struct instance *inst, struct queue *q)
+{
+    if (UNLIKELY(q->error != 0))
+        count_pending(inst, q);
 }
 
 /* The queue that the poll loop asks directly, or NULL. */
@@ -167,8 +171,10 @@ static int input(struct instance *inst, struct queue *q, struct op *op)
         return 0;
     }
     while (op_list_is_empty(&q->pops) && (q->flags & QUEUE_READABLE) != 0)
-        if (try_input(inst, q, op) == CATNAP_DONE)
+        if (try_input(inst, q, op) == CATNAP_DONE) {
+            count_broken(inst, q);
             return 0;
+        }
     err = watch_for_input(inst, q);
     if (UNLIKELY(err < 0))
         return err;
@@ -203,6 +209,7 @@ static int epoll_push(struct instance *inst, struct queue *q, struct op *op)
         if (LIKELY(catnap_try_push(inst, q, op) == CATNAP_DONE)) {
             if (UNLIKELY(q->status == QUEUE_FRESH))
                 q->status = QUEUE_BOUND; /* the kernel gave it an ephemeral port */
+            count_broken(inst, q);
             return 0;
         }
     err = watch(inst, q);
@@ -252,8 +259,10 @@ static void epoll_event(struct instance *inst, struct queue *q, uint32_t events)
         q->flags |= QUEUE_READABLE;
     if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
         q->flags |= QUEUE_WRITABLE;
-        if (q->status == QUEUE_CONNECTING)
+        if (q->status == QUEUE_CONNECTING) {
             catnap_finish_connect(inst, q);
+            count_pending(inst, q);
+        }
         if (q->status == QUEUE_CONNECTED || q->type == SOCK_DGRAM)
             run_output(inst, q);
     }

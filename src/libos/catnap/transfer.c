@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#define IOV_BATCH 64 /* segments handed to the kernel in one call */
+
 void *catnap_room(struct instance *inst, size_t bytes)
 {
     struct catnap *c = catnap_of(inst);
@@ -22,18 +24,21 @@ void *catnap_room(struct instance *inst, size_t bytes)
     return c->spare;
 }
 
+void *catnap_compact(struct instance *inst, const void *obj, size_t size, size_t n)
+{
+    void *copy;
+
+    if (n >= inst->config.zero_copy_threshold && size * 4 > mem_room(obj))
+        return NULL;
+    copy = mem_alloc(&inst->mem, size == 0 ? 1 : size, 1);
+    return LIKELY(copy != NULL) ? memcpy(copy, obj, size) : NULL;
+}
+
 void catnap_received(struct instance *inst, struct op *op, size_t offset, size_t n, bool meta)
 {
     struct catnap *c = catnap_of(inst);
-    size_t size = offset + n;
-    char *obj = NULL;
+    char *obj = catnap_compact(inst, c->spare, offset + n, n);
 
-    /* Few bytes are copied: 64 KiB would otherwise be held for a line of text. */
-    if (n < inst->config.zero_copy_threshold || size * 4 <= mem_room(c->spare)) {
-        obj = mem_alloc(&inst->mem, size == 0 ? 1 : size, 1);
-        if (LIKELY(obj != NULL))
-            memcpy(obj, c->spare, size);
-    }
     if (obj == NULL) {
         obj = c->spare;
         c->spare = NULL;
@@ -103,7 +108,6 @@ void catnap_break(struct instance *inst, struct queue *q, struct op *op, int err
     q->error = (uint16_t)err;
     fail_list(inst, &q->pushes, err);
     fail_list(inst, &q->pops, err);
-    count_pending(inst, q);
 }
 
 static enum catnap_attempt try_pop_stream(struct instance *inst, struct queue *q, struct op *op)
@@ -215,6 +219,11 @@ enum catnap_attempt catnap_try_push(struct instance *inst, struct queue *q, stru
     return CATNAP_DONE;
 }
 
+static uint8_t status_before(const struct queue *q)
+{
+    return (q->flags & QUEUE_WAS_BOUND) != 0 ? QUEUE_BOUND : QUEUE_FRESH;
+}
+
 void catnap_finish_connect(struct instance *inst, struct queue *q)
 {
     struct op *op = op_list_first(&inst->ops, &q->pushes);
@@ -224,10 +233,7 @@ void catnap_finish_connect(struct instance *inst, struct queue *q)
     COUNT(inst, syscalls);
     if (getsockopt(q->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
         err = errno;
-    if (err == 0)
-        q->status = QUEUE_CONNECTED;
-    else
-        q->status = (q->flags & QUEUE_WAS_BOUND) != 0 ? QUEUE_BOUND : QUEUE_FRESH;
+    q->status = err == 0 ? QUEUE_CONNECTED : status_before(q);
     if (err != 0)
         q->flags &= (uint16_t)~QUEUE_HUP; /* the socket may be connected again */
     if (op == NULL)
