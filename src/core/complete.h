@@ -118,30 +118,47 @@ static inline void op_undone(struct instance *inst, struct op *op)
         op->queue->done_count--;
 }
 
+/* Sixteen bytes written at once, wherever they stand. */
+typedef uint64_t pair_of_words __attribute__((vector_size(16), aligned(1), may_alias));
+
+/*
+ * Writes a popped array in stores as wide as those a compiler copies it with: a copy that reads wider than it was
+ * written waits until the stores have retired, some 13 cycles.
+ */
+static inline void op_write_sga(const struct op *op, demi_sgarray_t *sga)
+{
+    uint64_t ptr = (uintptr_t)op->ptr, addr[2];
+
+    memcpy(addr, &op->args.in, sizeof(addr));
+    /* sga_buf | sga_numsegs, low half of sgaseg_buf | high half, sgaseg_len, sga_addr */
+    *(pair_of_words *)(void *)sga = (pair_of_words){(uintptr_t)op->obj, 1 | ptr << 32};
+    *(pair_of_words *)(void *)((char *)sga + 16) = (pair_of_words){ptr >> 32 | (uint64_t)op->len << 32, addr[0]};
+    memcpy((char *)sga + 32, &addr[1], sizeof(addr[1]));
+}
+_Static_assert(offsetof(demi_sgarray_t, sga_segs) == 12 && offsetof(demi_sgarray_t, sga_addr) == 24 &&
+                   __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "op_write_sga knows the layout");
+
 /* Hands the result of a completed operation to the application and frees the operation. */
 static inline void op_take(struct instance *inst, struct op *op, demi_qresult_t *qr)
 {
     op_settle(inst, op);
     op_undone(inst, op);
-    memset(qr, 0, sizeof(*qr));
     qr->qr_opcode = op->opcode;
     qr->qr_qd = op->qd;
     qr->qr_qt = op->token;
-    if (UNLIKELY(op->err != 0)) {
-        qr->qr_opcode = DEMI_OPC_FAILED;
-        qr->qr_ret = op->err;
-    } else if (op->opcode == DEMI_OPC_POP) {
-        if (LIKELY(op->obj != NULL)) {
-            mem_give(op->obj);
-            qr->qr_value.sga.sga_buf = op->obj;
-            qr->qr_value.sga.sga_numsegs = 1;
-            qr->qr_value.sga.sga_segs[0].sgaseg_buf = op->ptr;
-            qr->qr_value.sga.sga_segs[0].sgaseg_len = op->len;
-            qr->qr_value.sga.sga_addr = op->args.in;
+    qr->qr_ret = op->err;
+    if (LIKELY(op->opcode == DEMI_OPC_POP && op->obj != NULL)) {
+        mem_give(op->obj);
+        op_write_sga(op, &qr->qr_value.sga);
+    } else {
+        memset(&qr->qr_value, 0, sizeof(qr->qr_value));
+        if (op->err != 0) {
+            qr->qr_opcode = DEMI_OPC_FAILED;
+        } else if (op->opcode == DEMI_OPC_ACCEPT) {
+            qr->qr_value.ares.qd = (int32_t)op->done;
+            qr->qr_value.ares.addr = op->args.in;
         }
-    } else if (op->opcode == DEMI_OPC_ACCEPT) {
-        qr->qr_value.ares.qd = (int32_t)op->done;
-        qr->qr_value.ares.addr = op->args.in;
     }
     op_free(&inst->ops, op);
 }
