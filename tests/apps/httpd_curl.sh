@@ -154,6 +154,21 @@ several_requests_at_once() {
     [ "$(grep -c '^0000001$' "$work/got")" -eq 1 ] || fail "second line of one body"
 }
 
+# More than the server keeps of a connection at a time, so that requests are cut anywhere.
+hundreds_of_requests_at_once() {
+    local i
+    start_server
+    for i in $(seq 600); do
+        printf 'GET /bytes/%d HTTP/1.1\r\nHost: a\r\n\r\n' $((8 * i))
+    done >"$work/requests"
+    timeout 20 nc -N 127.0.0.1 "$port" <"$work/requests" >"$work/got"
+    [ "$(grep -c '^HTTP/1.1 200' "$work/got")" -eq 600 ] || fail "$(grep -c '^HTTP/1.1 200' "$work/got") of 600"
+    for i in $(seq 600); do
+        expected $((8 * i))
+    done >"$work/want"
+    grep '^[0-9]*$' "$work/got" | cmp - "$work/want" || fail "bodies differ"
+}
+
 request_in_pieces() {
     local request='GET /bytes/20 HTTP/1.1\r\nHost: a\r\n\r\n' piece
     start_server
@@ -218,7 +233,7 @@ if ! command -v curl >/dev/null || ! command -v nc >/dev/null; then
 fi
 for name in help_and_usage root bytes_are_exact several_at_a_time connection_is_kept connection_is_closed_when_asked \
     head_has_no_body what_is_not_there other_methods malformed_requests head_is_bounded several_requests_at_once \
-    request_in_pieces ipv6 clients_that_vanish silent_connections_end connections_are_bounded; do
+    hundreds_of_requests_at_once request_in_pieces ipv6 clients_that_vanish silent_connections_end connections_are_bounded; do
     run_test "$name"
 done
 exit $((failures != 0))
