@@ -242,7 +242,7 @@ static bool any_entry(const char *dir, const char *prefix, char *first, size_t s
     while (!found && (e = readdir(d)) != NULL) {
         if (e->d_name[0] == '.' || strncmp(e->d_name, prefix, strlen(prefix)) != 0)
             continue;
-        snprintf(first, size, "%s", e->d_name);
+        snprintf(first, size, "%.*s", (int)size - 1, e->d_name);
         found = true;
     }
     closedir(d);
