@@ -17,8 +17,9 @@ struct module_mark {
 };
 
 /*
- * Opens module name from the directory CARACAL_MODULES (environment) or the installed one. NULL with *err -ENOENT (not
- * installed, with the package that has it), -EINVAL (of another build).
+ * Opens module name from the directory CARACAL_MODULES (environment), else from caracal/ beside the library, the
+ * library's own directory (a build tree) or the directory it was configured for. NULL with *err -ENOENT (not installed,
+ * or its own library is missing), -EINVAL (of another build).
  */
 void *module_open(const char *name, struct error_text *et, int *err);
 void *module_symbol(void *module, const char *symbol, struct error_text *et, int *err);
