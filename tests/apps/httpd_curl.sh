@@ -233,7 +233,8 @@ if ! command -v curl >/dev/null || ! command -v nc >/dev/null; then
 fi
 for name in help_and_usage root bytes_are_exact several_at_a_time connection_is_kept connection_is_closed_when_asked \
     head_has_no_body what_is_not_there other_methods malformed_requests head_is_bounded several_requests_at_once \
-    hundreds_of_requests_at_once request_in_pieces ipv6 clients_that_vanish silent_connections_end connections_are_bounded; do
+    hundreds_of_requests_at_once request_in_pieces ipv6 clients_that_vanish silent_connections_end \
+    connections_are_bounded; do
     run_test "$name"
 done
 exit $((failures != 0))
