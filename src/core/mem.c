@@ -3,6 +3,7 @@
 #include "mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -44,10 +45,11 @@ static void *region_map(struct mem *m, size_t bytes, bool shared)
         p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         return p == MAP_FAILED ? NULL : p;
     }
-    m->fd = memfd_create("caracal", MFD_CLOEXEC);
+    m->fd = memfd_create("caracal", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (m->fd < 0)
         return NULL;
-    p = ftruncate(m->fd, (off_t)bytes) == 0
+    /* sealed: a peer that maps it must be sure that it does not shrink, which would be a SIGBUS at the next access */
+    p = ftruncate(m->fd, (off_t)bytes) == 0 && fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0
             ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->fd, 0)
             : MAP_FAILED;
     if (p != MAP_FAILED)
