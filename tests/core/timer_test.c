@@ -130,32 +130,52 @@ static void timer_next__nothing_armed(void **state)
     assert_false(timer_pending(&w, UINT64_MAX));
 }
 
-/* Who sleeps until timer_next_ns wakes but a few times, and the last time exactly when the timer fires. */
+/* Sleeps until timer_next_ns, again and again, until the wheel is empty; returns when it woke last. */
+static uint64_t sleep_through(struct timer_wheel *w)
+{
+    uint64_t now = 0;
+
+    for (unsigned turns = 0; w->armed != 0; turns++) {
+        assert_true(turns < TIMER_LEVELS);
+        assert_true(timer_next_ns(w) > now);
+        now = timer_next_ns(w);
+        assert_true(timer_pending(w, now));
+        timer_advance(w, now, 100);
+    }
+    return now;
+}
+
 static void timer_next__sleeper_wakes_when_it_fires(void **state)
 {
     struct timer_wheel w;
-    struct timer t = {0}, other = {0};
-    unsigned fired, turns;
+    struct timer t = {0};
+    unsigned fired;
 
     (void)state;
     for (uint64_t due = 1; due < UINT64_MAX / 7; due *= 7) {
-        uint64_t now = 0;
-
-        timer_wheel_init(&w, now);
+        timer_wheel_init(&w, 0);
         fired = 0;
-        /* What was armed before and cancelled may cost a wake-up, no more. */
+        timer_arm(&w, &t, due, count, &fired);
+        assert_in_range(sleep_through(&w), due, due + TICK - 1);
+        assert_int_equal(fired, 1);
+    }
+}
+
+static void timer_next__cancelled_timer_costs_a_wake_up_at_most(void **state)
+{
+    struct timer_wheel w;
+    struct timer t = {0}, other = {0};
+    unsigned fired;
+
+    (void)state;
+    for (uint64_t due = 7; due < UINT64_MAX / 7; due *= 7) {
+        timer_wheel_init(&w, 0);
+        fired = 0;
         timer_arm(&w, &other, due / 2, count, &fired);
         timer_arm(&w, &t, due, count, &fired);
         timer_cancel(&w, &other);
-        for (turns = 0; w.armed != 0; turns++) {
-            assert_true(turns < TIMER_LEVELS);
-            assert_true(timer_next_ns(&w) > now);
-            now = timer_next_ns(&w);
-            assert_true(timer_pending(&w, now));
-            timer_advance(&w, now, 100);
-        }
+        assert_in_range(sleep_through(&w), due, due + TICK - 1);
         assert_int_equal(fired, 1);
-        assert_in_range(now, due, due + TICK - 1);
     }
 }
 
@@ -210,9 +230,10 @@ static void timer_advance__time_going_back_is_harmless(void **state)
 
     (void)state;
     timer_wheel_init(&w, HOUR);
-    timer_arm(&w, &t, HOUR + NS_PER_S, count, &fired);
+    timer_arm(&w, &t, HOUR + 3 * TICK, count, &fired);
     assert_int_equal(timer_advance(&w, 5, 100), 0);
-    assert_int_equal(timer_advance(&w, HOUR + 2 * NS_PER_S, 100), 1);
+    assert_int_equal(timer_advance(&w, HOUR + TICK, 100), 0);
+    assert_int_equal(timer_advance(&w, HOUR + 5 * TICK, 100), 1);
 }
 
 struct chain {
@@ -437,6 +458,7 @@ int main(void)
         cmocka_unit_test(timer_cancel__idle_timer_is_ignored),
         cmocka_unit_test(timer_next__nothing_armed),
         cmocka_unit_test(timer_next__sleeper_wakes_when_it_fires),
+        cmocka_unit_test(timer_next__cancelled_timer_costs_a_wake_up_at_most),
         cmocka_unit_test(timer_advance__fires_in_order_of_ticks),
         cmocka_unit_test(timer_advance__max_leaves_the_rest_pending),
         cmocka_unit_test(timer_advance__time_going_back_is_harmless),
