@@ -5,6 +5,7 @@
 #include "complete.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -256,23 +257,39 @@ bool instance_arm_foreign(struct instance *inst)
     return arm_pollers(inst, &armed);
 }
 
-static int epoll_for(int epfd, struct epoll_event *ev, uint64_t timeout_ns)
+/* Milliseconds that are not less than ns. */
+static int milliseconds_up(uint64_t ns)
+{
+    uint64_t ms = ns / NS_PER_MS + (ns % NS_PER_MS != 0);
+
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* epoll_pwait2 is not everywhere: Linux 5.11, and filters of system calls refuse what they do not know. */
+static int epoll_for(struct instance *inst, struct epoll_event *ev, uint64_t timeout_ns)
 {
     struct timespec ts;
+    int n;
 
     if (timeout_ns == 0)
-        return epoll_wait(epfd, ev, INSTANCE_EVENTS, 0);
+        return epoll_wait(inst->epfd, ev, INSTANCE_EVENTS, 0);
     if (timeout_ns == UINT64_MAX)
-        return epoll_wait(epfd, ev, INSTANCE_EVENTS, -1);
-    ts.tv_sec = (time_t)(timeout_ns / NS_PER_S);
-    ts.tv_nsec = (long)(timeout_ns % NS_PER_S);
-    return epoll_pwait2(epfd, ev, INSTANCE_EVENTS, &ts, NULL);
+        return epoll_wait(inst->epfd, ev, INSTANCE_EVENTS, -1);
+    if (!inst->coarse_sleep) {
+        ts.tv_sec = (time_t)(timeout_ns / NS_PER_S);
+        ts.tv_nsec = (long)(timeout_ns % NS_PER_S);
+        n = epoll_pwait2(inst->epfd, ev, INSTANCE_EVENTS, &ts, NULL);
+        if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+            return n;
+        inst->coarse_sleep = true;
+    }
+    return epoll_wait(inst->epfd, ev, INSTANCE_EVENTS, milliseconds_up(timeout_ns));
 }
 
 void instance_events(struct instance *inst, uint64_t timeout_ns)
 {
     struct epoll_event ev[INSTANCE_EVENTS];
-    int n = epoll_for(inst->epfd, ev, timeout_ns);
+    int n = epoll_for(inst, ev, timeout_ns);
 
     COUNT(inst, syscalls);
     for (int i = 0; i < n; i++) {

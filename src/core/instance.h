@@ -55,8 +55,9 @@ struct instance {
     struct queue_table queues;
     struct timer_wheel timers;
     struct clock clock;
-    int epfd;    /* everything that can wake a sleeping wait is in it */
-    int timerfd; /* wakes a foreign event loop for our timers; made by demi_eventfd */
+    int epfd;          /* everything that can wake a sleeping wait is in it */
+    bool coarse_sleep; /* epoll_pwait2 is not to be had: sleeps end at milliseconds */
+    int timerfd;       /* wakes a foreign event loop for our timers; made by demi_eventfd */
     struct poller pollers[INSTANCE_POLLERS];
     uint32_t poller_count;
     const struct libos *net; /* serves demi_socket */
