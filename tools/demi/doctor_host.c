@@ -269,7 +269,8 @@ void doctor_prospect(const char *libos, char *buf, size_t size)
     char name[64];
 
     if (strcmp(libos, "catpowder") == 0)
-        snprintf(buf, size, "%s%s", prospect_of_frames(), access("/dev/net/tun", F_OK) == 0 ? "; TAP too" : "");
+        snprintf(buf, size, "%s%s", prospect_of_frames(),
+                 has_capability(CAP_NET_ADMIN) && access("/dev/net/tun", F_OK) == 0 ? "; TAP too" : "");
     else if (strcmp(libos, "catnip") == 0)
         snprintf(buf, size, "%s",
                  any_entry("/sys/kernel/iommu_groups", "", name, sizeof(name))
