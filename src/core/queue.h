@@ -32,6 +32,7 @@ enum queue_flag {
     QUEUE_HUP = 16,     /* the end of the stream or an error is behind the data */
     QUEUE_LINGER = 32,  /* SO_LINGER with a time was asked for */
     QUEUE_WAS_BOUND = 64,
+    QUEUE_SHUT_LATER = 128, /* QUEUE_SHUT_WR, but pending pushes go first */
 };
 
 /*

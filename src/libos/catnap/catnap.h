@@ -89,6 +89,13 @@ enum catnap_attempt catnap_try_push(struct instance *inst, struct queue *q, stru
 /* op fails with err. A stream is then broken for good: all that wait fail, and so will everything later. */
 void catnap_break(struct instance *inst, struct queue *q, struct op *op, int err);
 
+/*
+ * Ends directions. Pending pushes go before the end of the output: catnap_output_end sends that when the last of them
+ * is gone, and is called whenever one went.
+ */
+int catnap_shutdown(struct queue *q, int how);
+void catnap_output_end(struct queue *q);
+
 /* The socket of a connecting queue is writable: the connect, if it is still wanted, succeeds or fails. */
 void catnap_finish_connect(struct instance *inst, struct queue *q);
 

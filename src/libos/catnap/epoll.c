@@ -194,6 +194,7 @@ static void run_output(struct instance *inst, struct queue *q)
         if (catnap_try_push(inst, q, op) == CATNAP_AGAIN)
             op_list_add_first(&inst->ops, &q->pushes, op);
     }
+    catnap_output_end(q);
     count_pending(inst, q);
 }
 
@@ -201,8 +202,8 @@ static int epoll_push(struct instance *inst, struct queue *q, struct op *op)
 {
     int err;
 
-    if (UNLIKELY(q->error != 0)) {
-        op_fail(inst, op, q->error);
+    if (UNLIKELY(q->error != 0 || (q->flags & QUEUE_SHUT_WR) != 0)) {
+        op_fail(inst, op, q->error != 0 ? q->error : EPIPE);
         return 0;
     }
     while (op_list_is_empty(&q->pushes) && (q->flags & QUEUE_WRITABLE) != 0)
@@ -315,20 +316,17 @@ static bool before_sleep(struct instance *inst)
 
 static int epoll_shutdown(struct instance *inst, struct queue *q, int how)
 {
-    (void)inst;
-    if (shutdown(q->fd, how) < 0)
-        return -errno;
-    if (how != SHUT_WR)
-        q->flags |= QUEUE_SHUT_RD | QUEUE_READABLE | QUEUE_HUP;
-    if (how != SHUT_RD)
-        q->flags |= QUEUE_SHUT_WR;
-    run_input(inst, q); /* pops that wait see the end of the stream */
-    return 0;
+    int err = catnap_shutdown(q, how);
+
+    if (err == 0)
+        run_input(inst, q); /* pops that wait see the end of the stream */
+    return err;
 }
 
 static void epoll_cancel(struct instance *inst, struct queue *q, struct op *op)
 {
     (void)op;
+    catnap_output_end(q);
     count_pending(inst, q);
 }
 

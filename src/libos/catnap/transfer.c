@@ -181,6 +181,10 @@ static enum catnap_attempt try_pop_datagram(struct instance *inst, struct queue 
 
 enum catnap_attempt catnap_try_pop(struct instance *inst, struct queue *q, struct op *op)
 {
+    if (UNLIKELY((q->flags & QUEUE_SHUT_RD) != 0)) { /* Linux would still hand out what arrives */
+        catnap_received_end(inst, op);
+        return CATNAP_DONE;
+    }
     return q->type == SOCK_STREAM ? try_pop_stream(inst, q, op) : try_pop_datagram(inst, q, op);
 }
 
@@ -219,6 +223,27 @@ enum catnap_attempt catnap_try_push(struct instance *inst, struct queue *q, stru
     return CATNAP_DONE;
 }
 
+int catnap_shutdown(struct queue *q, int how)
+{
+    bool rd = how != SHUT_WR, wr = how != SHUT_RD, later = wr && !op_list_is_empty(&q->pushes);
+
+    if ((rd || !later) && shutdown(q->fd, later ? SHUT_RD : how) < 0)
+        return -errno;
+    if (rd)
+        q->flags |= QUEUE_SHUT_RD | QUEUE_READABLE | QUEUE_HUP;
+    if (wr)
+        q->flags |= later ? QUEUE_SHUT_WR | QUEUE_SHUT_LATER : QUEUE_SHUT_WR;
+    return 0;
+}
+
+void catnap_output_end(struct queue *q)
+{
+    if (LIKELY((q->flags & QUEUE_SHUT_LATER) == 0) || !op_list_is_empty(&q->pushes))
+        return;
+    q->flags &= (uint16_t)~QUEUE_SHUT_LATER;
+    shutdown(q->fd, SHUT_WR); /* fails only where the connection is gone already */
+}
+
 static uint8_t status_before(const struct queue *q)
 {
     return (q->flags & QUEUE_WAS_BOUND) != 0 ? QUEUE_BOUND : QUEUE_FRESH;
@@ -234,8 +259,10 @@ void catnap_finish_connect(struct instance *inst, struct queue *q)
     if (getsockopt(q->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
         err = errno;
     q->status = err == 0 ? QUEUE_CONNECTED : status_before(q);
-    if (err != 0)
-        q->flags &= (uint16_t)~QUEUE_HUP; /* the socket may be connected again */
+    if (err != 0) { /* the socket may be connected again; Linux wants to hear that the attempt is over */
+        connect(q->fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr));
+        q->flags &= (uint16_t)~QUEUE_HUP;
+    }
     if (op == NULL)
         return; /* cancelled */
     op_unpend(inst, &q->pushes, op);
