@@ -49,7 +49,7 @@ static int open_files(struct instance *inst)
         return err;
     trace_init(&inst->trace, inst->trace_file.mem, records, inst->now_ns);
     trace_set_time(&inst->trace, inst->now_ns);
-    trace_add(&inst->trace, TRACE_INIT, 0, 0, 0);
+    trace_add(&inst->trace, TRACE_INIT, 0, (uint32_t)cfg->max_queues, (uint32_t)cfg->max_operations);
     return 0;
 }
 

@@ -6,7 +6,7 @@
 /* clang-format off */
 #define TRACE_EVENTS(TRACE_EVENT)                     \
     TRACE_EVENT(TIME, "ns_low", "ns_high")            \
-    TRACE_EVENT(INIT, "libos", "")                    \
+    TRACE_EVENT(INIT, "max_queues", "max_operations")  \
     TRACE_EVENT(FINI, "", "")                         \
     TRACE_EVENT(SOCKET, "qd", "type")                 \
     TRACE_EVENT(BIND, "qd", "port")                   \
