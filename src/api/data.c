@@ -267,8 +267,10 @@ int demi_pushv(demi_qtoken_t *qt_out, int qd, const struct iovec *iov, int num_i
     op->len = (uint32_t)total;
     op->args.in.sin_family = AF_UNSPEC;
     *qt_out = op->token;
-    err = q->ops->gathers && total >= inst->config.zero_copy_threshold ? gather_refer(inst, op, iov, num_iov, total)
-                                                                       : gather_copy(inst, op, iov, num_iov, total);
+    /* a datagram must leave in one call, which takes only so many segments: it is copied together, 64 KiB at most */
+    err = q->ops->gathers && q->type != SOCK_DGRAM && total >= inst->config.zero_copy_threshold
+              ? gather_refer(inst, op, iov, num_iov, total)
+              : gather_copy(inst, op, iov, num_iov, total);
     if (err == 0)
         err = q->ops->push(inst, q, op);
     if (err == 0)

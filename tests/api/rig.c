@@ -335,22 +335,29 @@ void rig_send(int qd, const char *text)
     rig_free(&sga);
 }
 
+void rig_arrives(int qd, const void *bytes, size_t size)
+{
+    size_t got = 0;
+
+    while (got < size) {
+        demi_qtoken_t qt;
+        demi_qresult_t qr;
+        uint32_t n;
+
+        assert_int_equal(demi_pop_n(&qt, qd, size - got), 0);
+        qr = rig_done(qt, DEMI_OPC_POP);
+        n = rig_length(&qr.qr_value.sga);
+        if (n == 0 || n > size - got)
+            fail_msg("%u bytes came where %zu were to come", n, size - got);
+        assert_memory_equal(rig_bytes(&qr.qr_value.sga), (const char *)bytes + got, n);
+        got += n;
+        rig_free(&qr.qr_value.sga);
+    }
+}
+
 void rig_expect(int qd, const char *text)
 {
-    size_t left = strlen(text);
-
-    while (left > 0) {
-        demi_qresult_t qr = rig_done(rig_pop(qd), DEMI_OPC_POP);
-        demi_sgarray_t *sga = &qr.qr_value.sga;
-        uint32_t n = rig_length(sga);
-
-        if (n == 0 || n > left)
-            fail_msg("%u bytes came where \"%s\" was to come", n, text);
-        assert_memory_equal(rig_bytes(sga), text, n);
-        text += n;
-        left -= n;
-        rig_free(sga);
-    }
+    rig_arrives(qd, text, strlen(text));
 }
 
 void rig_expect_end(int qd)

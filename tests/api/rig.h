@@ -116,6 +116,7 @@ void rig_failed(demi_qtoken_t qt, int err);                      /* must have fa
 bool rig_pending(demi_qtoken_t qt);                              /* still so after some turns */
 void rig_send(int qd, const char *text);                         /* push, wait, free */
 void rig_expect(int qd, const char *text);                       /* pops these bytes, in however many pieces */
+void rig_arrives(int qd, const void *bytes, size_t size);        /* pops exactly these bytes of a stream */
 void rig_expect_end(int qd);                                     /* pops the end of the stream */
 
 /* Plain sockets: what a program without Caracal does at the other end. Descriptors. */

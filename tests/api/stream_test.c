@@ -10,21 +10,12 @@ static void half_close(struct rig_half h)
     close(h.fd);
 }
 
-/* Everything that sga has arrives at qd, in however many pieces, each filled as its place says. */
+/* size bytes filled with seed arrive at qd. */
 static void arrives(int qd, size_t size, unsigned seed)
 {
     demi_sgarray_t whole = rig_sga_fill(size, seed);
-    size_t got = 0;
 
-    while (got < size) {
-        demi_qresult_t qr = rig_done(rig_pop(qd), DEMI_OPC_POP);
-        uint32_t n = rig_length(&qr.qr_value.sga);
-
-        assert_true(n > 0 && got + n <= size);
-        assert_memory_equal(rig_bytes(&qr.qr_value.sga), rig_bytes(&whole) + got, n);
-        got += n;
-        rig_free(&qr.qr_value.sga);
-    }
+    rig_arrives(qd, rig_bytes(&whole), size);
     rig_free(&whole);
 }
 
