@@ -27,6 +27,9 @@
     COUNTER(syscalls, "system calls made on the data path")                          \
     COUNTER(resets, "connections reset by the peer")                                 \
     COUNTER(dgram_dropped, "datagrams lost because they did not fit")                \
+    COUNTER(uring_requests_now, "io_uring requests that are under way")              \
+    COUNTER(uring_full, "io_uring requests refused because none was free")           \
+    COUNTER(uring_no_buffer, "io_uring receives that found no buffer")               \
     COUNTER(peer_deaths, "catmem peers that vanished")                               \
     COUNTER(peer_protocol_errors, "catmem peers dropped for a malformed ring")
 /* clang-format on */

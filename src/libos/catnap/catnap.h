@@ -25,8 +25,9 @@ struct lingering;
 
 struct catnap {
     const struct catnap_engine *engine;
-    void *module; /* of dlopen, or NULL */
-    void *spare;  /* object the next receive goes to, or NULL */
+    void *module;        /* of dlopen, or NULL */
+    void *spare;         /* object the next receive goes to, or NULL */
+    uint64_t lent_bytes; /* of further objects that receives go to: the engine's, for as long as it lives */
     struct lingering *lingering;
     void *engine_state;
 };
