@@ -78,8 +78,9 @@ void rig_measure(struct rig_pools *p)
     p->ops = inst->ops.used;
     p->queues = inst->queues.used;
     p->bytes = mem_bytes_used(&inst->mem);
-    if (rig_libos("catnap") && catnap_of(inst)->spare != NULL)
-        p->bytes -= mem_room(catnap_of(inst)->spare); /* kept for the next receive */
+    if (rig_libos("catnap")) /* kept for the next receives */
+        p->bytes -=
+            catnap_of(inst)->lent_bytes + (catnap_of(inst)->spare != NULL ? mem_room(catnap_of(inst)->spare) : 0);
 }
 
 bool rig_settle(const struct rig_pools *p)
