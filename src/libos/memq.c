@@ -58,15 +58,22 @@ static bool message_is_sole(const struct message *m)
     return (*mem_ref_word(m->obj) & (REF_HELD | REF_META | REF_EXTERN)) == 1;
 }
 
-/* Completes pop with the message, whose reference it takes over. */
-static void hand_over(struct instance *inst, struct op *pop, struct message *m)
+/*
+ * Completes pop with the message, whose reference it takes over. False: pop failed, because a message is one piece and
+ * it takes less (demi_pop_n), or for want of memory; the message stays.
+ */
+static bool hand_over(struct instance *inst, struct op *pop, struct message *m)
 {
+    if (UNLIKELY(pop->len != 0 && pop->len < m->len)) {
+        op_fail(inst, pop, EMSGSIZE);
+        return false;
+    }
     if (!message_is_sole(m) && !message_copy(inst, m)) {
-        mem_unref(&inst->mem, m->obj);
         op_fail(inst, pop, ENOMEM);
-        return;
+        return false;
     }
     op_complete_pop(inst, pop, m->obj, m->ptr, m->len);
+    return true;
 }
 
 /*
@@ -130,14 +137,14 @@ static void enqueue(struct instance *inst, struct memq *mq, struct op *op)
 static int memq_push(struct instance *inst, struct queue *q, struct op *op)
 {
     struct memq *mq = memq_of(q);
-    struct op *pop = op_list_first(&inst->ops, &q->pops);
+    struct message m = {op->obj, op->ptr, op->len};
+    struct op *pop;
 
-    if (pop != NULL) {
-        struct message m = {op->obj, op->ptr, op->len};
-
+    while ((pop = op_list_first(&inst->ops, &q->pops)) != NULL) {
         op_unpend(inst, &q->pops, pop);
+        if (UNLIKELY(!hand_over(inst, pop, &m)))
+            continue;
         op->obj = NULL;
-        hand_over(inst, pop, &m);
         op_complete_push(inst, op);
         return 0;
     }
@@ -151,20 +158,17 @@ static int memq_push(struct instance *inst, struct queue *q, struct op *op)
 static int memq_pop(struct instance *inst, struct queue *q, struct op *op)
 {
     struct memq *mq = memq_of(q);
-    struct message m;
+    struct message *m;
     struct op *push;
 
     if (mq->head == mq->tail) {
         op_pend(inst, &q->pops, op);
         return 0;
     }
-    m = mq->ring[mq->head & (mq->slots - 1)];
-    if (UNLIKELY(op->len != 0 && op->len < m.len)) { /* pop_n: a message is one piece */
-        op_fail(inst, op, EMSGSIZE);
+    m = &mq->ring[mq->head & (mq->slots - 1)];
+    if (UNLIKELY(!hand_over(inst, op, m)))
         return 0;
-    }
     mq->head++;
-    hand_over(inst, op, &m);
     push = op_list_first(&inst->ops, &q->pushes);
     if (UNLIKELY(push != NULL)) {
         op_unpend(inst, &q->pushes, push);
