@@ -31,7 +31,13 @@
     COUNTER(uring_full, "io_uring requests refused because none was free")           \
     COUNTER(uring_no_buffer, "io_uring receives that found no buffer")               \
     COUNTER(peer_deaths, "catmem peers that vanished")                               \
-    COUNTER(peer_protocol_errors, "catmem peers dropped for a malformed ring")
+    COUNTER(peer_protocol_errors, "catmem peers dropped for a malformed ring")       \
+    COUNTER(peers_woken, "sleeping catmem peers woken by a system call")             \
+    COUNTER(ring_full, "catmem pushes that waited for room in a ring")               \
+    COUNTER(refs_full, "catmem pushes that waited: too many were out by reference")  \
+    COUNTER(rx_full, "catmem connections that stopped for a slow application")       \
+    COUNTER(backlog_full, "catmem listeners whose backlog was full")                 \
+    COUNTER(greet_timeouts, "catmem peers that did not greet in time")
 /* clang-format on */
 
 #endif /* CORE_COUNTERS_H */

@@ -28,6 +28,8 @@
 #include "core/instance.h"
 #include "ring.h"
 
+#include <sys/socket.h>
+
 #define CATMEM_HOT         16 /* connections that are polled themselves */
 #define CATMEM_NIL         UINT32_MAX
 #define CATMEM_RX_MESSAGES 1024                /* messages taken for an application that does not pop */
@@ -95,16 +97,16 @@ enum conn_state {
 };
 
 enum conn_flag {
-    CONN_FIN_SEEN = 1,    /* the peer sends no more */
-    CONN_CLOSE_SEEN = 2,  /* the peer has closed or reset: a clean end */
-    CONN_GONE = 4,        /* the unix socket is at its end: the peer holds nothing of ours */
-    CONN_BROKEN = 8,      /* the peer broke the rules: nothing is read from it any more */
-    CONN_STALLED = 16,    /* taking has stopped until the application pops */
-    CONN_SHUT_RD = 32,    /* what comes is thrown away */
-    CONN_CLOSED = 64,     /* the queue is closed: only references are left */
+    CONN_FIN_SEEN = 1,     /* the peer sends no more */
+    CONN_CLOSE_SEEN = 2,   /* the peer has closed or reset: a clean end */
+    CONN_GONE = 4,         /* the unix socket is at its end: the peer holds nothing of ours */
+    CONN_BROKEN = 8,       /* the peer broke the rules: nothing is read from it any more */
+    CONN_STALLED = 16,     /* taking has stopped until the application pops */
+    CONN_SHUT_RD = 32,     /* what comes is thrown away */
+    CONN_CLOSED = 64,      /* the queue is closed: only references are left */
     CONN_FIN_WANTED = 128, /* a FIN follows the pushes that wait */
-    CONN_BUSY = 256,      /* in the list of connections with pushes that wait */
-    CONN_DOOMED = 512,    /* to be freed in the next turn */
+    CONN_BUSY = 256,       /* in the list of connections with pushes that wait */
+    CONN_DOOMED = 512,     /* to be freed in the next turn */
 };
 
 struct conn {
@@ -154,7 +156,18 @@ struct conn {
 };
 
 /* Options that are remembered. */
-enum sock_option { SOCK_KEEPALIVE, SOCK_REUSE, SOCK_RCVBUF, SOCK_SNDBUF, SOCK_NODELAY, SOCK_INTS = 9 };
+enum sock_option {
+    SOCK_KEEPALIVE,
+    SOCK_REUSE,
+    SOCK_RCVBUF,
+    SOCK_SNDBUF,
+    SOCK_NODELAY,
+    SOCK_KEEPIDLE,
+    SOCK_KEEPINTVL,
+    SOCK_KEEPCNT,
+    SOCK_USER_TIMEOUT,
+    SOCK_OPTIONS,
+};
 
 /* A socket queue's state beside its connection. */
 struct catmem_sock {
@@ -163,13 +176,12 @@ struct catmem_sock {
     struct conn *conn; /* connecting or connected */
     struct catmem_address local;
     bool reset; /* SO_LINGER with a time of 0 */
-    bool muted; /* listener: not looked at, the backlog is full */
+    bool muted; /* listener: not looked at, the backlog is full or descriptors ran out */
     uint32_t backlog, waiting;
     struct conn *ready_first, *ready_last;
-    struct linger_option {
-        int on, seconds;
-    } linger;
-    int option[SOCK_INTS];
+    struct timer timer; /* listener: looked at again, after descriptors ran out */
+    struct linger linger;
+    int option[SOCK_OPTIONS];
 };
 
 /* A connection that is polled. Compared with nothing but these words a turn. */
@@ -195,7 +207,7 @@ struct catmem {
     uint64_t bells; /* answered since the last sweep */
     struct peer *peers;
     struct catmem_slot *slots;
-    uint32_t slot_count, slot_room, slot_free;
+    uint32_t slot_count, slot_room, slot_free, slots_used;
     uint32_t quick_sleeps;
     uint64_t last_sleep_ns;
     bool barriers; /* membarrier(2) works */
@@ -227,9 +239,12 @@ struct catmem_sock *catmem_sock_new(struct catmem *m, struct queue *q);
 
 /* poll.c: slots, the control epoll set, the poll loop. */
 
-/* Gives w a slot and puts w->fd (if it is not -1) under epoll with it. -EMFILE, -ENOMEM, or epoll's errno. */
+/* Gives w a slot and, if events is not 0, puts w->fd under epoll. -EMFILE, -ENOMEM, or epoll's errno. */
 int catmem_watch(struct catmem *m, struct watched *w, uint32_t events);
+/* Changes the events, or begins to watch. */
 int catmem_rewatch(struct watched *w, uint32_t events);
+/* Out of the epoll set; the slot stays. */
+void catmem_unlisten(struct watched *w);
 /* Gives the slot up; the caller closes w->fd. */
 void catmem_unwatch(struct watched *w);
 int catmem_poll_init(struct catmem *m);
@@ -307,6 +322,8 @@ void greet_event(struct conn *c, uint32_t events);
 
 /* NULL with *err. fd is the connection's from now on, also on failure. */
 struct conn *conn_new(struct catmem *m, int fd, uint32_t events, int *err);
+/* Is w part of a connection? */
+bool conn_is_watched(const struct watched *w);
 /* Frees it at once; nobody may refer to it. */
 void conn_free(struct conn *c);
 /* Maps fd, a channel with rings of ring_bytes. Negative errno. fd stays the caller's. */

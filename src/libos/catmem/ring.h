@@ -166,8 +166,7 @@ static inline uint32_t ring_put(struct ring_line *ring, uint32_t mask, uint64_t 
     }
     ring_copy(first->bytes, from, left);
     /* Release: whoever sees the stamp sees the payload. */
-    atomic_store_explicit(&first->head,
-                          ring_stamp(pos) << RING_STAMP_SHIFT | (uint64_t)kind << RING_KIND_SHIFT | len,
+    atomic_store_explicit(&first->head, ring_stamp(pos) << RING_STAMP_SHIFT | (uint64_t)kind << RING_KIND_SHIFT | len,
                           memory_order_release);
     return lines;
 }
