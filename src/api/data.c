@@ -7,6 +7,9 @@
 #include <demi/sga.h>
 #include <string.h>
 
+#define GATHER_MANY 1024 /* segments of any length in one push by reference */
+#define GATHER_LONG 4096 /* average bytes of a segment where there are more */
+
 /* Written in one go: a copy of a half-written array would wait for its stores to retire. */
 static inline demi_sgarray_t sga_of(void *obj, size_t size)
 {
@@ -207,6 +210,12 @@ static int gather_copy(struct instance *inst, struct op *op, const struct iovec 
     return 0;
 }
 
+/* Is it worth a reference each to spare the copy? Not for very many small segments. */
+static bool gather_pays(const struct instance *inst, int n, size_t total)
+{
+    return total >= inst->config.zero_copy_threshold && (n <= GATHER_MANY || total / (size_t)n >= GATHER_LONG);
+}
+
 /* A reference on each segment that lies in our memory, a copy of each that does not. */
 static int gather_refer(struct instance *inst, struct op *op, const struct iovec *iov, int n, size_t total)
 {
@@ -226,7 +235,7 @@ static int gather_refer(struct instance *inst, struct op *op, const struct iovec
         seg->ptr = iov[i].iov_base;
         seg->len = iov[i].iov_len;
         seg->obj = mem_find(&inst->mem, seg->ptr, seg->len);
-        if (seg->obj != NULL) {
+        if (seg->obj != NULL && mem_ref_spare(seg->obj)) {
             mem_ref(seg->obj);
         } else {
             seg->obj = mem_alloc(&inst->mem, seg->len, 1);
@@ -268,7 +277,7 @@ int demi_pushv(demi_qtoken_t *qt_out, int qd, const struct iovec *iov, int num_i
     op->args.in.sin_family = AF_UNSPEC;
     *qt_out = op->token;
     /* a datagram must leave in one call, which takes only so many segments: it is copied together, 64 KiB at most */
-    err = q->ops->gathers && q->type != SOCK_DGRAM && total >= inst->config.zero_copy_threshold
+    err = q->ops->gathers && q->type != SOCK_DGRAM && gather_pays(inst, num_iov, total)
               ? gather_refer(inst, op, iov, num_iov, total)
               : gather_copy(inst, op, iov, num_iov, total);
     if (err == 0)

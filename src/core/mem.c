@@ -323,7 +323,7 @@ void *mem_alloc_slow(struct mem *m, size_t bytes, uint32_t ref)
     unsigned cls;
     char *obj;
 
-    if (bytes == 0 || bytes > m->object_max)
+    if (bytes == 0 || (bytes > m->object_max && ((ref & REF_APP) != 0 || bytes > MEM_CLASS_LIMIT)))
         return NULL;
     if (bytes > MEM_CLASS_LIMIT)
         return large_alloc_or_trim(m, bytes, ref);

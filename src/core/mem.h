@@ -123,8 +123,9 @@ struct mem {
 };
 
 /*
- * Reserves the region: limit bytes (rounded down to superblocks, at least eight), objects up to object_max. With shared
- * it is backed by a memory file whose descriptor is mem->fd. -ENOMEM.
+ * Reserves the region: limit bytes (rounded down to superblocks, at least eight), objects up to object_max; the library
+ * itself gets up to MEM_CLASS_LIMIT in any case. With shared it is backed by a memory file whose descriptor is mem->fd.
+ * -ENOMEM.
  */
 int mem_init(struct mem *m, size_t limit, size_t object_max, bool shared);
 
@@ -238,6 +239,12 @@ static inline void mem_ref(const void *obj)
 
     assert((*word & REF_FREE) == 0);
     ++*word;
+}
+
+/* May a reference be added that no limit on operations bounds? What is left then is enough for every operation. */
+static inline bool mem_ref_spare(const void *obj)
+{
+    return (*mem_ref_word(obj) & REF_MASK) < REF_MASK / 4;
 }
 
 /* Drops a reference of the library; the object is released with the last one. */

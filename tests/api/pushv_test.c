@@ -195,6 +195,52 @@ static void pushv__several_at_once_stay_in_order(void **state)
     rig_pair_close(p);
 }
 
+/* However many and small: one push. */
+static void pushv__a_million_segments(void **state)
+{
+    enum { N = 1000000 };
+    struct rig_pair p = rig_pair(AF_INET);
+    struct iovec *iov = malloc(N * sizeof(*iov));
+    char *heap = demi_malloc(N);
+
+    (void)state;
+    fill(heap, N, 1);
+    for (unsigned i = 0; i < N; i++)
+        iov[i] = (struct iovec){heap + N - 1 - i, 1}; /* backwards */
+    round_trip(p, iov, N);
+    free(iov);
+    assert_int_equal(demi_free(heap), 0);
+    rig_pair_close(p);
+}
+
+/* An allocation that is referred to as often as its count can say: further segments are copied. */
+static void pushv__references_without_end(void **state)
+{
+    enum { N = 1024, OTHERS = REF_MASK - 2000 };
+    struct rig_half h = rig_half(AF_INET);
+    demi_sgarray_t block = rig_sga_fill(16 << 20, 1);
+    demi_qtoken_t first = rig_push(h.qd, &block), qt[4];
+    char *heap = demi_malloc(64);
+    static struct iovec iov[N];
+
+    (void)state;
+    rig_free(&block);
+    *mem_ref_word(heap) += OTHERS; /* eight thousand such pushes */
+    for (unsigned i = 0; i < N; i++)
+        iov[i] = (struct iovec){heap, 1};
+    for (unsigned i = 0; i < 4; i++)
+        qt[i] = pushv(h.qd, iov, N);
+    assert_true(rig_pending(qt[0]));
+    assert_int_equal(*mem_ref_word(heap) & REF_MASK, OTHERS);
+    assert_int_equal(demi_close(h.qd), 0);
+    rig_failed(first, ECANCELED);
+    for (unsigned i = 0; i < 4; i++)
+        rig_failed(qt[i], ECANCELED);
+    *mem_ref_word(heap) -= OTHERS;
+    assert_int_equal(demi_free(heap), 0);
+    close(h.fd);
+}
+
 static void pushv__closed_while_pending_frees_all(void **state)
 {
     struct rig_half h = rig_half(AF_INET);
@@ -272,6 +318,8 @@ int main(void)
         TEST(pushv__own_memory_is_kept_alive),
         TEST(pushv__same_memory_twice_in_one),
         TEST(pushv__several_at_once_stay_in_order),
+        TEST(pushv__a_million_segments),
+        TEST(pushv__references_without_end),
         TEST(pushv__closed_while_pending_frees_all),
         TEST(pushv__is_one_message_of_a_memory_queue),
         TEST(pushv__is_one_datagram),
