@@ -35,7 +35,7 @@ static const struct catnap_engine *find_engine(struct instance *inst, struct cat
     c->module = module_open("caracal-uring", &inst->error, err);
     if (c->module == NULL)
         return NULL;
-    engine = module_symbol(c->module, "catnap_uring", &inst->error, err);
+    engine = module_symbol(c->module, "caracal_catnap_uring", &inst->error, err);
     return engine;
 }
 

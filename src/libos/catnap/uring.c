@@ -254,8 +254,8 @@ static const struct queue_ops uring_ops = {
     .getsockname = catnap_getsockname,
 };
 
-VISIBLE extern const struct catnap_engine catnap_uring;
-const struct catnap_engine catnap_uring = {
+VISIBLE extern const struct catnap_engine caracal_catnap_uring;
+const struct catnap_engine caracal_catnap_uring = {
     .name = "uring",
     .ops = &uring_ops,
     .init = uring_init,
@@ -266,8 +266,8 @@ VISIBLE extern const struct module_mark caracal_module;
 const struct module_mark caracal_module = MODULE_MARK;
 
 /* IORING_SETUP_ flags of an instance's ring: what the kernel took of what was asked for. */
-VISIBLE extern unsigned catnap_uring_flags(const struct instance *inst);
-unsigned catnap_uring_flags(const struct instance *inst)
+VISIBLE extern unsigned caracal_uring_flags(const struct instance *inst);
+unsigned caracal_uring_flags(const struct instance *inst)
 {
     return uring_of(inst)->flags;
 }
