@@ -83,9 +83,12 @@ static int wait_for(struct waiter *w, const struct timespec *timeout)
                 break;
             if ((inst->stat->value[CTR_polls] & 7) == 0)
                 instance_look_at_clock(inst);
-            if (inst->timerfd < 0 || instance_arm_foreign(inst) || turn == FOREIGN_TURNS)
+            if (inst->timerfd < 0 || instance_arm_foreign(inst))
                 return fail_timeout();
-            continue;
+            if (turn < FOREIGN_TURNS)
+                continue;
+            instance_wake_foreign(inst);
+            return fail_timeout();
         }
         if ((turn & 7) != 0 && spin_end_ns != 0 && inst->now_ns < spin_end_ns)
             continue; /* a look at the clock costs as much as one at a ring */

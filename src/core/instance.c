@@ -241,20 +241,34 @@ int instance_share_epfd(struct instance *inst)
     return err;
 }
 
+/* Makes epfd readable at a time that is not 0; UINT64_MAX: never. */
+static void set_foreign_timer(struct instance *inst, uint64_t at_ns)
+{
+    struct itimerspec when = {0};
+
+    if (at_ns != UINT64_MAX) {
+        when.it_value.tv_sec = (time_t)(at_ns / NS_PER_S);
+        when.it_value.tv_nsec = (long)(at_ns % NS_PER_S);
+    }
+    timerfd_settime(inst->timerfd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
 bool instance_arm_foreign(struct instance *inst)
 {
-    uint64_t at = timer_next_ns(&inst->timers);
-    struct itimerspec when = {0};
     uint32_t armed;
 
     if (!sched_is_idle(&inst->sched, SCHED_APPLICATION) || !sched_is_idle(&inst->sched, SCHED_BACKGROUND))
         return false;
-    if (at != UINT64_MAX) {
-        when.it_value.tv_sec = (time_t)(at / NS_PER_S);
-        when.it_value.tv_nsec = (long)(at % NS_PER_S) + 1;
-    }
-    timerfd_settime(inst->timerfd, TFD_TIMER_ABSTIME, &when, NULL);
-    return arm_pollers(inst, &armed);
+    if (!arm_pollers(inst, &armed))
+        return false;
+    /* behind the pollers: they take the events out of epoll that are old, and must not take the timer's */
+    set_foreign_timer(inst, timer_next_ns(&inst->timers));
+    return true;
+}
+
+void instance_wake_foreign(struct instance *inst)
+{
+    set_foreign_timer(inst, 1);
 }
 
 /* Milliseconds that are not less than ns. */

@@ -102,6 +102,9 @@ int instance_share_epfd(struct instance *inst);
 /* The foreign loop is about to sleep on epfd. false: there is work already. */
 bool instance_arm_foreign(struct instance *inst);
 
+/* There is work, but the foreign loop is to have its turn: epfd is readable at once. */
+void instance_wake_foreign(struct instance *inst);
+
 /* Adds a descriptor to what wakes the instance: events go to q->ops->event. Negative errno. */
 int instance_watch(struct instance *inst, struct queue *q, uint32_t events);
 

@@ -388,6 +388,20 @@ static void share_epfd__timers_make_it_readable(void **state)
     assert_int_equal(poll(&p, 1, 0), 0);
 }
 
+static void wake_foreign__makes_it_readable_at_once(void **state)
+{
+    struct pollfd p = {.events = POLLIN};
+
+    (void)state;
+    assert_int_equal(instance_share_epfd(inst), 0);
+    p.fd = inst->epfd;
+    assert_int_equal(poll(&p, 1, 0), 0);
+    instance_wake_foreign(inst);
+    assert_int_equal(poll(&p, 1, 1000), 1);
+    instance_events(inst, 0);
+    assert_int_equal(poll(&p, 1, 0), 0);
+}
+
 static void arm_foreign__refuses_while_there_is_work(void **state)
 {
     struct op *task = task_new(inst, poll_task, SCHED_BACKGROUND);
@@ -425,6 +439,7 @@ int main(void)
         TEST(instance_events__go_to_their_queue),
         TEST(instance_events__of_a_closed_queue_are_nobodys),
         TEST(share_epfd__timers_make_it_readable),
+        TEST(wake_foreign__makes_it_readable_at_once),
         TEST(arm_foreign__refuses_while_there_is_work),
     };
 

@@ -309,9 +309,14 @@ static enum co_status look(struct instance *inst, struct op *task)
 static bool before_sleep(struct instance *inst)
 {
     struct queue *hot = hot_queue(inst);
+    uint32_t done = inst->ops.done_count;
 
     state_of(inst)->hits = 0;
-    return hot == NULL || watch(inst, hot) == 0;
+    if (hot != NULL && watch(inst, hot) != 0)
+        return false;
+    if (inst->timerfd >= 0) /* a foreign loop sleeps on epoll itself: it must not find old events */
+        instance_events(inst, 0);
+    return inst->ops.done_count == done;
 }
 
 static int epoll_shutdown(struct instance *inst, struct queue *q, int how)
