@@ -46,11 +46,10 @@ struct request {
     uint32_t epoch; /* of its submission: equal to the engine's while it is only queued */
     uint8_t kind;
     bool cancelled;
-    bool gathers;        /* obj is a struct gather, with a reference on each segment's object */
     uint32_t bytes;      /* room that a bulk receive offers */
     demi_qtoken_t token; /* of the push that is sent */
     void *obj;           /* receives: written to. Sends: read from. NULL: none */
-    void *message;       /* object with the msghdr and what it points to, or NULL */
+    void *message;       /* of a sendmsg: what the kernel reads, or NULL */
 };
 
 /* Input that nobody popped yet, in an object of its own. For a listener: an accepted socket. */
@@ -182,6 +181,7 @@ void uring_fail_first(struct instance *inst, struct queue *q, int err);
 
 /* uring_send.c: output. */
 int uring_push(struct instance *inst, struct queue *q, struct op *op);
+void uring_message_free(struct instance *inst, void *message);
 void uring_on_send(struct instance *inst, struct queue *q, const struct request *r, const struct io_uring_cqe *cqe);
 
 /* uring_accept.c: connections. */

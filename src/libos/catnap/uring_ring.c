@@ -287,7 +287,6 @@ struct request *uring_request(struct instance *inst, struct uring *u, const stru
     r->kind = (uint8_t)kind;
     r->qd = q->qd;
     r->cancelled = false;
-    r->gathers = false;
     r->obj = NULL;
     r->message = NULL;
     return r;
@@ -303,13 +302,7 @@ void uring_request_free(struct instance *inst, struct uring *u, struct request *
 {
     assert(r->kind != REQUEST_FREE);
     if (r->message != NULL)
-        mem_unref(&inst->mem, r->message);
-    if (r->gathers) {
-        struct gather *g = r->obj;
-
-        for (uint32_t i = 0; i < g->count; i++)
-            mem_unref(&inst->mem, g->seg[i].obj);
-    }
+        uring_message_free(inst, r->message);
     if (r->obj != NULL)
         mem_unref(&inst->mem, r->obj);
     r->kind = REQUEST_FREE;

@@ -10,14 +10,19 @@
 #define IOV_BATCH 64               /* segments handed to the kernel in one request */
 #define QUEUED_NS (10 * NS_PER_US) /* pushes wait that long for the turn that submits them, unless none comes */
 
-/* What a sendmsg points to. The kernel has read it when it has been told of the request. */
+/*
+ * What a sendmsg points to: the kernel has read it when it has been told of the request. The bytes it reads later, if
+ * need be: the references on their objects live as long.
+ */
 struct message {
     struct msghdr head;
     union {
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
     } to;
-    struct iovec iov[];
+    uint32_t held_count;
+    void *held[IOV_BATCH];
+    struct iovec iov[IOV_BATCH];
 };
 
 static bool has_destination(const struct op *op)
@@ -25,36 +30,53 @@ static bool has_destination(const struct op *op)
     return (op->flags & OP_GATHER) == 0 && op->args.in.sin_family != AF_UNSPEC;
 }
 
+/* Takes the next segments, and a reference on each. */
+static void gather(struct message *m, const struct op *op)
+{
+    const struct gather *g = op->args.gather;
+    size_t skip = op->done;
+    uint32_t i = 0, n = 0;
+
+    for (; i < g->count && skip >= g->seg[i].len; i++)
+        skip -= g->seg[i].len;
+    for (; i < g->count && n < IOV_BATCH; i++, n++) {
+        m->iov[n] = (struct iovec){g->seg[i].ptr + skip, g->seg[i].len - skip};
+        m->held[n] = g->seg[i].obj;
+        mem_ref(m->held[n]);
+        skip = 0;
+    }
+    m->head.msg_iovlen = m->held_count = n;
+}
+
 static struct message *make_message(struct instance *inst, const struct op *op)
 {
-    int max = (op->flags & OP_GATHER) != 0 ? IOV_BATCH : 1;
-    struct message *m = mem_alloc(&inst->mem, sizeof(*m) + (size_t)max * sizeof(m->iov[0]), 1);
+    bool many = (op->flags & OP_GATHER) != 0;
+    struct message *m = mem_alloc(&inst->mem, sizeof(*m), 1);
 
     if (m == NULL)
         return NULL;
-    memset(&m->head, 0, sizeof(m->head));
+    memset(m, 0, offsetof(struct message, held));
     m->head.msg_iov = m->iov;
-    m->head.msg_iovlen = (size_t)catnap_segments(op, m->iov, max);
-    if (has_destination(op)) {
-        memcpy(&m->to, &op->args, sizeof(m->to));
-        m->head.msg_name = &m->to;
-        m->head.msg_namelen = op->args.in.sin_family == AF_INET ? sizeof(m->to.in) : sizeof(m->to.in6);
+    if (many) {
+        gather(m, op);
+        return m;
     }
+    m->held[m->held_count++] = op->obj;
+    mem_ref(op->obj);
+    m->head.msg_iovlen = (size_t)catnap_segments(op, m->iov, 1);
+    m->head.msg_name = &m->to;
+    m->head.msg_namelen = op->args.in.sin_family == AF_INET ? sizeof(m->to.in) : sizeof(m->to.in6);
+    memcpy(&m->to, &op->args, m->head.msg_namelen);
     return m;
 }
 
-/* The request keeps what it sends alive, whatever becomes of the operation. */
-static void hold(struct request *r, const struct op *op)
+void uring_message_free(struct instance *inst, void *message)
 {
-    r->token = op->token;
-    r->gathers = (op->flags & OP_GATHER) != 0;
-    r->obj = op->obj;
-    if (r->gathers) {
-        r->obj = op->args.gather;
-        for (uint32_t i = 0; i < op->args.gather->count; i++)
-            mem_ref(op->args.gather->seg[i].obj);
-    }
-    mem_ref(r->obj);
+    struct message *m = message;
+
+    while (m->held_count > 0)
+        mem_unref(&inst->mem, m->held[--m->held_count]);
+    mem_unref(&inst->mem, m);
 }
 
 /* Queues the oldest push. */
@@ -71,15 +93,18 @@ static bool start(struct instance *inst, struct uring *u, struct queue *q, const
     r = uring_request(inst, u, q, REQUEST_SEND, &sqe);
     if (r == NULL) {
         if (m != NULL)
-            mem_unref(&inst->mem, m);
+            uring_message_free(inst, m);
         return false;
     }
-    hold(r, op);
+    r->token = op->token;
     r->message = m;
-    if (plain)
+    if (plain) {
+        r->obj = op->obj; /* kept alive whatever becomes of the operation */
+        mem_ref(r->obj);
         io_uring_prep_send(sqe, q->fd, op->ptr + op->done, op->len - op->done, flags);
-    else
+    } else {
         io_uring_prep_sendmsg(sqe, q->fd, &m->head, (unsigned)flags);
+    }
     if (u->queued == 1)
         u->queued_ns = clock_now_ns(&inst->clock);
     uring_queue(u, r, sqe);
