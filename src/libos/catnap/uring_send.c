@@ -7,8 +7,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define IOV_BATCH 64               /* segments handed to the kernel in one request */
-#define QUEUED_NS (10 * NS_PER_US) /* pushes wait that long for the turn that submits them, unless none comes */
+#define DIRECT_SENDS 4                /* of one push: a peer that reads as fast must not keep the call from returning */
+#define IOV_BATCH    64               /* segments handed to the kernel in one request */
+#define QUEUED_NS    (10 * NS_PER_US) /* pushes wait that long for the turn that submits them, unless none comes */
 
 /*
  * What a sendmsg points to: the kernel has read it when it has been told of the request. The bytes it reads later, if
@@ -181,7 +182,8 @@ int uring_push(struct instance *inst, struct queue *q, struct op *op)
     if (e->output == 0 && op_list_is_empty(&q->pushes) && goes_alone(u, q)) {
         enum catnap_attempt tried = CATNAP_AGAIN;
 
-        for (q->flags |= QUEUE_WRITABLE; tried == CATNAP_AGAIN && (q->flags & QUEUE_WRITABLE) != 0;)
+        q->flags |= QUEUE_WRITABLE;
+        for (int n = 0; n < DIRECT_SENDS && tried == CATNAP_AGAIN && (q->flags & QUEUE_WRITABLE) != 0; n++)
             tried = catnap_try_push(inst, q, op);
         if (UNLIKELY(q->status == QUEUE_FRESH))
             q->status = QUEUE_BOUND; /* the kernel gave it an ephemeral port */
