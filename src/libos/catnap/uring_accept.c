@@ -80,6 +80,23 @@ int uring_accept(struct instance *inst, struct queue *q, struct op *op)
     return 0;
 }
 
+/* A connection arrived. Memory is needed only where it has to wait for an accept. */
+static void take_in(struct instance *inst, struct queue *q, struct endpoint *e, int fd)
+{
+    struct op *op = op_list_first(&inst->ops, &q->pops);
+
+    if (LIKELY(op != NULL && e->first == NULL && inst->queues.used < inst->queues.capacity)) {
+        op_unpend(inst, &q->pops, op);
+        complete(inst, q, op, fd);
+        return;
+    }
+    if (uring_add_piece(inst, e, NULL, NULL, (uint32_t)fd))
+        return;
+    close(fd);
+    if (op != NULL)
+        uring_fail_first(inst, q, ENOMEM);
+}
+
 void uring_on_accept(struct instance *inst, struct queue *q, const struct io_uring_cqe *cqe)
 {
     struct uring *u = uring_of(inst);
@@ -90,8 +107,7 @@ void uring_on_accept(struct instance *inst, struct queue *q, const struct io_uri
         return;
     }
     if (cqe->res >= 0) {
-        if (!uring_add_piece(inst, endpoint_of(inst, u, q), NULL, NULL, (uint32_t)cqe->res))
-            close(cqe->res);
+        take_in(inst, q, endpoint_of(inst, u, q), cqe->res);
     } else if (cqe->res != -ECANCELED && cqe->res != -EINTR && cqe->res != -EAGAIN && cqe->res != -ECONNABORTED &&
                !op_list_is_empty(&q->pops)) {
         uring_fail_first(inst, q, -cqe->res);
