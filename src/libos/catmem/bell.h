@@ -29,13 +29,17 @@
 struct bell {
     uint64_t magic;
     uint32_t version;
+    char spare_of_head[52];
     /* read after every record that is written, written rarely */
     _Alignas(CACHE_LINE) _Atomic uint32_t sleeping; /* the owner sleeps, or is about to: write to its eventfd */
     _Atomic uint32_t fenced;                        /* writers fence between publishing and reading the line */
+    char spare_of_sleeping[56];
     _Alignas(CACHE_LINE) _Atomic uint64_t top;
-    _Alignas(CACHE_LINE) _Atomic uint64_t mid[BELL_MIDS];
+    char spare_of_top[56];
+    _Atomic uint64_t mid[BELL_MIDS];
     _Atomic uint64_t word[BELL_WORDS];
 };
+_Static_assert(offsetof(struct bell, mid) == 3 * CACHE_LINE, "the head, the sleeper and the top have a line each");
 
 #define BELL_BYTES ((sizeof(struct bell) + 4095) & ~(size_t)4095)
 

@@ -106,6 +106,7 @@ enum conn_flag {
     CONN_CLOSED = 64,      /* the queue is closed: only references are left */
     CONN_FIN_WANTED = 128, /* a FIN follows the pushes that wait */
     CONN_BUSY = 256,       /* in the list of connections with pushes that wait */
+    CONN_HALF = 1024,      /* our side of the unix socket is at its end: we hold nothing of the peer's */
     CONN_DOOMED = 512,     /* to be freed in the next turn */
 };
 

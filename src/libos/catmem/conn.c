@@ -2,13 +2,14 @@
 /*
  * catmem: a connection's life.
  *
- * 1. It ends in two steps. A CLOSE (or RESET) record tells the peer that the queue was closed. The unix socket stays
- * open until no message of either side is out by reference; its end tells the peer that nothing of its memory is held
- * here any more. A process that dies skips the first step: the end of a socket without a mark in the ring is a reset.
+ * 1. It ends in two steps. A CLOSE (or RESET) record tells the peer that the queue was closed. The end of the unix
+ * socket tells it that nothing of its memory is held here any more; that may be later, and a socket that is needed to
+ * hear the same of the peer is half-closed until then. A process that dies skips the first step: the end of a socket
+ * without a mark in the ring is a reset.
  * 2. So the one rule about memory is: what is out comes back one by one through the ring, or all at once with the end
  * of the socket.
- * 3. A peer that breaks the rules is told by the half-closed socket. Its messages are not given up and what it holds of
- * ours is not used again before it closes its side: it may be alive.
+ * 3. A peer that breaks the rules is told in the same way. What it holds of ours is not used again before it closes its
+ * side: it may be alive.
  * 4. Connections are freed in the poll loop, never where something came back: that is in the middle of a release.
  */
 #include "catmem.h"
@@ -109,13 +110,19 @@ void conn_settle(struct conn *c)
 {
     struct catmem *m = c->watched.m;
 
-    if ((c->flags & CONN_GONE) != 0 && c->in_count == 0 && c->watched.fd >= 0) {
+    if (c->in_count > 0 || (c->flags & CONN_DOOMED) != 0)
+        return;
+    if ((c->flags & CONN_GONE) != 0 && c->watched.fd >= 0) {
         close(c->watched.fd);
         c->watched.fd = -1;
     }
-    if ((c->flags & (CONN_CLOSED | CONN_DOOMED)) != CONN_CLOSED || c->in_count > 0 ||
-        ((c->flags & CONN_GONE) == 0 && c->out_count > 0))
+    if ((c->flags & CONN_CLOSED) == 0 || ((c->flags & CONN_GONE) == 0 && c->out_count > 0)) {
+        if ((c->flags & (CONN_CLOSED | CONN_BROKEN)) != 0 && (c->flags & (CONN_HALF | CONN_GONE)) == 0) {
+            c->flags |= CONN_HALF;
+            shutdown(c->watched.fd, SHUT_WR);
+        }
         return;
+    }
     c->flags |= CONN_DOOMED;
     c->next_doomed = m->doomed;
     m->doomed = c;
@@ -171,8 +178,6 @@ void conn_break(struct conn *c)
     catmem_stop_polling(c);
     conn_fail_pushes(c, ECONNRESET);
     conn_fail_pops(c, ECONNRESET);
-    if (c->watched.fd >= 0)
-        shutdown(c->watched.fd, SHUT_WR);
     conn_settle(c);
 }
 

@@ -11,7 +11,7 @@
  * 3. Both sides give up after CATMEM_GREET_NS. A dialer that is refused has ECONNREFUSED, at once; one that is ignored,
  * by a process that never polls, ETIMEDOUT.
  */
-#include "catmem.h"
+#include "greet.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,28 +19,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define GREETING_MAGIC   UINT64_C(0x6c6c6568636d6363)
-#define GREETING_VERSION 1
-#define GREETING_FDS     4
 #define RETRY_NS         (2 * NS_PER_MS)
 #define PAUSE_NS         (20 * NS_PER_MS)
 #define RING_BYTES_MIN   UINT64_C(4096)
 #define RING_BYTES_MAX   (UINT64_C(16) << 20)
 #define REGION_BYTES_MAX (UINT64_C(1) << 41)
-
-enum greeting_kind { GREETING_HELLO = 1, GREETING_ANSWER };
-
-struct greeting {
-    uint64_t magic;
-    uint32_t version;
-    uint32_t kind;
-    uint64_t region_bytes;
-    uint64_t bell_bytes;
-    uint64_t ring_bytes;
-    uint32_t refs; /* RING_REFS: the layout of the channel depends on it */
-    uint32_t slot; /* the sender's bit in its bell */
-    struct catmem_address from, to;
-};
 
 static int send_greeting(struct conn *c, enum greeting_kind kind)
 {

@@ -137,31 +137,52 @@ static bool overlap(const struct catmem_address *a, char family, bool wild)
     return wild && (family == '6' || mine == '4');
 }
 
+/* The n-th of a line's fields, from 0, that spaces separate; "" when there are fewer. */
+static const char *field(const char *line, unsigned n)
+{
+    while (n-- > 0) {
+        line += strcspn(line, " ");
+        line += strspn(line, " ");
+    }
+    return line;
+}
+
+/* Does a name, what follows the prefix, have a's port on an address that overlaps a? UID/FAMILY/IP/PORT */
+static bool name_overlaps(const char *name, const struct catmem_address *a)
+{
+    char *at, family;
+    size_t digits;
+
+    if (strtoul(name, &at, 10) != geteuid() || at[0] != '/' || at[1] == '\0' || at[2] != '/')
+        return false;
+    family = at[1];
+    at += 3;
+    digits = strspn(at, "0123456789abcdef");
+    return at[digits] == '/' && strtoul(at + digits + 1, NULL, 10) == ntohs(a->port) &&
+           overlap(a, family, strspn(at, "0") == digits);
+}
+
 /* Is an address in use that overlaps a? The name itself is the kernel's to judge. */
 static bool is_overlapped(const struct catmem_address *a)
 {
     struct catmem_address p = plain(a);
     FILE *f = fopen("/proc/net/unix", "re");
-    char line[256], own[140] = "@";
-    struct sockaddr_un un;
+    struct sockaddr_un own;
+    char line[256];
     bool hit = false;
 
     if (f == NULL)
         return false;
-    name_make(&un, &p);
-    memcpy(own + 1, un.sun_path + 1, sizeof(un.sun_path) - 1);
+    name_make(&own, &p);
     while (!hit && fgets(line, sizeof(line), f) != NULL) {
-        char *name = strstr(line, "@" NAME_PREFIX "/"), family, ip[40];
-        unsigned uid, port, state;
+        char *name = strstr(line, "@" NAME_PREFIX "/");
 
         if (name == NULL)
             continue;
         name[strcspn(name, "\n")] = '\0';
         /* Num RefCount Protocol Flags Type St Inode Path; state 3 is connected: that name is no listener's */
-        if (strcmp(name, own) == 0 || sscanf(line, "%*s %*s %*s %*s %*s %x", &state) != 1 || state == 3 ||
-            sscanf(name, "@" NAME_PREFIX "/%u/%c/%39[0-9a-f]/%u", &uid, &family, ip, &port) != 4)
-            continue;
-        hit = uid == geteuid() && port == ntohs(p.port) && overlap(&p, family, strspn(ip, "0") == strlen(ip));
+        if (strcmp(name + 1, own.sun_path + 1) != 0 && strtoul(field(line, 5), NULL, 16) != 3)
+            hit = name_overlaps(name + 2 + strlen(NAME_PREFIX), &p);
     }
     fclose(f);
     return hit;

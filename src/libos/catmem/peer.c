@@ -17,15 +17,18 @@
 int peer_make_memory(const char *name, size_t bytes, void **map)
 {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), err;
+    void *p = MAP_FAILED;
 
+    *map = NULL;
     if (fd < 0)
         return -errno;
-    *map = MAP_FAILED;
     /* sealed: nobody can shrink it under a mapping of ours, which would be a SIGBUS at the next access */
     if (ftruncate(fd, (off_t)bytes) == 0 && fcntl(fd, F_ADD_SEALS, MEMORY_SEALS) == 0)
-        *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (*map != MAP_FAILED)
+        p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p != MAP_FAILED) {
+        *map = p;
         return fd;
+    }
     err = errno;
     close(fd);
     return -err;
@@ -44,7 +47,7 @@ int peer_init(struct catmem *m)
     void *p;
 
     m->bell_memory_fd = peer_make_memory("caracal-bell", BELL_BYTES, &p);
-    if (m->bell_memory_fd < 0)
+    if (m->bell_memory_fd < 0 || p == NULL)
         return error_set(&m->inst->error, -m->bell_memory_fd, "catmem: no shared memory: %s",
                          strerror(-m->bell_memory_fd));
     m->bell = p;
@@ -119,9 +122,9 @@ struct peer *peer_get(struct catmem *m, const int fds[3], uint64_t region_bytes,
     struct stat st;
 
     *err = -EPROTO;
-    /* a descriptor that would block could stop us for good */
+    /* the eventfd: a descriptor that would block could stop us for good */
     if (region_bytes == 0 || !peer_memory_is_sound(fds[0], region_bytes) || !peer_memory_is_sound(fds[1], BELL_BYTES) ||
-        flags < 0 || (flags & O_NONBLOCK) == 0 || fstat(fds[0], &st) < 0) {
+        flags < 0 || (flags & O_NONBLOCK) == 0 || (flags & O_ACCMODE) == O_RDONLY || fstat(fds[0], &st) < 0) {
         close_all(fds);
         return NULL;
     }

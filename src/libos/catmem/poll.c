@@ -237,19 +237,23 @@ void catmem_ring_peer(struct conn *c)
         return; /* its count is full: it is awake for sure */
 }
 
-/* A connection rang. */
+/* A connection rang. If it was not for nothing it is polled from now on, where there is room. */
 static void look_at(struct conn *c)
 {
+    struct catmem *m = c->watched.m;
+    uint64_t work = m->work;
+
     if (c->state != CONN_OPEN || (c->flags & (CONN_GONE | CONN_BROKEN)) != 0)
         return;
-    if (c->hot == CATMEM_NIL && c->watched.m->hot_count < CATMEM_HOT)
-        make_hot(c);
-    if (c->out_count > 0)
+    if (c->out_count > 0 || (c->flags & CONN_BUSY) != 0)
         tx_progress(c);
-    if ((c->flags & (CONN_STALLED | CONN_BROKEN)) != 0)
+    if ((c->flags & CONN_STALLED) == 0)
+        rx_take(c, CATMEM_BATCH);
+    if (m->work == work || c->hot != CATMEM_NIL || (c->flags & (CONN_BROKEN | CONN_DOOMED)) != 0)
         return;
-    rx_take(c, CATMEM_BATCH);
-    if (c->hot == CATMEM_NIL && (c->flags & CONN_STALLED) == 0 && rx_is_ready(c))
+    if (m->hot_count < CATMEM_HOT)
+        make_hot(c);
+    else if ((c->flags & CONN_STALLED) == 0 && rx_is_ready(c))
         catmem_look_again(c);
 }
 

@@ -43,7 +43,7 @@ static inline void advance(struct conn *c, uint32_t lines)
 
 void rx_give_back(struct conn *c, uint32_t cookie)
 {
-    if ((c->flags & (CONN_GONE | CONN_BROKEN)) != 0)
+    if ((c->flags & CONN_BROKEN) != 0)
         return;
     c->in_back++;
     /* Release: our last look at the message was before. */
