@@ -104,23 +104,35 @@ void mem_fini(struct mem *m)
     m->fd = -1;
 }
 
-/* First-fit search for n free superblocks in a row. Cold: once in 2 MiB of allocations. */
-static struct superblock *blocks_take(struct mem *m, uint32_t n)
+/* First-fit search for n free superblocks in a row below blocks_top; blocks_top when there are none. */
+static uint32_t blocks_find(const struct mem *m, uint32_t n)
 {
-    uint32_t i, run = 0;
+    uint32_t run = 0;
 
-    for (i = 0; i < m->blocks; i++) {
+    if (m->blocks_top - m->blocks_used < n)
+        return m->blocks_top;
+    for (uint32_t i = m->first_free; i < m->blocks_top; i++) {
         run = m->owner[i] == 0 ? run + 1 : 0;
         if (run == n)
-            break;
+            return i + 1 - n;
     }
-    if (run < n || n == 0)
+    return m->blocks_top;
+}
+
+/* Takes n free superblocks in a row, or NULL. Cold: once in 2 MiB of allocations. */
+static struct superblock *blocks_take(struct mem *m, uint32_t n)
+{
+    uint32_t i = blocks_find(m, n);
+
+    assert(m->first_free <= m->blocks_top && m->blocks_top <= m->blocks);
+    if (n == 0 || n > m->blocks - i)
         return NULL;
-    i -= n - 1;
     for (uint32_t k = 0; k < n; k++)
         m->owner[i + k] = i + 1;
     if (i + n > m->blocks_top)
         m->blocks_top = i + n;
+    if (n == 1 || i == m->first_free) /* where more fit, a smaller hole may lie below them */
+        m->first_free = i + n;
     m->blocks_used += n;
     return (struct superblock *)(m->base + ((size_t)i << SUPERBLOCK_SHIFT));
 }
@@ -133,6 +145,10 @@ static void blocks_give(struct mem *m, struct superblock *sb)
     for (uint32_t k = 0; k < n; k++)
         m->owner[first + k] = 0;
     m->blocks_used -= n;
+    if (first < m->first_free)
+        m->first_free = first;
+    while (m->blocks_top > 0 && m->owner[m->blocks_top - 1] == 0)
+        m->blocks_top--;
     MEM_UNPOISON(sb, (size_t)n << SUPERBLOCK_SHIFT);
     if (madvise(sb, (size_t)n << SUPERBLOCK_SHIFT, m->fd >= 0 ? MADV_REMOVE : MADV_DONTNEED) < 0)
         memset(sb->refs, 0, sizeof(sb->refs)); /* locked memory keeps its pages */

@@ -110,7 +110,8 @@ struct mem {
     struct superblock *partial[MEM_CLASS_MAX];
     uint32_t *owner;     /* per superblock: 0 free, else 1 + index of the superblock with its header */
     uint32_t blocks;     /* superblocks in the region */
-    uint32_t blocks_top; /* superblocks ever used: the search for a free one ends here */
+    uint32_t blocks_top; /* from here on all are free: the search for a free one ends here */
+    uint32_t first_free; /* below it none is free: the search begins here */
     uint32_t blocks_used;
     uint64_t bytes_out; /* object bytes outside the superblocks' free lists: alive, or in a cache */
     struct mem_cache cache[MEM_CLASS_MAX + 1];

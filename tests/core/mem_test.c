@@ -353,6 +353,69 @@ static void large__freed_hole_is_filled_by_what_fits(void **state)
     assert_int_equal(m.blocks_used, 0);
 }
 
+/* What the search must not look at is made to mislead it: used words beyond the top, a free one below first_free. */
+static void large__search_goes_from_the_first_free_to_the_top(void **state)
+{
+    size_t one = SUPERBLOCK_BYTES - MEM_LARGE_FIRST;
+    void *obj[5];
+    uint32_t owner;
+
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++)
+        obj[i] = mem_alloc(&m, one, REF_APP);
+    memset(m.owner + 4, 0xff, (m.blocks - 4) * sizeof(m.owner[0]));
+    obj[4] = mem_alloc(&m, one, REF_APP);
+    memset(m.owner + 5, 0, (m.blocks - 5) * sizeof(m.owner[0]));
+    assert_non_null(obj[4]);
+    assert_ptr_equal(mem_superblock(obj[4]), m.base + 4 * SUPERBLOCK_BYTES);
+
+    assert_int_equal(mem_app_free(&m, obj[2]), 0);
+    owner = m.owner[0];
+    m.owner[0] = 0;
+    obj[2] = mem_alloc(&m, one, REF_APP);
+    m.owner[0] = owner;
+    assert_ptr_equal(mem_superblock(obj[2]), m.base + 2 * SUPERBLOCK_BYTES);
+    free_all(obj, 5);
+    assert_int_equal(m.blocks_top, 0);
+    assert_int_equal(m.first_free, 0);
+}
+
+/* Any order of takes and gives of spans: the first place where a span fits is the one it gets. */
+static void large__random_spans_take_the_first_fit(void **state)
+{
+    enum { BLOCKS = LIMIT / SUPERBLOCK_BYTES };
+    char used[BLOCKS] = {0};
+    void *at[BLOCKS] = {NULL};
+    uint32_t span[BLOCKS] = {0}, random = 4711;
+
+    (void)state;
+    for (unsigned step = 0; step < 5000; step++) {
+        uint32_t n, want = 0, pick = (random = random * 1103515245 + 12345) >> 16;
+
+        n = 1 + pick / 64 % 4;
+        if (at[pick % BLOCKS] != NULL) {
+            memset(used + pick % BLOCKS, 0, span[pick % BLOCKS]);
+            assert_int_equal(mem_app_free(&m, at[pick % BLOCKS]), 0);
+            at[pick % BLOCKS] = NULL;
+            continue;
+        }
+        while (want + n <= BLOCKS && memchr(used + want, 1, n) != NULL)
+            want++;
+        if (want + n > BLOCKS) {
+            assert_null(mem_alloc(&m, n * SUPERBLOCK_BYTES - MEM_LARGE_FIRST, REF_APP));
+            continue;
+        }
+        at[want] = mem_alloc(&m, n * SUPERBLOCK_BYTES - MEM_LARGE_FIRST, REF_APP);
+        assert_ptr_equal(mem_superblock(at[want]), m.base + want * SUPERBLOCK_BYTES);
+        memset(used + want, 1, n);
+        span[want] = n;
+    }
+    for (unsigned i = 0; i < BLOCKS; i++)
+        if (at[i] != NULL)
+            assert_int_equal(mem_app_free(&m, at[i]), 0);
+    assert_int_equal(m.blocks_top, 0);
+}
+
 static void large__counts_references_like_any_object(void **state)
 {
     char *obj = mem_alloc(&m, 5 * SUPERBLOCK_BYTES, REF_APP);
@@ -437,6 +500,8 @@ int main(void)
         TEST(mem_fini__twice_is_harmless),
         TEST(large__takes_as_many_superblocks_as_it_needs),
         TEST(large__freed_hole_is_filled_by_what_fits),
+        TEST(large__search_goes_from_the_first_free_to_the_top),
+        TEST(large__random_spans_take_the_first_fit),
         TEST(large__counts_references_like_any_object),
         TEST(large__one_that_does_not_fit_is_refused),
         TEST(shared__another_mapping_sees_the_bytes),
