@@ -152,6 +152,8 @@ int demi_accept(demi_qtoken_t *qt_out, int qd)
     q = api_queue(inst, qd);
     if (q == NULL)
         return fail_qd("demi_accept", qd);
+    if (q->ops->accept == NULL)
+        return fail_no_socket("demi_accept", qd);
     if (q->status != QUEUE_LISTENING)
         return api_fail(EINVAL, "demi_accept: queue %d is not listening", qd);
     op = op_issue(inst, q, DEMI_OPC_ACCEPT);
