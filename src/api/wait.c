@@ -12,6 +12,7 @@
 #include <demi/wait.h>
 
 #define JUDGE_PER_TURN 32 /* tokens judged between two looks at the devices */
+#define TURN_EVERY     32 /* results that were there at once between two looks at the devices */
 #define FOREIGN_TURNS  8  /* looks at busy devices before a foreign event loop gets the thread back */
 #define SEARCHES_MAX   4  /* wrong guesses searched for before the tokens themselves are walked */
 
@@ -20,9 +21,10 @@ struct waiter {
     struct instance *inst;
     const demi_qtoken_t *qts;
     int n;
-    int judged;   /* tokens known to be valid */
-    int to_judge; /* tokens that must be judged before the wait may end or sleep */
-    int offset;   /* of the result in qts */
+    int judged;    /* tokens known to be valid */
+    int to_judge;  /* tokens that must be judged before the wait may end or sleep */
+    int offset;    /* of the result in qts */
+    uint64_t seen; /* operations that were complete at the last look */
     struct op *op;
     /* Is there a result (1), none (0), or an invalid token (-EINVAL)? */
     int (*look)(struct waiter *w);
@@ -81,8 +83,12 @@ static int wait_for(struct waiter *w, const struct timespec *timeout)
                 r = w->look(w);
             if (r != 0)
                 break;
-            if ((inst->stat->value[CTR_polls] & 7) == 0)
+            if ((inst->stat->value[CTR_polls] & 7) == 0) {
                 instance_look_at_clock(inst);
+                r = w->look(w);
+                if (r != 0)
+                    break;
+            }
             if (inst->timerfd < 0 || instance_arm_foreign(inst))
                 return fail_timeout();
             if (turn < FOREIGN_TURNS)
@@ -93,6 +99,9 @@ static int wait_for(struct waiter *w, const struct timespec *timeout)
         if ((turn & 7) != 0 && spin_end_ns != 0 && inst->now_ns < spin_end_ns)
             continue; /* a look at the clock costs as much as one at a ring */
         instance_look_at_clock(inst);
+        r = w->look(w); /* a timer may have completed something */
+        if (r != 0)
+            break;
         if (inst->now_ns >= deadline_ns)
             return fail_timeout();
         if (spin_end_ns == 0)
@@ -102,6 +111,19 @@ static int wait_for(struct waiter *w, const struct timespec *timeout)
             instance_sleep(inst, deadline_ns);
     }
     return r > 0 ? 0 : fail_token(inst, w->qts[w->judged]);
+}
+
+/*
+ * A program whose results are always there already would never reach the poll loop: now and then a wait makes a turn
+ * before it takes one, so that no queue, timer or peer waits without bound.
+ */
+static inline void keep_turning(struct instance *inst)
+{
+    if (LIKELY(++inst->unturned < TURN_EVERY))
+        return;
+    inst->unturned = 0;
+    instance_turn(inst);
+    instance_look_at_clock(inst);
 }
 
 static int look_one(struct waiter *w)
@@ -121,6 +143,7 @@ int demi_wait(demi_qresult_t *qr_out, demi_qtoken_t qt, const struct timespec *t
     op = op_lookup(&inst->ops, qt);
     if (UNLIKELY(op == NULL))
         return fail_token(inst, qt);
+    keep_turning(inst);
     if (op->state != OP_DONE) {
         struct waiter w = {.inst = inst, .op = op, .look = look_one};
         int r = wait_for(&w, timeout);
@@ -151,24 +174,20 @@ static int find_token(const demi_qtoken_t *qts, int n, demi_qtoken_t qt)
     return -1;
 }
 
-/* Walks the tokens: the one that completed first has the lowest place in the list of results. O(tokens + results). */
+/* Walks the tokens for the complete one with the lowest number. */
 static struct op *first_of_tokens(struct waiter *w)
 {
-    struct op_slab *s = &w->inst->ops;
+    struct op *first = NULL;
 
     for (int i = 0; i < w->n; i++) {
-        struct op *op = op_lookup(s, w->qts[i]);
+        struct op *op = op_lookup(&w->inst->ops, w->qts[i]);
 
-        if (op != NULL)
-            op->hint = i;
+        if (op == NULL || op->state != OP_DONE || (first != NULL && first->done_seq < op->done_seq))
+            continue;
+        first = op;
+        w->offset = i;
     }
-    for (uint32_t i = s->done.head; i != OP_NIL; i = op_at(s, i)->next) {
-        struct op *op = op_at(s, i);
-
-        if (op->hint >= 0 && op->hint < w->n && w->qts[op->hint] == op->token)
-            return op;
-    }
-    return NULL;
+    return first;
 }
 
 /* The result that completed first among w's tokens, or NULL. */
@@ -177,6 +196,7 @@ static struct op *first_done(struct waiter *w)
     struct op_slab *s = &w->inst->ops;
     int searches = 0;
 
+    w->seen = s->done_seq;
     for (uint32_t i = s->done.head; i != OP_NIL; i = op_at(s, i)->next) {
         struct op *op = op_at(s, i);
 
@@ -184,11 +204,8 @@ static struct op *first_done(struct waiter *w)
             w->offset = op->hint;
             return op;
         }
-        if (++searches > SEARCHES_MAX) {
-            op = first_of_tokens(w);
-            w->offset = op != NULL ? op->hint : -1;
-            return op;
-        }
+        if (++searches > SEARCHES_MAX)
+            return first_of_tokens(w);
         w->offset = find_token(w->qts, w->n, op->token);
         if (w->offset >= 0) {
             op->hint = w->offset;
@@ -212,7 +229,7 @@ static int judge(struct waiter *w)
 
 static int look_any(struct waiter *w)
 {
-    if (!op_list_is_empty(&w->inst->ops.done)) {
+    if (w->inst->ops.done_seq != w->seen) { /* what was complete at the last look is none of ours */
         w->op = first_done(w);
         if (w->op != NULL)
             return 1;
@@ -230,6 +247,7 @@ int demi_wait_any(demi_qresult_t *qr_out, int *ready_offset, const demi_qtoken_t
         return api_no_instance();
     if (UNLIKELY(qr_out == NULL || ready_offset == NULL || qts == NULL || num_qts < 1))
         return api_fail(EINVAL, "demi_wait_any: NULL or no tokens");
+    keep_turning(inst);
     w = (struct waiter){.inst = inst, .qts = qts, .n = num_qts, .to_judge = num_qts, .look = look_any};
     if (op_list_is_empty(&inst->ops.done) || (w.op = first_done(&w)) == NULL) {
         int r = wait_for(&w, timeout);
@@ -258,6 +276,7 @@ int demi_wait_next_n(demi_qresult_t *qr_out, int num_qrs, int *num_qrs_out, cons
     if (UNLIKELY(qr_out == NULL || num_qrs_out == NULL || num_qrs < 1))
         return api_fail(EINVAL, "demi_wait_next_n: NULL or no room for a result");
     *num_qrs_out = 0;
+    keep_turning(inst);
     if (inst->ops.done_count == 0) {
         struct waiter w = {.inst = inst, .look = look_next};
         int r = wait_for(&w, timeout);
@@ -318,6 +337,7 @@ int demi_wait_all(demi_qresult_t qrs_out[], const demi_qtoken_t qts[], int num_q
     bad = check_all(inst, qts, num_qts);
     if (bad >= 0)
         return fail_token(inst, qts[bad]);
+    keep_turning(inst);
     w = (struct waiter){.inst = inst, .qts = qts, .n = num_qts, .look = look_all};
     r = look_all(&w) == 1 ? 0 : wait_for(&w, timeout);
     if (r != 0)

@@ -31,6 +31,7 @@ static inline void op_finish(struct instance *inst, struct op *op)
 {
     assert(op->state == OP_PENDING);
     op->state = OP_DONE;
+    op->done_seq = inst->ops.done_seq++;
     op->queue->done_count++;
     op_list_add(&inst->ops, &inst->ops.done, op);
     inst->ops.done_count++;

@@ -80,8 +80,9 @@ struct op {
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
         struct gather *gather;
-    } args;        /* destination of a pushto, peer of a connect or accept, source of a pop */
-    uint64_t word; /* of the libOS */
+    } args;            /* destination of a pushto, peer of a connect or accept, source of a pop */
+    uint64_t word;     /* of the libOS */
+    uint64_t done_seq; /* how many operations were complete before it, once it is */
 };
 _Static_assert(sizeof(struct op) <= 2 * CACHE_LINE, "an operation is two cache lines at most");
 
@@ -101,6 +102,7 @@ struct op_slab {
     uint64_t first_generation; /* even, random: a token of another instance is not valid here by accident */
     struct op_list done;       /* results in order of completion */
     uint32_t done_count;
+    uint64_t done_seq; /* operations completed so far */
 };
 
 /* capacity slots, at most 2^20. -ENOMEM. */

@@ -76,6 +76,13 @@ static bool hand_over(struct instance *inst, struct op *pop, struct message *m)
     return true;
 }
 
+/* Steps over the places of messages that were taken back. */
+static void skip_empty(struct memq *mq)
+{
+    while (mq->head != mq->tail && mq->ring[mq->head & (mq->slots - 1)].obj == NULL)
+        mq->head++;
+}
+
 /*
  * The application takes the result of a push: from now on it may write to its buffer. op->word is the number of the
  * message; while that is still queued and the buffer still the application's, the queue needs a copy of its own.
@@ -92,8 +99,12 @@ static enum co_status settle_push(struct instance *inst, struct op *op)
     if (op->word < mq->head)
         return CO_DONE;
     m = &mq->ring[op->word & (mq->slots - 1)];
-    if (!message_is_sole(m) && !message_copy(inst, m))
-        op->err = ENOMEM; /* the message stays, by reference: the application is told that its buffer is still in use */
+    if (message_is_sole(m) || message_copy(inst, m))
+        return CO_DONE;
+    op->err = ENOMEM; /* FAILED means not sent: the message leaves an empty place that a pop steps over */
+    mem_unref(&inst->mem, m->obj);
+    m->obj = NULL;
+    skip_empty(mq);
     return CO_DONE;
 }
 
@@ -169,6 +180,7 @@ static int memq_pop(struct instance *inst, struct queue *q, struct op *op)
     if (UNLIKELY(!hand_over(inst, op, m)))
         return 0;
     mq->head++;
+    skip_empty(mq);
     push = op_list_first(&inst->ops, &q->pushes);
     if (UNLIKELY(push != NULL)) {
         op_unpend(inst, &q->pushes, push);
@@ -182,7 +194,8 @@ static void memq_close(struct instance *inst, struct queue *q)
     struct memq *mq = memq_of(q);
 
     for (; mq->head != mq->tail; mq->head++)
-        mem_unref(&inst->mem, mq->ring[mq->head & (mq->slots - 1)].obj);
+        if (mq->ring[mq->head & (mq->slots - 1)].obj != NULL)
+            mem_unref(&inst->mem, mq->ring[mq->head & (mq->slots - 1)].obj);
     free(mq->ring);
     free(mq);
 }

@@ -87,8 +87,14 @@ enum catnap_attempt { CATNAP_DONE, CATNAP_AGAIN };
 enum catnap_attempt catnap_try_pop(struct instance *inst, struct queue *q, struct op *op);
 enum catnap_attempt catnap_try_push(struct instance *inst, struct queue *q, struct op *op);
 
-/* op fails with err. A stream is then broken for good: all that wait fail, and so will everything later. */
+/* The pop op fails with err. A stream is then broken for good: all that wait fail, and so will everything later. */
 void catnap_break(struct instance *inst, struct queue *q, struct op *op, int err);
+
+/*
+ * The push op fails with err. All pushes of a stream fail with it, also later ones; pops get what arrived before and
+ * then the error, as from a socket.
+ */
+void catnap_break_output(struct instance *inst, struct queue *q, struct op *op, int err);
 
 /*
  * Ends directions. Pending pushes go before the end of the output: catnap_output_end sends that when the last of them

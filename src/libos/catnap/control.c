@@ -73,6 +73,18 @@ int catnap_setsockopt(struct instance *inst, struct queue *q, int level, int nam
     return errno == ENOENT ? -EINVAL : -errno; /* ENOENT: no such congestion control */
 }
 
+/* The kernel hands a pending error out once. The queue's operations have to learn of it as well. */
+static void keep_error(struct queue *q, const void *val)
+{
+    int err;
+
+    memcpy(&err, val, sizeof(err));
+    if (err == 0 || (q->status != QUEUE_CONNECTED && q->status != QUEUE_CONNECTING))
+        return;
+    q->error = (uint16_t)err;
+    q->flags |= QUEUE_HUP | QUEUE_READABLE;
+}
+
 int catnap_getsockopt(struct instance *inst, struct queue *q, int level, int name, void *val, socklen_t *len)
 {
     (void)inst;
@@ -90,8 +102,11 @@ int catnap_getsockopt(struct instance *inst, struct queue *q, int level, int nam
         *len = sizeof(err);
         return 0;
     }
-    if (getsockopt(q->fd, level, name, val, len) == 0)
+    if (getsockopt(q->fd, level, name, val, len) == 0) {
+        if (level == SOL_SOCKET && name == SO_ERROR && q->type == SOCK_STREAM)
+            keep_error(q, val);
         return 0;
+    }
     return errno == EOPNOTSUPP ? -ENOPROTOOPT : -errno;
 }
 
@@ -148,6 +163,7 @@ void catnap_close_socket(struct instance *inst, struct queue *q)
         return;
     }
     shutdown(q->fd, SHUT_RDWR);
+    inst->now_ns = clock_now_ns(&inst->clock); /* the last look may be long ago: the application was computing */
     l->inst = inst;
     l->fd = q->fd;
     l->deadline_ns = inst->now_ns + q->linger_s * NS_PER_S;

@@ -96,18 +96,43 @@ static void fail_list(struct instance *inst, struct op_list *list, int err)
     }
 }
 
-void catnap_break(struct instance *inst, struct queue *q, struct op *op, int err)
+/* Remembers why a stream broke: the first reason stays. */
+static int remember_error(struct instance *inst, struct queue *q, int err)
 {
-    if (err == EPIPE && (q->flags & QUEUE_SHUT_WR) == 0)
-        err = ECONNRESET;
-    op_fail(inst, op, err);
-    if (q->type != SOCK_STREAM || err == EPIPE)
-        return;
+    if (q->error != 0)
+        return q->error;
     if (err == ECONNRESET)
         COUNT(inst, resets);
     q->error = (uint16_t)err;
+    return err;
+}
+
+void catnap_break(struct instance *inst, struct queue *q, struct op *op, int err)
+{
+    if (q->type != SOCK_STREAM) {
+        op_fail(inst, op, err);
+        return;
+    }
+    err = remember_error(inst, q, err);
+    op_fail(inst, op, err);
     fail_list(inst, &q->pushes, err);
     fail_list(inst, &q->pops, err);
+}
+
+void catnap_break_output(struct instance *inst, struct queue *q, struct op *op, int err)
+{
+    bool passing = (err == ENOBUFS || err == ENOMEM) && op->done == 0;
+
+    if (err == EPIPE && (q->flags & QUEUE_SHUT_WR) == 0)
+        err = ECONNRESET;
+    if (q->type != SOCK_STREAM || err == EPIPE || passing) {
+        op_fail(inst, op, err);
+        return;
+    }
+    err = remember_error(inst, q, err);
+    op_fail(inst, op, err);
+    fail_list(inst, &q->pushes, err);
+    q->flags |= QUEUE_HUP | QUEUE_READABLE; /* what arrived before is still there to be popped, then the error */
 }
 
 static enum catnap_attempt try_pop_stream(struct instance *inst, struct queue *q, struct op *op)
@@ -130,7 +155,10 @@ static enum catnap_attempt try_pop_stream(struct instance *inst, struct queue *q
         return CATNAP_DONE;
     }
     if (n == 0) {
-        catnap_received_end(inst, op);
+        if (UNLIKELY(q->error != 0))
+            op_fail(inst, op, q->error); /* the send that broke the stream took the error from the socket */
+        else
+            catnap_received_end(inst, op);
         return CATNAP_DONE;
     }
     if (errno == EAGAIN || errno == EINTR) {
@@ -219,7 +247,7 @@ enum catnap_attempt catnap_try_push(struct instance *inst, struct queue *q, stru
             q->flags &= (uint16_t)~QUEUE_WRITABLE;
         return CATNAP_AGAIN;
     }
-    catnap_break(inst, q, op, errno);
+    catnap_break_output(inst, q, op, errno);
     return CATNAP_DONE;
 }
 
@@ -258,6 +286,9 @@ void catnap_finish_connect(struct instance *inst, struct queue *q)
     COUNT(inst, syscalls);
     if (getsockopt(q->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
         err = errno;
+    if (err == 0) /* the application has read it with demi_getsockopt */
+        err = q->error;
+    q->error = 0;
     q->status = err == 0 ? QUEUE_CONNECTED : status_before(q);
     if (err != 0) { /* the socket may be connected again; Linux wants to hear that the attempt is over */
         connect(q->fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr));

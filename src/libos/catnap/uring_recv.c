@@ -268,12 +268,16 @@ static void continue_input(struct instance *inst, struct uring *u, struct queue 
         op_unpend(inst, &q->pops, op);
         catnap_break(inst, q, op, e->error);
         e->error = 0; /* a stream's is q->error now; a datagram socket goes on */
+        e->ended |= q->error != 0;
     }
     while (e->ended && !op_list_is_empty(&q->pops)) {
         struct op *op = op_list_first(&inst->ops, &q->pops);
 
         op_unpend(inst, &q->pops, op);
-        catnap_received_end(inst, op);
+        if (UNLIKELY(q->error != 0))
+            op_fail(inst, op, q->error);
+        else
+            catnap_received_end(inst, op);
     }
     if (!op_list_is_empty(&q->pops))
         want_input(inst, u, q, e);
@@ -388,10 +392,6 @@ int uring_pop(struct instance *inst, struct queue *q, struct op *op)
     struct uring *u = uring_of(inst);
     struct endpoint *e = endpoint_of(inst, u, q);
 
-    if (UNLIKELY(q->error != 0)) {
-        op_fail(inst, op, q->error);
-        return 0;
-    }
     if (e->input != 0 && e->first == NULL && !e->ended) {
         op_pend(inst, &q->pops, op);
         return 0;

@@ -147,7 +147,7 @@ void uring_on_send(struct instance *inst, struct queue *q, const struct request 
             sent(inst, q, op, (uint32_t)cqe->res);
         } else if (cqe->res != -EINTR && cqe->res != -EAGAIN) {
             op_unpend(inst, &q->pushes, op);
-            catnap_break(inst, q, op, -cqe->res);
+            catnap_break_output(inst, q, op, -cqe->res);
         }
     }
     continue_output(inst, uring_of(inst), q);
