@@ -28,19 +28,22 @@ static bool module_is_built(void)
     return access(path, R_OK) == 0;
 }
 
-bool rig_prepare(void)
+/* One for each test program, so that tests of the demi command do not see these instances. */
+void rig_make_run_dir(void)
 {
-    const char *libos = getenv("LIBOS");
-    int err;
-
-    /* a directory of its own, so that tests of the demi command do not see these instances */
     snprintf(run_dir, sizeof(run_dir), "/tmp/caracal-rig-XXXXXX");
     if (mkdtemp(run_dir) != NULL) {
         made_by = getpid();
         setenv("RUN_DIR", run_dir, 1);
         atexit(remove_run_dir);
     }
-    err = demi_init(NULL);
+}
+
+bool rig_available(void)
+{
+    const char *libos = getenv("LIBOS");
+    int err = demi_init(NULL);
+
     if (err == 0)
         return demi_fini() == 0;
     if ((err == ENOENT && (!rig_engine("uring") || !module_is_built())) || err == EPERM || err == ENOSYS) {
@@ -98,6 +101,12 @@ bool rig_settle(const struct rig_pools *p)
     print_error("left: %d operations, %d queues, %lld bytes\n", (int)(now.ops - p->ops), (int)(now.queues - p->queues),
                 (long long)(now.bytes - p->bytes));
     return false;
+}
+
+bool rig_prepare(void)
+{
+    rig_make_run_dir();
+    return rig_available();
 }
 
 int rig_setup(void **state)

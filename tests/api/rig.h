@@ -34,6 +34,8 @@
 #define RIG_RUN(tests) (rig_prepare() ? cmocka_run_group_tests(tests, NULL, NULL) : 0)
 
 bool rig_prepare(void);
+void rig_make_run_dir(void); /* the two halves of rig_prepare */
+bool rig_available(void);
 int rig_setup(void **state);
 int rig_teardown(void **state);
 
