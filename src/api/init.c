@@ -53,11 +53,16 @@ static void end_thread(void *arg)
 /* The parent's instance in a child of fork. Nobody uses it; a leak checker sees that it is not lost. */
 static struct instance *inherited;
 
-/* A child of fork shares descriptors and files with its parent: it must leave them alone. It may call demi_init. */
+/*
+ * A child of fork shares files with its parent and must leave them alone; its copies of the descriptors go, or the
+ * parent's connections would live as long as the child. It may call demi_init.
+ */
 static void forget_in_child(void)
 {
-    if (api_self.inst != NULL)
+    if (api_self.inst != NULL) {
         inherited = api_self.inst;
+        instance_forget(inherited);
+    }
     api_self.inst = NULL;
     pthread_setspecific(thread_key, NULL);
 }

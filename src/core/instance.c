@@ -133,6 +133,27 @@ void instance_free(struct instance *inst)
     free(inst);
 }
 
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+void instance_forget(struct instance *inst)
+{
+    if (inst->net->forget != NULL)
+        inst->net->forget(inst);
+    for (uint32_t i = 0; i < inst->queues.carved; i++)
+        if (inst->queues.queues[i].ops != NULL)
+            close_fd(&inst->queues.queues[i].fd);
+    close_fd(&inst->epfd);
+    close_fd(&inst->timerfd);
+    close_fd(&inst->mem.fd);
+    close_fd(&inst->stat_file.fd);
+    close_fd(&inst->trace_file.fd);
+}
+
 int instance_add_poller(struct instance *inst, co_fn *resume, bool (*arm)(struct instance *),
                         void (*disarm)(struct instance *))
 {

@@ -31,6 +31,8 @@ struct libos {
     int (*init)(struct instance *inst); /* negative errno and a text; leaves nothing behind on failure */
     void (*fini)(struct instance *inst);
     int (*socket)(struct instance *inst, struct queue *q); /* q->domain and q->type are set; sets q->ops */
+    /* In a child of fork: closes its descriptors but the queues' and does nothing else. May be NULL. */
+    void (*forget)(struct instance *inst);
 };
 
 /* What a device needs to be polled and slept on. */
@@ -79,6 +81,12 @@ struct instance *instance_new(const struct libos *net, const struct config *cfg,
 
 /* Closes every queue and frees everything. */
 void instance_free(struct instance *inst);
+
+/*
+ * In a child of fork that goes on without its parent's instance: closes the child's copies of its descriptors, so that
+ * the parent's connections end when the parent ends them. Nothing else is touched; the instance must not be used.
+ */
+void instance_forget(struct instance *inst);
 
 /* Adds a device. resume is called once a turn, whatever it returns, after the other coroutines of the fast path.
  * -ENOMEM. */

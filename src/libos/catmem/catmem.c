@@ -226,6 +226,21 @@ static int catmem_init(struct instance *inst)
     return err;
 }
 
+/* A control socket that a child keeps open would hide its parent's death from the peer. */
+static void catmem_forget(struct instance *inst)
+{
+    const struct catmem *m = catmem_of(inst);
+
+    for (uint32_t i = 0; i < m->slot_count; i++)
+        if (m->slots[i].watched != NULL && m->slots[i].watched->fd >= 0)
+            close(m->slots[i].watched->fd);
+    for (const struct peer *p = m->peers; p != NULL; p = p->next)
+        close(p->bell_fd);
+    close(m->bell_memory_fd);
+    close(m->bell_fd);
+    close(m->control_fd);
+}
+
 const struct libos libos_catmem = {
     .name = "catmem",
     .what = "sockets between processes of this host, through shared memory",
@@ -233,4 +248,5 @@ const struct libos libos_catmem = {
     .init = catmem_init,
     .fini = catmem_fini,
     .socket = catmem_socket,
+    .forget = catmem_forget,
 };

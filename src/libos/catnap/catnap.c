@@ -73,10 +73,20 @@ static void catnap_fini(struct instance *inst)
     inst->net_state = NULL;
 }
 
+static void catnap_forget(struct instance *inst)
+{
+    const struct catnap *c = catnap_of(inst);
+
+    catnap_linger_forget(inst);
+    if (c->engine->forget != NULL)
+        c->engine->forget(inst);
+}
+
 const struct libos libos_catnap = {
     .name = "catnap",
     .what = "the kernel's sockets",
     .init = catnap_init,
     .fini = catnap_fini,
     .socket = catnap_socket,
+    .forget = catnap_forget,
 };

@@ -18,6 +18,7 @@ struct catnap_engine {
     const struct queue_ops *ops;
     int (*init)(struct instance *inst); /* negative errno with a text; leaves nothing behind on failure */
     void (*fini)(struct instance *inst);
+    void (*forget)(struct instance *inst); /* in a child of fork: closes its descriptors. May be NULL. */
 };
 
 /* A connection that is being closed within its linger time. */
@@ -48,6 +49,9 @@ int catnap_getsockname(struct instance *inst, struct queue *q, struct sockaddr_s
 
 /* Ends all lingering at once: the kernel goes on by itself. */
 void catnap_linger_end_all(struct instance *inst);
+
+/* In a child of fork: closes the lingering sockets' descriptors. */
+void catnap_linger_forget(const struct instance *inst);
 
 /* Closes the socket, within its linger time where one was asked for, without ever waiting. */
 void catnap_close_socket(struct instance *inst, struct queue *q);

@@ -185,3 +185,9 @@ void catnap_linger_end_all(struct instance *inst)
         linger_end(l, true); /* the kernel goes on sending */
     }
 }
+
+void catnap_linger_forget(const struct instance *inst)
+{
+    for (const struct lingering *l = catnap_of(inst)->lingering; l != NULL; l = l->next)
+        close(l->fd);
+}

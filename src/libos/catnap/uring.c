@@ -39,6 +39,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define VISIBLE __attribute__((visibility("default")))
 
@@ -254,12 +255,19 @@ static const struct queue_ops uring_ops = {
     .getsockname = catnap_getsockname,
 };
 
+static void uring_forget(struct instance *inst)
+{
+    close(uring_of(inst)->ring.ring_fd);
+    close(uring_of(inst)->eventfd);
+}
+
 VISIBLE extern const struct catnap_engine caracal_catnap_uring;
 const struct catnap_engine caracal_catnap_uring = {
     .name = "uring",
     .ops = &uring_ops,
     .init = uring_init,
     .fini = uring_fini,
+    .forget = uring_forget,
 };
 
 VISIBLE extern const struct module_mark caracal_module;
