@@ -119,6 +119,14 @@ static uint32_t blocks_find(const struct mem *m, uint32_t n)
     return m->blocks_top;
 }
 
+/* Superblocks from first on are taken: those among them that were warm are no longer free. */
+static void warm_leave(struct mem *m, uint32_t first, uint32_t n)
+{
+    for (uint32_t i = m->warm_count; i-- > 0;)
+        if (m->warm[i] - first < n)
+            m->warm[i] = m->warm[--m->warm_count];
+}
+
 /* Takes n free superblocks in a row, or NULL. Cold: once in 2 MiB of allocations. */
 static struct superblock *blocks_take(struct mem *m, uint32_t n)
 {
@@ -134,7 +142,25 @@ static struct superblock *blocks_take(struct mem *m, uint32_t n)
     if (n == 1 || i == m->first_free) /* where more fit, a smaller hole may lie below them */
         m->first_free = i + n;
     m->blocks_used += n;
+    warm_leave(m, i, n);
     return (struct superblock *)(m->base + ((size_t)i << SUPERBLOCK_SHIFT));
+}
+
+/*
+ * Takes a free superblock's pages away, or keeps a few superblocks as they are: where the number of objects alive goes
+ * up and down around a multiple of a superblock, every page would be given back and faulted in again all the time, for
+ * a shared region in all processes that have it mapped. The table of words is zero afterwards.
+ */
+static void blocks_cool(struct mem *m, struct superblock *sb, uint32_t first, uint32_t n)
+{
+    MEM_UNPOISON(sb, (size_t)n << SUPERBLOCK_SHIFT);
+    if (n == 1 && m->warm_count < MEM_WARM) {
+        m->warm[m->warm_count++] = first;
+        for (uint32_t k = 0; k < sb->carved; k++)
+            *mem_ref_word(mem_object(sb, k)) = 0;
+    } else if (madvise(sb, (size_t)n << SUPERBLOCK_SHIFT, m->fd >= 0 ? MADV_REMOVE : MADV_DONTNEED) < 0) {
+        memset(sb->refs, 0, sizeof(sb->refs)); /* locked memory keeps its pages */
+    }
 }
 
 static void blocks_give(struct mem *m, struct superblock *sb)
@@ -149,9 +175,7 @@ static void blocks_give(struct mem *m, struct superblock *sb)
         m->first_free = first;
     while (m->blocks_top > 0 && m->owner[m->blocks_top - 1] == 0)
         m->blocks_top--;
-    MEM_UNPOISON(sb, (size_t)n << SUPERBLOCK_SHIFT);
-    if (madvise(sb, (size_t)n << SUPERBLOCK_SHIFT, m->fd >= 0 ? MADV_REMOVE : MADV_DONTNEED) < 0)
-        memset(sb->refs, 0, sizeof(sb->refs)); /* locked memory keeps its pages */
+    blocks_cool(m, sb, first, n);
 }
 
 static void superblock_setup(struct mem *m, struct superblock *sb, uint32_t span, unsigned cls, uint32_t obj_bytes)

@@ -36,6 +36,7 @@
 #define MEM_ALIGN        64     /* of every object: a cache line */
 #define MEM_CLASS_LIMIT  524288 /* bytes of the largest class; larger objects take whole superblocks */
 #define MEM_CACHE        63     /* freed objects a class keeps at hand */
+#define MEM_WARM         8      /* free superblocks that keep their pages */
 #define MEM_GRANULES     (SUPERBLOCK_BYTES / MEM_ALIGN)
 
 #define REF_APP         UINT32_C(0x80000000)
@@ -113,6 +114,8 @@ struct mem {
     uint32_t blocks_top; /* from here on all are free: the search for a free one ends here */
     uint32_t first_free; /* below it none is free: the search begins here */
     uint32_t blocks_used;
+    uint32_t warm[MEM_WARM]; /* free superblocks that kept their pages */
+    uint32_t warm_count;
     uint64_t bytes_out; /* object bytes outside the superblocks' free lists: alive, or in a cache */
     struct mem_cache cache[MEM_CLASS_MAX + 1];
     uint64_t refused; /* allocations that failed for want of room */
