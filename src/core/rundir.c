@@ -18,6 +18,8 @@
 #define UNFINISHED_SUFFIX "new"
 #define UNFINISHED_AGE_S  60
 #define FALLOCATE_TRIES   16
+#define LOCK_TRIES        12     /* with a pause after each that doubles: 0.4 s together */
+#define LOCK_PAUSE_NS     100000 /* the first pause */
 
 void rundir_path(char *out, size_t size, const char *dir)
 {
@@ -56,17 +58,48 @@ bool rundir_alive(int fd)
     return false;
 }
 
-/* Is there a file of that name whose instance lives? */
-static bool name_alive(int dirfd, const char *name)
+/* Takes the lock that only a living instance keeps; others hold it for a moment while they look. Negative errno. */
+static int lock_soon(int fd)
+{
+    struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+    int err = 0;
+
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        err = errno;
+        if (err != EWOULDBLOCK && err != EINTR)
+            break;
+        nanosleep(&pause, NULL);
+        pause.tv_nsec *= 2;
+    }
+    return -err;
+}
+
+/* Unlocks before it closes: a child that was forked meanwhile has a copy of the descriptor. */
+static void unlock_and_close(int fd)
+{
+    flock(fd, LOCK_UN);
+    close(fd);
+}
+
+/*
+ * Locks the dead file of that name, so that nobody removes the name as long as the lock is held: see unlink_locked.
+ * *fd_out is -1 when there is no file. -EEXIST: its instance lives.
+ */
+static int lock_predecessor(int *fd_out, int dirfd, const char *name)
 {
     int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    bool alive;
 
+    *fd_out = -1;
     if (fd < 0)
-        return false;
-    alive = rundir_alive(fd);
-    close(fd);
-    return alive;
+        return 0;
+    if (lock_soon(fd) == -EWOULDBLOCK) {
+        close(fd);
+        return -EEXIST;
+    }
+    *fd_out = fd;
+    return 0;
 }
 
 /* posix_fallocate, which a signal may interrupt. Negative errno. */
@@ -80,21 +113,18 @@ static int reserve(int fd, size_t bytes)
 }
 
 /* Makes the file under a name of its own, locks and sizes it, and only then gives it its name. Negative errno. */
-static int file_make(struct rundir_file *f, int dirfd, const char *name, size_t bytes)
+static int file_make_as(struct rundir_file *f, int dirfd, const char *name, size_t bytes)
 {
     char unfinished[NAME_CHARS + 8];
     void *mem;
-    int fd, ret = 0;
+    int fd, ret;
 
-    if (name_alive(dirfd, name))
-        return -EEXIST;
     snprintf(unfinished, sizeof(unfinished), "%s." UNFINISHED_SUFFIX, name);
     unlinkat(dirfd, unfinished, 0);
     fd = openat(dirfd, unfinished, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        ret = -errno;
+    ret = lock_soon(fd);
     if (ret == 0)
         ret = reserve(fd, bytes);
     if (ret == 0) {
@@ -114,6 +144,18 @@ static int file_make(struct rundir_file *f, int dirfd, const char *name, size_t 
     f->mem = mem;
     f->fd = fd;
     return 0;
+}
+
+/* The same, unless an instance that lives has the name: -EEXIST. */
+static int file_make(struct rundir_file *f, int dirfd, const char *name, size_t bytes)
+{
+    int old, ret = lock_predecessor(&old, dirfd, name);
+
+    if (ret == 0)
+        ret = file_make_as(f, dirfd, name, bytes);
+    if (old >= 0)
+        unlock_and_close(old);
+    return ret;
 }
 
 static int file_map(struct rundir_file *f, const char *dir, const char *suffix, size_t bytes, struct error_text *et)
@@ -202,6 +244,33 @@ bool rundir_parse(const char *name, uint32_t *pid, uint32_t *tid, const char **s
     return true;
 }
 
+/*
+ * Removes a dead file that is open on fd and locked by LOCK_EX, if the name is still its own: another file may have
+ * been renamed over it since it was opened. None is between the look and the removal, because who does that holds the
+ * lock of the file that it replaces.
+ */
+static void unlink_locked(int dirfd, const char *name, int fd)
+{
+    struct stat opened, named;
+
+    if (fstat(fd, &opened) != 0 || fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) != 0)
+        return;
+    if (opened.st_dev == named.st_dev && opened.st_ino == named.st_ino)
+        unlinkat(dirfd, name, 0);
+}
+
+/* Removes the file of that name, unless its instance lives. */
+static void unlink_dead(int dirfd, const char *name)
+{
+    int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        unlink_locked(dirfd, name, fd);
+    unlock_and_close(fd);
+}
+
 /* The newest trace rings seen so far. */
 struct kept {
     unsigned count;
@@ -228,10 +297,10 @@ static void keep_newest(struct kept *k, int dirfd, const char *name, const struc
                 at = i;
         }
         if (earlier(made, &k->file[at].made)) {
-            unlinkat(dirfd, name, 0);
+            unlink_dead(dirfd, name);
             return;
         }
-        unlinkat(dirfd, k->file[at].name, 0);
+        unlink_dead(dirfd, k->file[at].name);
     } else {
         k->count++;
     }
@@ -239,11 +308,32 @@ static void keep_newest(struct kept *k, int dirfd, const char *name, const struc
     k->file[at].made = *made;
 }
 
+/* Is the file one that its owner may be about to lock and name? Such a file is not even probed: that takes its lock. */
+static bool in_the_making(const char *suffix, const struct stat *st)
+{
+    const char *end = strrchr(suffix, '.');
+
+    return end != NULL && strcmp(end + 1, UNFINISHED_SUFFIX) == 0 && st->st_ctime + UNFINISHED_AGE_S >= time(NULL);
+}
+
+/* Removes an open dead file, or notes it when it is a trace ring. */
+static void prune_dead(struct kept *k, int dirfd, const char *name, const char *suffix, int fd, const struct stat *st)
+{
+    const char *end = strrchr(suffix, '.');
+
+    if (strcmp(suffix, "trace") == 0) {
+        flock(fd, LOCK_UN);
+        keep_newest(k, dirfd, name, &st->st_mtim);
+    } else if (strcmp(suffix, "stat") == 0 || (end != NULL && strcmp(end + 1, UNFINISHED_SUFFIX) == 0)) {
+        unlink_locked(dirfd, name, fd);
+    }
+}
+
 /* Looks at one file of the directory. */
 static void prune_file(struct kept *k, int dirfd, const char *name)
 {
     uint32_t pid, tid;
-    const char *suffix, *end;
+    const char *suffix;
     struct stat st;
     int fd;
 
@@ -252,17 +342,9 @@ static void prune_file(struct kept *k, int dirfd, const char *name)
     fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return;
-    end = strrchr(suffix, '.');
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || rundir_alive(fd)) {
-        /* not ours to touch */
-    } else if (strcmp(suffix, "stat") == 0) {
-        unlinkat(dirfd, name, 0);
-    } else if (strcmp(suffix, "trace") == 0) {
-        keep_newest(k, dirfd, name, &st.st_mtim);
-    } else if (end != NULL && strcmp(end + 1, UNFINISHED_SUFFIX) == 0 && st.st_ctime + UNFINISHED_AGE_S < time(NULL)) {
-        unlinkat(dirfd, name, 0);
-    }
-    close(fd);
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !in_the_making(suffix, &st) && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        prune_dead(k, dirfd, name, suffix, fd, &st);
+    unlock_and_close(fd);
 }
 
 void rundir_prune(const char *dir)

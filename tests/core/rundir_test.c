@@ -2,14 +2,17 @@
 #include "core/rundir.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +23,20 @@ static char base[32], dir[64];
 static struct rundir_file f;
 static struct error_text et;
 
+/* What happens just before the next lock is taken, and only then: takes the place of the library's flock. */
+static void (*before_lock)(void);
+
+int flock(int fd, int operation)
+{
+    void (*meanwhile)(void) = before_lock;
+
+    if (operation != LOCK_UN && meanwhile != NULL) {
+        before_lock = NULL;
+        meanwhile();
+    }
+    return (int)syscall(SYS_flock, fd, operation);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -29,6 +46,7 @@ static int setup(void **state)
     snprintf(dir, sizeof(dir), "%s/run", base);
     memset(&f, 0, sizeof(f));
     et.text[0] = '\0';
+    before_lock = NULL;
     return 0;
 }
 
@@ -349,6 +367,156 @@ static void rundir_prune__living_stay_until_killed(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+/* A child that has the file of that name locked as one who looks at it, for a few milliseconds from now on. */
+static pid_t look_at(const char *name)
+{
+    char path[200], byte;
+    int ready[2];
+    pid_t child;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    assert_int_equal(pipe(ready), 0);
+    child = fork();
+    if (child == 0) {
+        if (flock(open(path, O_RDONLY), LOCK_SH) == 0 && write(ready[1], "x", 1) == 1)
+            usleep(5000);
+        _exit(0);
+    }
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return child;
+}
+
+static void rundir_map__waits_for_one_who_looks_at_the_dead_file(void **state)
+{
+    char name[64];
+    pid_t child;
+
+    (void)state;
+    snprintf(name, sizeof(name), "%d.%d.stat", (int)getpid(), (int)gettid());
+    leave(name, 0);
+    child = look_at(name);
+    assert_int_equal(rundir_map(&f, dir, "stat", 4096, &et), 0);
+    assert_string_not_equal(f.path, "");
+    waitpid(child, NULL, 0);
+}
+
+static void rundir_prune__leaves_what_may_be_in_the_making(void **state)
+{
+    (void)state;
+    leave("1.1.stat.new", 0);
+    leave("1.1.trace.new", 0);
+    rundir_prune(dir);
+    assert_true(exists("1.1.stat.new"));
+    assert_true(exists("1.1.trace.new"));
+}
+
+/* Is there a file, and is it still the one that has the name? */
+static bool has_its_file(const struct rundir_file *file)
+{
+    struct stat opened, named;
+
+    return file->path[0] != '\0' && fstat(file->fd, &opened) == 0 && stat(file->path, &named) == 0 &&
+           opened.st_ino == named.st_ino;
+}
+
+static void map_stat(void)
+{
+    rundir_map(&f, dir, "stat", 4096, &et);
+}
+
+/* The file is opened, and before it is locked an instance that starts renames its own over it. */
+static void rundir_prune__name_that_is_replaced_meanwhile_stays(void **state)
+{
+    char name[64];
+
+    (void)state;
+    snprintf(name, sizeof(name), "%d.%d.stat", (int)getpid(), (int)gettid());
+    leave(name, 0);
+    before_lock = map_stat;
+    rundir_prune(dir);
+    assert_null(before_lock);
+    assert_true(has_its_file(&f));
+}
+
+static bool name_was_locked;
+
+static void look_at_name(void)
+{
+    char path[200];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%d.%d.stat", dir, (int)getpid(), (int)gettid());
+    fd = open(path, O_RDONLY);
+    name_was_locked = fd >= 0 && rundir_alive(fd);
+    close(fd);
+}
+
+static void look_at_name_after_one_lock(void)
+{
+    before_lock = look_at_name;
+}
+
+/* The first lock is the dead file's, the second the new one's: nobody may remove the name in between. */
+static void rundir_map__dead_file_is_locked_until_it_is_replaced(void **state)
+{
+    char name[64];
+
+    (void)state;
+    snprintf(name, sizeof(name), "%d.%d.stat", (int)getpid(), (int)gettid());
+    leave(name, 0);
+    name_was_locked = false;
+    before_lock = look_at_name_after_one_lock;
+    map_stat();
+    assert_true(name_was_locked);
+    assert_true(has_its_file(&f));
+}
+
+#define STARTERS       24
+#define STARTS         30
+#define STARTER_ROUNDS 3
+
+/* Starts and ends instances as demi_init and demi_fini do; leaves some traces behind, to be replaced and pruned. */
+static int start_often(void)
+{
+    struct rundir_file stat_file, trace_file;
+    int lost = 0;
+
+    for (int i = 0; i < STARTS; i++) {
+        rundir_prune(dir);
+        rundir_map(&stat_file, dir, "stat", 4096, &et);
+        rundir_map(&trace_file, dir, "trace", 4096, &et);
+        sched_yield();
+        lost += !has_its_file(&stat_file) || !has_its_file(&trace_file);
+        rundir_unmap(&stat_file, i % 3 == 0); /* as a crash leaves it */
+        rundir_unmap(&trace_file, i % 2 == 0);
+    }
+    return lost;
+}
+
+static void rundir_map__many_that_start_at_once_lose_nothing(void **state)
+{
+    (void)state;
+    for (int round = 0; round < STARTER_ROUNDS; round++) {
+        pid_t child[STARTERS];
+        int status, lost = 0;
+
+        for (int i = 0; i < STARTERS; i++) {
+            child[i] = fork();
+            assert_true(child[i] >= 0);
+            if (child[i] == 0)
+                _exit(start_often());
+        }
+        for (int i = 0; i < STARTERS; i++) {
+            assert_int_equal(waitpid(child[i], &status, 0), child[i]);
+            assert_true(WIFEXITED(status));
+            lost += WEXITSTATUS(status);
+        }
+        assert_int_equal(lost, 0);
+    }
+}
+
 static void rundir_alive__until_unmapped(void **state)
 {
     int fd;
@@ -403,6 +571,11 @@ int main(void)
         TEST(rundir_prune__leaves_foreign_files),
         TEST(rundir_prune__missing_directory_is_not_made),
         TEST(rundir_prune__living_stay_until_killed),
+        TEST(rundir_map__waits_for_one_who_looks_at_the_dead_file),
+        TEST(rundir_prune__leaves_what_may_be_in_the_making),
+        TEST(rundir_prune__name_that_is_replaced_meanwhile_stays),
+        TEST(rundir_map__dead_file_is_locked_until_it_is_replaced),
+        TEST(rundir_map__many_that_start_at_once_lose_nothing),
         TEST(rundir_alive__until_unmapped),
         TEST(rundir_parse__takes_names_apart),
     };
