@@ -97,7 +97,7 @@ static void cancel__completed_accept_closes_the_connection(void **state)
     (void)state;
     assert_int_equal(demi_accept(&accept, listener), 0);
     assert_int_equal(demi_accept(&other, listener), 0);
-    assert_true(rig_pending(other)); /* some turns: the first is complete by now */
+    rig_complete(accept);
     assert_int_equal(demi_cancel(accept), 0);
     assert_int_equal(demi_cancel(other), 0);
     for (unsigned i = 0; i < 20; i++)
@@ -180,8 +180,8 @@ static void close__completed_tokens_are_freed(void **state)
 
     (void)state;
     assert_int_equal(write(h.fd, "data", 4), 4);
-    usleep(20000);
-    assert_true(rig_pending(last)); /* pop and push are complete */
+    rig_complete(pop);
+    rig_complete(push);
     rig_free(&sga);
     half_close(h);
     assert_int_equal(demi_poll(&qr, pop), EINVAL);
@@ -200,7 +200,8 @@ static void close__completed_accepts_close_their_connections(void **state)
         fd[i] = rig_plain_connect(&a);
     for (unsigned i = 0; i < 4; i++)
         assert_int_equal(demi_accept(&accept[i], listener), 0);
-    assert_true(rig_pending(accept[3]));
+    for (unsigned i = 0; i < 3; i++)
+        rig_complete(accept[i]);
     assert_int_equal(demi_close(listener), 0);
     for (unsigned i = 0; i < 20; i++)
         instance_turn(rig_instance());

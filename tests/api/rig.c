@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -327,6 +328,17 @@ void rig_failed(demi_qtoken_t qt, int err)
         fail_msg("failed with \"%s\" and not \"%s\"", demi_strerror((int)qr.qr_ret), demi_strerror(err));
 }
 
+void rig_complete(demi_qtoken_t qt)
+{
+    uint64_t end = rig_now_ns() + RIG_MS * NS_PER_MS;
+    const struct op *op = op_lookup(&rig_instance()->ops, qt);
+
+    assert_non_null(op);
+    while (op->state != OP_DONE && rig_now_ns() < end)
+        instance_turn(rig_instance());
+    assert_int_equal(op->state, OP_DONE);
+}
+
 bool rig_pending(demi_qtoken_t qt)
 {
     demi_qresult_t qr;
@@ -406,6 +418,17 @@ void rig_plain_reset(int fd)
 
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), 0);
     assert_int_equal(close(fd), 0);
+}
+
+void rig_await_reset(int qd)
+{
+    uint64_t end = rig_now_ns() + RIG_MS * NS_PER_MS;
+    struct tcp_info info = {.tcpi_state = TCP_ESTABLISHED};
+    socklen_t len = sizeof(info);
+
+    while (info.tcpi_state != TCP_CLOSE && rig_now_ns() < end)
+        assert_int_equal(demi_getsockopt(qd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+    assert_int_equal(info.tcpi_state, TCP_CLOSE);
 }
 
 struct rig_half rig_half(int domain)

@@ -26,7 +26,7 @@
 
 #include <cmocka.h>
 
-#define RIG_MS 10000
+#define RIG_MS 20000
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
@@ -115,6 +115,7 @@ demi_qtoken_t rig_pop(int qd);
 demi_qresult_t rig_wait(demi_qtoken_t qt);
 demi_qresult_t rig_done(demi_qtoken_t qt, demi_opcode_t opcode); /* must not have failed */
 void rig_failed(demi_qtoken_t qt, int err);                      /* must have failed with err */
+void rig_complete(demi_qtoken_t qt);                             /* becomes complete, and is not waited for */
 bool rig_pending(demi_qtoken_t qt);                              /* still so after some turns */
 void rig_send(int qd, const char *text);                         /* push, wait, free */
 void rig_expect(int qd, const char *text);                       /* pops these bytes, in however many pieces */
@@ -125,6 +126,7 @@ void rig_expect_end(int qd);                                     /* pops the end
 int rig_plain_listen(int domain, union rig_addr *a);
 int rig_plain_connect(const union rig_addr *a);
 void rig_plain_reset(int fd); /* closes it with RST */
+void rig_await_reset(int qd); /* until the kernel has heard of it */
 struct rig_half {
     int qd, fd;
 };

@@ -288,7 +288,7 @@ static void reset__fails_what_comes_later(void **state)
 
     (void)state;
     rig_plain_reset(h.fd);
-    usleep(10000);
+    rig_await_reset(h.qd);
     for (unsigned i = 0; i < 3; i++) {
         rig_failed(rig_pop(h.qd), ECONNRESET);
         rig_failed(rig_push(h.qd, &sga), ECONNRESET);
@@ -305,7 +305,7 @@ static void reset__found_by_a_push(void **state)
 
     (void)state;
     rig_plain_reset(h.fd);
-    usleep(10000);
+    rig_await_reset(h.qd);
     rig_failed(rig_push(h.qd, &sga), ECONNRESET);
     rig_failed(rig_push(h.qd, &sga), ECONNRESET);
     rig_failed(rig_pop(h.qd), ECONNRESET);
@@ -338,7 +338,7 @@ static void reset__is_counted(void **state)
 
     (void)state;
     rig_plain_reset(h.fd);
-    usleep(10000);
+    rig_await_reset(h.qd);
     rig_failed(rig_pop(h.qd), ECONNRESET);
     rig_failed(rig_pop(h.qd), ECONNRESET);
     assert_int_equal(rig_instance()->stat->value[CTR_resets], 1);

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#define LATE_NS (300 * NS_PER_MS) /* how much too late a busy machine may be */
+#define LATE_NS (2 * NS_PER_S) /* how much too late a busy machine may be */
 
 static const struct timespec zero = {0, 0};
 
@@ -124,23 +124,24 @@ static void wait__timeout_is_exact(void **state)
     close_pending(qd, pop);
 }
 
-/* The median of a hundred sleeps is late by what a wake-up costs, not by a coarse clock's tick. */
+/* Many of the sleeps are late by what a wake-up costs, however busy the machine is, and not by a coarse clock's tick.
+ */
 static void wait__timeout_is_no_coarse_clocks(void **state)
 {
-    unsigned late = 0;
+    unsigned in_time = 0;
     demi_qtoken_t pop;
     int qd = pending_queue(&pop);
     demi_qresult_t qr;
 
     (void)state;
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < 200; i++) {
         struct timespec t = {0, 500000};
         uint64_t from = rig_now_ns();
 
         assert_int_equal(demi_wait(&qr, pop, &t), ETIMEDOUT);
-        late += rig_now_ns() - from > 2 * NS_PER_MS;
+        in_time += rig_now_ns() - from < 800 * NS_PER_US;
     }
-    assert_true(late < 50);
+    assert_true(in_time > 20);
     close_pending(qd, pop);
 }
 

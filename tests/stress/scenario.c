@@ -14,7 +14,7 @@ bool scenario_ran_out(int err)
 /* Waits for an operation and takes what it brought: its error, or 0. A timeout is a wrong answer. */
 static int finish(demi_qtoken_t qt, demi_qresult_t *qr)
 {
-    struct timespec limit = {2, 0};
+    struct timespec limit = rig_ms(RIG_MS);
 
     if (demi_wait(qr, qt, &limit) != 0)
         return -1;
