@@ -195,6 +195,7 @@ static void connect__to_a_network_that_cannot_be_reached(void **state)
     int qd = rig_socket(AF_INET, SOCK_STREAM);
 
     (void)state;
+    rig_need_kernel("this libOS knows no routes");
     a.in.sin_addr.s_addr = inet_addr("127.255.255.255"); /* a broadcast address: no stream leads there */
     rig_failed(start_connect(qd, &a), ENETUNREACH);
     assert_int_equal(demi_close(qd), 0);
@@ -256,7 +257,8 @@ static void shutdown__write_comes_behind_pending_pushes(void **state)
     (void)state;
     for (unsigned i = 0; i < N; i++)
         push[i] = rig_push(p.client, &sga);
-    assert_true(rig_pending(push[N - 1]));
+    if (rig_libos("catnap")) /* others take more */
+        assert_true(rig_pending(push[N - 1]));
     assert_int_equal(demi_shutdown(p.client, SHUT_WR), 0);
     rig_failed(rig_push(p.client, &late), EPIPE);
     while (got < (size_t)N * SIZE) {

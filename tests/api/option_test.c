@@ -8,6 +8,12 @@
 
 static int qd;
 
+/* The options of the kernel's protocols. */
+static void need_kernel(void)
+{
+    rig_need_kernel("this libOS has none of the kernel's protocols");
+}
+
 static int setup(void **state)
 {
     if (rig_setup(state) != 0)
@@ -49,6 +55,7 @@ static void option__switches_are_set_and_read_back(void **state)
     };
 
     (void)state;
+    need_kernel();
     for (size_t i = 0; i < ARRAY_LEN(switches); i++) {
         assert_int_equal(set_int(switches[i].level, switches[i].name, 1), 0);
         assert_int_not_equal(get_int(switches[i].level, switches[i].name), 0);
@@ -69,6 +76,7 @@ static void option__numbers_are_set_and_read_back(void **state)
     };
 
     (void)state;
+    need_kernel();
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         assert_int_equal(set_int(IPPROTO_TCP, numbers[i].name, numbers[i].value), 0);
         assert_int_equal(get_int(IPPROTO_TCP, numbers[i].name), numbers[i].value);
@@ -91,6 +99,7 @@ static void option__nodelay_is_the_default(void **state)
     const int ends[] = {p.client, p.server};
 
     (void)state;
+    need_kernel();
     for (unsigned i = 0; i < 2; i++) {
         int value = 0;
         socklen_t len = sizeof(value);
@@ -125,6 +134,7 @@ static void option__congestion_is_a_name(void **state)
     socklen_t len = sizeof(name);
 
     (void)state;
+    need_kernel();
     assert_int_equal(demi_getsockopt(qd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
     assert_true(strlen(name) > 0);
     assert_int_equal(demi_setsockopt(qd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
@@ -141,6 +151,7 @@ static void option__info_tells_of_the_connection(void **state)
     socklen_t len = sizeof(info);
 
     (void)state;
+    need_kernel();
     memset(&info, 0, sizeof(info));
     assert_int_equal(demi_getsockopt(p.client, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
     assert_true(len > 0 && len <= sizeof(info));
@@ -218,6 +229,7 @@ static void setsockopt__values_and_lengths_go_third(void **state)
 static void setsockopt__values_the_protocol_refuses(void **state)
 {
     (void)state;
+    need_kernel();
     assert_int_equal(set_int(IPPROTO_TCP, TCP_KEEPIDLE, 0), EINVAL);
     assert_int_equal(set_int(IPPROTO_TCP, TCP_KEEPIDLE, 100000), EINVAL);
     assert_int_equal(set_int(IPPROTO_TCP, TCP_KEEPCNT, 1000), EINVAL);
@@ -302,6 +314,7 @@ static void option__reuseport_shares_a_port(void **state)
     int other = rig_socket(AF_INET, SOCK_STREAM), one = 1;
 
     (void)state;
+    need_kernel();
     assert_int_equal(demi_setsockopt(qd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
     assert_int_equal(demi_setsockopt(other, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
     assert_int_equal(demi_bind(qd, &a.any, rig_len(&a)), 0);

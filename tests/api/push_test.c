@@ -81,7 +81,8 @@ static void push__freed_at_once(void **state)
         other = rig_sga_fill(SIZE, 255);
         rig_free(&other);
     }
-    assert_true(rig_pending(push[N - 1]));
+    if (rig_libos("catnap")) /* others take more */
+        assert_true(rig_pending(push[N - 1]));
     for (unsigned i = 0; i < N; i++)
         arrives(p.server, SIZE, i);
     for (unsigned i = 0; i < N; i++)
@@ -97,6 +98,7 @@ static void push__freed_memory_returns_with_the_last_push(void **state)
     demi_qtoken_t push[2] = {rig_push(p.client, &sga), rig_push(p.client, &sga)};
 
     (void)state;
+    rig_need_kernel("this libOS takes by reference what nobody reads");
     assert_true(rig_pending(push[0]));
     rig_measure(&before);
     rig_free(&sga);

@@ -39,9 +39,10 @@ bool rig_available(void);
 int rig_setup(void **state);
 int rig_teardown(void **state);
 
-/* Is this the libOS / engine under test? */
+/* Is this the libOS / engine under test? Skips a test that needs the kernel's sockets where they are not under test. */
 bool rig_libos(const char *name);
 bool rig_engine(const char *name);
+void rig_need_kernel(const char *why);
 
 /* The thread's instance, and what a test may leave as it found it. */
 struct instance *rig_instance(void);
