@@ -16,6 +16,7 @@ static inline struct op *op_issue(struct instance *inst, struct queue *q, enum d
         COUNT(inst, ops_full);
         return NULL;
     }
+    op->resume = NULL; /* not the former operation's, which may have left a wake-up behind */
     op->queue = q;
     op->qd = q->qd;
     op->opcode = (uint8_t)opcode;

@@ -62,7 +62,7 @@ struct gather {
 };
 
 struct op {
-    co_fn *resume;
+    co_fn *resume;       /* NULL: a wake-up does nothing */
     struct queue *queue; /* NULL once it has left its queue */
     uint64_t token;
     uint32_t index; /* of the slot */

@@ -39,7 +39,8 @@ static unsigned run_word(struct instance *inst, struct ready_set *r, uint32_t wo
     for (; bits != 0; bits &= bits - 1, n++) {
         struct op *op = op_at(&inst->ops, word * 64 + (uint32_t)__builtin_ctzll(bits));
 
-        if (UNLIKELY(op->state != OP_PENDING)) /* completed or freed since it was woken */
+        /* completed or freed since it was woken, or the slot is an operation's by now that nobody resumes */
+        if (UNLIKELY(op->state != OP_PENDING || op->resume == NULL))
             continue;
         if (op->resume(inst, op) == CO_AGAIN)
             sched_wake(&inst->sched, op);

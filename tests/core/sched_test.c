@@ -275,6 +275,31 @@ static void sched_turn__one_freed_by_another_is_not_resumed(void **state)
     assert_ptr_equal(ran[0], task[0]);
 }
 
+static void no_close(struct instance *in, struct queue *q)
+{
+    (void)in;
+    (void)q;
+}
+
+static void sched_turn__slot_of_a_woken_operation_is_not_resumed_for_the_next(void **state)
+{
+    static const struct queue_ops ops = {.name = "fake", .close = no_close};
+    struct queue *q = queue_alloc(&inst->queues, &ops);
+    struct op *op = op_issue(inst, q, DEMI_OPC_PUSH), *next;
+
+    (void)state;
+    op->resume = always;
+    sched_wake(&inst->sched, op);
+    op_free(&inst->ops, op);
+    next = op_issue(inst, q, DEMI_OPC_POP);
+    assert_ptr_equal(next, op);
+    sched_turn(inst, APP);
+    sched_turn(inst, APP);
+    assert_int_equal(runs, 0);
+    op_free(&inst->ops, next);
+    instance_close_queue(inst, q);
+}
+
 static void sched_turn__100000_ready_run_once_each(void **state)
 {
     (void)state;
@@ -343,6 +368,7 @@ int main(void)
         TEST(sched_unwake__takes_it_back),
         TEST(task_free__is_not_resumed_any_more),
         TEST(sched_turn__one_freed_by_another_is_not_resumed),
+        TEST(sched_turn__slot_of_a_woken_operation_is_not_resumed_for_the_next),
         TEST(sched_turn__100000_ready_run_once_each),
         TEST(sched_turn__finds_the_few_of_100000),
         TEST(sched_init__most_slots_there_can_be),
