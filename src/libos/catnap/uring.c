@@ -20,11 +20,13 @@
  *    empty calls are spaced DIRECT_PERIOD_NS: each takes the socket's lock and cache lines away from the processor that
  *    is about to deliver; with 1.5 us between them the bare pair needs 0.96 of the time it needs without a pause.
  *    Everybody else's answers show in memory meanwhile. Rejected: learning when the answer will come (no better).
- * 5. Output. A push tries the socket at once where the last turn had one input, because a single submission costs 0.2
- *    us more than send; where it had several, pushes are queued and submitted in one call at the next turn, or by a
- *    push that comes later than QUEUED_NS. A queue has one send under way; what the socket does not take at once the
- *    kernel sends when there is room. Rejected: SEND_ZC (loopback copies anyway; a second answer for each send), fixed
- *    files (no difference measured), SQPOLL (needs a processor of its own).
+ * 5. Output. A push tries the socket at once where the last turn had one input: a submission of one costs 0.2 us more
+ *    than send. Where it had several, pushes are queued and submitted in one call at the next turn, or by a push that
+ *    comes later than QUEUED_NS (64 connections on one processor: 8 % more requests, client included, than with send).
+ *    That pays only for an application that pushes several before it waits: after a submission with one push in it the
+ *    next ALONE_PUSHES do not wait. A queue has one send under way; what the socket does not take at once the kernel
+ *    sends when there is room. Rejected: SEND_ZC (loopback copies anyway; a second answer for each send), fixed files
+ *    (no difference measured), SQPOLL (needs a processor of its own).
  * 6. Task work is deferred (DEFER_TASKRUN): answers appear when we enter the kernel, and a flag in the ring says that
  * it pays. The loop reads two words of memory a turn. The kernel does not wake an epoll that holds the ring itself for
  *    deferred work, so a registered eventfd is slept on, switched on by a word in the ring for the time of the sleep.

@@ -74,9 +74,11 @@ _Static_assert(sizeof(struct endpoint) <= CACHE_LINE, "an endpoint is one cache 
 
 struct uring {
     struct io_uring ring;
-    uint32_t queued; /* entries the kernel has not been told of */
-    uint32_t epoch;  /* number of the submission that will carry them */
-    uint64_t queued_ns;
+    uint32_t queued;     /* entries the kernel has not been told of */
+    uint32_t epoch;      /* number of the submission that will carry them */
+    uint32_t sends;      /* pushes among them */
+    uint32_t alone;      /* pushes for which it is not worth the trouble: the application looks after each one */
+    uint64_t queued_ns;  /* when the first of the pushes was queued */
     int32_t hot_qd;      /* the queue that is asked directly, or -1 */
     uint32_t hot_misses; /* times it had nothing since it last had something */
     uint64_t hot_next_ns;

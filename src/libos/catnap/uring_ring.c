@@ -20,6 +20,7 @@
 #define DATAGRAM_BUFFERS  64
 #define MEMORY_SHARE      16 /* a group takes at most this part of the memory */
 #define REQUESTS_PER_SLOT 4  /* in and out, of the queue and of the one that was closed before it */
+#define ALONE_PUSHES      64 /* pushes that try the socket at once after a submission had but one */
 #define DRAIN_ROUNDS      1000
 #define DRAIN_NAP_US      100
 
@@ -238,7 +239,9 @@ void uring_enter(struct instance *inst, struct uring *u)
         u->queued = io_uring_sq_ready(&u->ring);
         return;
     }
-    u->queued = 0;
+    if (u->sends != 0)
+        u->alone = u->sends == 1 ? ALONE_PUSHES : 0;
+    u->queued = u->sends = 0;
     u->epoch++;
 }
 

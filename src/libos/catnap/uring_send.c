@@ -106,7 +106,7 @@ static bool start(struct instance *inst, struct uring *u, struct queue *q, const
     } else {
         io_uring_prep_sendmsg(sqe, q->fd, &m->head, (unsigned)flags);
     }
-    if (u->queued == 1)
+    if (u->sends++ == 0)
         u->queued_ns = clock_now_ns(&inst->clock);
     uring_queue(u, r, sqe);
     endpoint_of(inst, u, q)->output = uring_request_index(u, r);
@@ -163,10 +163,15 @@ static void flush(struct instance *inst, struct uring *u, const struct endpoint 
     uring_reap(inst, u);
 }
 
-/* Is this a turn of one message? */
-static bool goes_alone(const struct uring *u, const struct queue *q)
+/* Would a push be the only one of its submission, as far as one can tell? */
+static bool goes_alone(struct uring *u, const struct queue *q)
 {
-    return u->batch < 2 || q->status == QUEUE_FRESH; /* fresh: the address it gets must be known at once */
+    if (u->batch < 2 || q->status == QUEUE_FRESH) /* fresh: the address it gets must be known at once */
+        return true;
+    if (u->alone == 0)
+        return false;
+    u->alone--;
+    return true;
 }
 
 int uring_push(struct instance *inst, struct queue *q, struct op *op)
@@ -192,7 +197,7 @@ int uring_push(struct instance *inst, struct queue *q, struct op *op)
     }
     op_pend(inst, &q->pushes, op);
     continue_output(inst, u, q);
-    if (u->queued > 1 && clock_now_ns(&inst->clock) - u->queued_ns > QUEUED_NS)
+    if (u->sends > 1 && clock_now_ns(&inst->clock) - u->queued_ns > QUEUED_NS)
         uring_enter(inst, u);
     return 0;
 }
