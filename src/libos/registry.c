@@ -8,7 +8,7 @@
 /* name, device, table or NULL when it is not in this build */
 #define LIBOS_LIST(LIBOS)                                                                                              \
     LIBOS(catnap, "Linux sockets (epoll or io_uring)", &libos_catnap)                                                  \
-    LIBOS(catmem, "shared memory between processes", &libos_catmem)                                                             \
+    LIBOS(catmem, "shared memory between processes", &libos_catmem)                                                    \
     LIBOS(catpowder, "AF_XDP, AF_PACKET, TAP", NULL)                                                                   \
     LIBOS(catnip, "DPDK", NULL)                                                                                        \
     LIBOS(catmint, "RDMA verbs", NULL)                                                                                 \

@@ -438,17 +438,18 @@ static void connect__silent_listener_times_out(void **state)
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     int silent = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     uint64_t start = rig_now_ns(), count = BOX_COUNT(greet_timeouts);
-    int n = snprintf(un.sun_path + 1, sizeof(un.sun_path) - 1, "caracal-catmem/%u/4/7f000001/77", geteuid());
+    uint16_t port = (uint16_t)(20000 + getpid() % 20000); /* other runs of this test have names beside it */
+    int n = snprintf(un.sun_path + 1, sizeof(un.sun_path) - 1, "caracal-catmem/%u/4/7f000001/%u", geteuid(), port);
 
     (void)state;
     assert_int_equal(
         bind(silent, (struct sockaddr *)&un, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1) + (socklen_t)n),
         0);
     assert_int_equal(listen(silent, 0), 0);
-    assert_int_equal(try_connect("127.0.0.1", 77), ETIMEDOUT);
+    assert_int_equal(try_connect("127.0.0.1", port), ETIMEDOUT);
     assert_true(rig_now_ns() - start >= CATMEM_GREET_NS);
     assert_int_equal(BOX_COUNT(greet_timeouts), count + 1);
-    assert_int_equal(try_connect("127.0.0.1", 77), ETIMEDOUT); /* its backlog is full now */
+    assert_int_equal(try_connect("127.0.0.1", port), ETIMEDOUT); /* its backlog is full now */
     close(silent);
     assert_true(box_empty());
 }
