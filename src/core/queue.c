@@ -2,9 +2,21 @@
 /* The table of queue descriptors. */
 #include "queue.h"
 
+#include "mem.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#ifdef MEM_ASAN
+#include <sanitizer/lsan_interface.h>
+/* What libOSes hang on their queues is no leak: the checker does not look into mapped memory by itself. */
+#define ROOT_ADD(p, n)    __lsan_register_root_region(p, n)
+#define ROOT_REMOVE(p, n) __lsan_unregister_root_region(p, n)
+#else
+#define ROOT_ADD(p, n)    ((void)(p), (void)(n))
+#define ROOT_REMOVE(p, n) ((void)(p), (void)(n))
+#endif
 
 int queue_table_init(struct queue_table *t, uint32_t capacity)
 {
@@ -20,13 +32,16 @@ int queue_table_init(struct queue_table *t, uint32_t capacity)
     if (p == MAP_FAILED)
         return -ENOMEM;
     t->queues = p;
+    ROOT_ADD(p, t->capacity * sizeof(struct queue));
     return 0;
 }
 
 void queue_table_fini(struct queue_table *t)
 {
-    if (t->queues != NULL)
+    if (t->queues != NULL) {
+        ROOT_REMOVE(t->queues, t->capacity * sizeof(struct queue));
         munmap(t->queues, t->capacity * sizeof(struct queue));
+    }
     memset(t, 0, sizeof(*t));
 }
 
