@@ -100,7 +100,7 @@ static bool is_readable(int fd)
 
 static enum catnap_attempt try_accept(struct instance *inst, struct queue *q, struct op *op)
 {
-    struct sockaddr_storage from;
+    struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(from);
     struct queue *fresh;
     int fd;
@@ -278,7 +278,7 @@ static int epoll_connect(struct instance *inst, struct queue *q, struct op *op, 
     q->flags &= (uint16_t)~QUEUE_WRITABLE;
     err = watch(inst, q);
     if (err < 0) {
-        connect(q->fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr)); /* give it up */
+        (void)connect(q->fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr)); /* give it up */
         return err;
     }
     q->status = QUEUE_CONNECTING;

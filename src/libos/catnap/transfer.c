@@ -291,7 +291,7 @@ void catnap_finish_connect(struct instance *inst, struct queue *q)
     q->error = 0;
     q->status = err == 0 ? QUEUE_CONNECTED : status_before(q);
     if (err != 0) { /* the socket may be connected again; Linux wants to hear that the attempt is over */
-        connect(q->fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr));
+        (void)connect(q->fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr));
         q->flags &= (uint16_t)~QUEUE_HUP;
     }
     if (op == NULL)
