@@ -3,6 +3,9 @@
 #ifndef CORE_COUNTERS_H
 #define CORE_COUNTERS_H
 
+#include "counters_inet.h"
+#include "counters_tcp.h"
+
 /* clang-format off */
 #define COUNTER_LIST(COUNTER)                                                        \
     COUNTER(polls, "turns of the poll loop")                                         \
@@ -37,7 +40,9 @@
     COUNTER(refs_full, "catmem pushes that waited: too many were out by reference")  \
     COUNTER(rx_full, "catmem connections that stopped for a slow application")       \
     COUNTER(backlog_full, "catmem listeners whose backlog was full")                 \
-    COUNTER(greet_timeouts, "catmem peers that did not greet in time")
+    COUNTER(greet_timeouts, "catmem peers that did not greet in time")               \
+    COUNTER_LIST_INET(COUNTER)                                                       \
+    COUNTER_LIST_TCP(COUNTER)
 /* clang-format on */
 
 #endif /* CORE_COUNTERS_H */

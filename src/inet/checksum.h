@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one's-complement sum of RFC 1071, which does not depend on the byte order as long as it is kept in memory's order
+ * throughout: nothing here converts. Sums are running, up to 64 bits wide, and folded at the end.
+ *
+ * A received checksum is judged by the sum over everything including it: 0xffff is good. That takes 0x0000 and 0xffff
+ * in the field for the same value, as they are in one's complement; to compute anew and compare would refuse one of
+ * them, which some senders do use (RFC 1624, section 3).
+ */
+#ifndef INET_CHECKSUM_H
+#define INET_CHECKSUM_H
+
+#include "addr.h"
+
+/* Adds len bytes at p to sum. An odd last byte counts as the first of a pair. */
+uint64_t checksum_add(uint64_t sum, const void *p, size_t len);
+
+/* As checksum_add, for bytes that stand at an odd (odd true) or even offset of what is summed. */
+uint64_t checksum_add_at(uint64_t sum, const void *p, size_t len, bool odd);
+
+/* Copies and adds in one go: cheaper than one after the other. */
+uint64_t checksum_copy(uint64_t sum, void *to, const void *from, size_t len);
+
+/* 16 bits in memory's order. */
+static inline uint16_t checksum_fold(uint64_t sum)
+{
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+/* Adds two running sums. */
+static inline uint64_t checksum_join(uint64_t a, uint64_t b)
+{
+    a += b;
+    return a + (a < b);
+}
+
+/* What the field holds so that the whole sums up to 0xffff, in memory's order. */
+static inline uint16_t checksum_finish(uint64_t sum)
+{
+    return (uint16_t)~checksum_fold(sum);
+}
+
+/* Is the sum over a range that includes its checksum good? */
+static inline bool checksum_good(uint64_t sum)
+{
+    return checksum_fold(sum) == 0xffff;
+}
+
+/* The pseudo-header's sum (RFC 9293 section 3.1, RFC 8200 section 8.1); both families, since zeros add nothing. */
+static inline uint64_t checksum_pseudo(const struct inet_addr *src, const struct inet_addr *dst, uint8_t proto,
+                                       uint32_t len)
+{
+    uint64_t sum = (uint64_t)htobe32(len) + htobe32(proto);
+
+    if (inet_addr_is4(src)) {
+        uint32_t s, d;
+
+        memcpy(&s, src->b + 12, 4);
+        memcpy(&d, dst->b + 12, 4);
+        return sum + s + d;
+    }
+    sum = checksum_join(sum, src->q[0]);
+    sum = checksum_join(sum, src->q[1]);
+    sum = checksum_join(sum, dst->q[0]);
+    return checksum_join(sum, dst->q[1]);
+}
+
+#endif /* INET_CHECKSUM_H */

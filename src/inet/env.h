@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that a stack has from outside. Nothing in src/inet reads a clock, draws a random number, makes a system call or
+ * has a global: the same object files run over devices, in a simulation, under a fuzzer.
+ */
+#ifndef INET_ENV_H
+#define INET_ENV_H
+
+#include "core/counter.h"
+#include "core/frame.h"
+#include "core/mem.h"
+#include "core/timer.h"
+
+/* What a device does by itself. */
+enum inet_offload {
+    INET_TX_CSUM = 1, /* completes transport checksums of FRAME_CSUM */
+    INET_TX_TSO = 2,  /* cuts FRAME_TSO */
+};
+
+/* Direction of a frame that a tap sees. */
+enum inet_tap_dir { INET_TAP_RX, INET_TAP_TX };
+
+struct inet_env {
+    uint64_t now_ns;            /* whoever calls in sets it first; it never goes back (see inet_set_now) */
+    struct mem *mem;            /* objects are released to it */
+    struct timer_wheel *timers; /* advanced by the caller, with now_ns set */
+    uint64_t *count;            /* COUNTER_MAX words, by enum counter */
+    void *ctx;                  /* of the functions below */
+    uint32_t offload;           /* enum inet_offload */
+
+    /* An object of at least bytes with one reference, or NULL. */
+    void *(*alloc)(void *ctx, size_t bytes);
+    /* 64 bits that a stranger cannot guess. */
+    uint64_t (*random)(void *ctx);
+    /* Takes f over in any case. 0, or -ENOBUFS: the device's queue is full, f is gone. */
+    int (*output)(void *ctx, struct frame *f);
+    /* Zeroed memory for tables, at the start and when a table grows, and back. NULL: there is none. */
+    void *(*reserve)(void *ctx, size_t bytes);
+    void (*unreserve)(void *ctx, void *p, size_t bytes);
+    /*
+     * Sees every frame: one received after it was dealt with, drop being the counter under which it was dropped or
+     * COUNTER_MAX; one sent before the device has it. segs runs of bytes; all borrowed. NULL: nobody looks.
+     */
+    void (*tap)(void *ctx, enum inet_tap_dir dir, const struct frame_seg *seg, unsigned segs, enum counter drop);
+};
+
+#endif /* INET_ENV_H */
