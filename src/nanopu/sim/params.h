@@ -91,7 +91,8 @@ int params_profile(struct params *p, const char *profile);
 
 /*
  * Sets one by key and text (a number; "on", "off", "true", "false" for flags; "ndp", "homa" for transport). Returns 0;
- * -ENOENT for an unknown key, with *nearest the known key most like it; -ERANGE outside the bounds; -EINVAL otherwise.
+ * -ENOENT for an unknown key, with *nearest (when not NULL) the known key most like it or NULL when none is comparable;
+ * -ERANGE outside the bounds; -EINVAL otherwise.
  */
 int params_set(struct params *p, const char *key, const char *value, const char **nearest);
 
@@ -102,5 +103,7 @@ struct param_info {
 };
 extern const struct param_info param_list[];
 extern const size_t param_list_len;
+
+int64_t params_get(const struct params *p, const struct param_info *info);
 
 #endif /* NANOPU_SIM_PARAMS_H */
