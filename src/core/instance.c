@@ -359,10 +359,11 @@ static void discard_done(struct instance *inst, struct queue *q)
     struct op *op = op_list_first(&inst->ops, &inst->ops.done), *next;
 
     for (; op != NULL && q->done_count > 0; op = next) {
+        if (op->queue == q)
+            op_settle(inst, op);
         next = op->next == OP_NIL ? NULL : op_at(&inst->ops, op->next);
         if (op->queue != q)
             continue;
-        op_settle(inst, op);
         op_undone(inst, op);
         op_list_add(&inst->ops, &mine, op);
     }
@@ -386,9 +387,10 @@ static void fail_pending(struct instance *inst, struct op_list *list)
 
 void instance_close_queue(struct instance *inst, struct queue *q)
 {
-    discard_done(inst, q);
+    /* first what is pending: a result that is settled may make room for a push, which must not be sent any more */
     fail_pending(inst, &q->pushes);
     fail_pending(inst, &q->pops);
+    discard_done(inst, q);
     trace_add(&inst->trace, TRACE_CLOSE, 0, (uint32_t)q->qd, 0);
     q->ops->close(inst, q);
     queue_free(&inst->queues, q);

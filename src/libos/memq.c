@@ -83,6 +83,8 @@ static void skip_empty(struct memq *mq)
         mq->head++;
 }
 
+static void let_in(struct instance *inst, struct queue *q);
+
 /*
  * The application takes the result of a push: from now on it may write to its buffer. op->word is the number of the
  * message; while that is still queued and the buffer still the application's, the queue needs a copy of its own.
@@ -105,6 +107,7 @@ static enum co_status settle_push(struct instance *inst, struct op *op)
     mem_unref(&inst->mem, m->obj);
     m->obj = NULL;
     skip_empty(mq);
+    let_in(inst, q);
     return CO_DONE;
 }
 
@@ -145,6 +148,19 @@ static void enqueue(struct instance *inst, struct memq *mq, struct op *op)
     op_complete_push(inst, op);
 }
 
+/* Pushes that wait take the places that became free, in order. */
+static void let_in(struct instance *inst, struct queue *q)
+{
+    struct memq *mq = memq_of(q);
+
+    while (UNLIKELY(!op_list_is_empty(&q->pushes)) && memq_has_room(mq)) {
+        struct op *push = op_list_first(&inst->ops, &q->pushes);
+
+        op_unpend(inst, &q->pushes, push);
+        enqueue(inst, mq, push);
+    }
+}
+
 static int memq_push(struct instance *inst, struct queue *q, struct op *op)
 {
     struct memq *mq = memq_of(q);
@@ -170,7 +186,6 @@ static int memq_pop(struct instance *inst, struct queue *q, struct op *op)
 {
     struct memq *mq = memq_of(q);
     struct message *m;
-    struct op *push;
 
     if (mq->head == mq->tail) {
         op_pend(inst, &q->pops, op);
@@ -181,11 +196,7 @@ static int memq_pop(struct instance *inst, struct queue *q, struct op *op)
         return 0;
     mq->head++;
     skip_empty(mq);
-    push = op_list_first(&inst->ops, &q->pushes);
-    if (UNLIKELY(push != NULL)) {
-        op_unpend(inst, &q->pushes, push);
-        enqueue(inst, mq, push);
-    }
+    let_in(inst, q);
     return 0;
 }
 

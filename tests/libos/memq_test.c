@@ -362,6 +362,64 @@ static void push__without_memory_for_the_waiting_pop(void **state)
     rig_free(&sga);
 }
 
+/*
+ * Fills the queue, its first message by an array the pusher keeps, and takes all memory: the first push fails when its
+ * result is looked at, because the copy it needs by then cannot be made. One more push waits.
+ */
+static unsigned fill_and_hoard(demi_sgarray_t *kept, demi_qtoken_t *first, demi_qtoken_t *waiting, void **hoard)
+{
+    demi_sgarray_t small = rig_sga("small");
+    unsigned n = 0;
+
+    *kept = rig_sga_fill(100000, 1);
+    *first = rig_push(qd, kept);
+    for (int i = 1; i < DEPTH; i++)
+        rig_push(qd, &small);
+    *waiting = rig_push(qd, &small);
+    rig_free(&small);
+    assert_true(rig_pending(*waiting));
+    while (n < 4096 && (hoard[n] = demi_malloc(100000)) != NULL)
+        n++;
+    assert_true(n < 4096);
+    return n;
+}
+
+static void push__taken_back_makes_room(void **state)
+{
+    static void *hoard[4096];
+    demi_qtoken_t first, waiting;
+    demi_sgarray_t kept;
+    unsigned n = fill_and_hoard(&kept, &first, &waiting, hoard);
+
+    (void)state;
+    rig_failed(first, ENOMEM);
+    rig_done(waiting, DEMI_OPC_PUSH);
+    while (n > 0)
+        assert_int_equal(demi_free(hoard[--n]), 0);
+    for (int i = 0; i < DEPTH; i++)
+        pops("small");
+    waiting = rig_pop(qd);
+    assert_true(rig_pending(waiting));
+    assert_int_equal(demi_cancel(waiting), 0);
+    rig_free(&kept);
+}
+
+/* Closing drops the result of the first push; the one that waits is not sent by that. */
+static void close__sends_nothing_that_waits(void **state)
+{
+    static void *hoard[4096];
+    demi_qtoken_t first, waiting;
+    demi_sgarray_t kept;
+    unsigned n = fill_and_hoard(&kept, &first, &waiting, hoard);
+
+    (void)state;
+    assert_int_equal(demi_close(qd), 0);
+    rig_failed(waiting, ECANCELED);
+    while (n > 0)
+        assert_int_equal(demi_free(hoard[--n]), 0);
+    rig_free(&kept);
+}
+
 static void close__frees_messages_and_cancels(void **state)
 {
     demi_sgarray_t sga = rig_sga_fill(3000, 1);
@@ -419,6 +477,8 @@ int main(void)
         CASE(pop_n__too_small_fails_and_leaves_the_message),
         CASE(pop__without_memory_loses_nothing),
         CASE(push__without_memory_for_the_waiting_pop),
+        CASE(push__taken_back_makes_room),
+        CASE(close__sends_nothing_that_waits),
         CASE(close__frees_messages_and_cancels),
         CASE(results__need_no_order_between_push_and_pop),
     };

@@ -73,12 +73,18 @@ int catnap_setsockopt(struct instance *inst, struct queue *q, int level, int nam
     return errno == ENOENT ? -EINVAL : -errno; /* ENOENT: no such congestion control */
 }
 
-/* The kernel hands a pending error out once. The queue's operations have to learn of it as well. */
-static void keep_error(struct queue *q, const void *val)
+/*
+ * The kernel hands a pending error out once. The queue's operations have to learn of it as well. A reset behind the end
+ * of the peer's stream is EPIPE to Linux; here that means that the application has shut its side down.
+ */
+static void keep_error(struct queue *q, void *val)
 {
     int err;
 
     memcpy(&err, val, sizeof(err));
+    if (err == EPIPE)
+        err = ECONNRESET;
+    memcpy(val, &err, sizeof(err));
     if (err == 0 || (q->status != QUEUE_CONNECTED && q->status != QUEUE_CONNECTING))
         return;
     q->error = (uint16_t)err;

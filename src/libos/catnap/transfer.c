@@ -123,7 +123,8 @@ void catnap_break_output(struct instance *inst, struct queue *q, struct op *op, 
 {
     bool passing = (err == ENOBUFS || err == ENOMEM) && op->done == 0;
 
-    if (err == EPIPE && (q->flags & QUEUE_SHUT_WR) == 0)
+    /* not shut down by the application, or not yet by the library: the peer is gone */
+    if (err == EPIPE && (q->flags & (QUEUE_SHUT_WR | QUEUE_SHUT_LATER)) != QUEUE_SHUT_WR)
         err = ECONNRESET;
     if (q->type != SOCK_STREAM || err == EPIPE || passing) {
         op_fail(inst, op, err);

@@ -118,6 +118,21 @@ static void so_error__read_after_reset(void **state)
     assert_int_equal(demi_close(h.qd), 0);
 }
 
+/* A reset behind the end of the peer's stream has another name in Linux: EPIPE, which here means a shutdown. */
+static void so_error__of_a_reset_behind_the_end(void **state)
+{
+    struct rig_half h = rig_half(AF_INET);
+
+    (void)state;
+    assert_int_equal(shutdown(h.fd, SHUT_WR), 0);
+    arrive();
+    rig_plain_reset(h.fd);
+    arrive();
+    assert_int_equal(so_error(h.qd), ECONNRESET);
+    rig_failed(rig_pop(h.qd), ECONNRESET);
+    assert_int_equal(demi_close(h.qd), 0);
+}
+
 /* A receive stops short of urgent data with more behind it: that is no sign of an empty socket. */
 static void pop__data_behind_urgent_data(void **state)
 {
@@ -202,8 +217,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(push__reset_leaves_what_arrived),      TEST(push__after_the_end_leaves_what_arrived),
         TEST(reset__pending_pop_gets_what_arrived), TEST(so_error__read_during_connect),
-        TEST(so_error__read_after_reset),           TEST(pop__data_behind_urgent_data),
-        TEST(linger__begins_with_the_close),
+        TEST(so_error__of_a_reset_behind_the_end),  TEST(so_error__read_after_reset),
+        TEST(pop__data_behind_urgent_data),         TEST(linger__begins_with_the_close),
     };
 
     return RIG_RUN(tests);
