@@ -70,7 +70,7 @@
     P(llc_kib, 4096, 4096, 64, 262144, "last-level cache model")                                                       \
     P(llc_ways, 8, 8, 1, 32, "its ways; lines of 128 bytes")                                                           \
     P(llc_cycles, 66, 66, 1, 1000, "cycles that a miss in the second level adds when the last level has it")           \
-    P(dram_cycles, 40, 40, 1, 1000, "cycles that a miss there adds before the DRAM's own timing")                      \
+    P(dram_cycles, 4, 4, 1, 1000, "cycles that a miss there adds besides the DRAM's own timing")                       \
     P(mmio_cycles, 30, 30, 1, 1000, "cycles of an uncached access")                                                    \
     /* fabric: defaults that a topology's links and switches can override */                                           \
     P(link_cycles, 140, 140, 1, 1000000, "latency of a link")                                                          \
