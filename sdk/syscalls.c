@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What the C library wants from a system: an end and a descriptor to write to. malloc finds its memory in nanopu.ld. */
+#include "runtime.h"
+
+#include <errno.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+void _exit(int code)
+{
+    nanopu_console_flush();
+    nanopu_exit((uint64_t)code & 0xffffffff);
+}
+
+ssize_t write(int fd, const void *bytes, size_t len)
+{
+    long result = nanopu_write(fd, bytes, len);
+
+    if (result < 0) {
+        errno = (int)-result;
+        return -1;
+    }
+    return result;
+}
