@@ -8,7 +8,8 @@
 
 #include "core/base.h"
 
-#define MEMORY_BASE UINT64_C(0x80000000)
+#define MEMORY_BASE      UINT64_C(0x80000000)
+#define MEMORY_HARTS_MAX 64
 
 struct hart;
 
@@ -30,9 +31,12 @@ struct memory {
     uint64_t tohost_addr;
     void (*tohost_store)(void *arg, struct hart *hart, uint64_t cycle);
     void *tohost_arg;
+    /* Lines that harts hold reserved between lr and sc: address | 1, or 0; index: the hart's id. */
+    unsigned reservations; /* how many are not 0 */
+    uint64_t reserved[MEMORY_HARTS_MAX];
 };
 
-/* Reserves the DRAM. 0 or -ENOMEM. */
+/* Reserves the DRAM; size_bytes is a multiple of 4096. 0 or -ENOMEM. */
 int memory_init(struct memory *m, uint64_t size_bytes);
 void memory_fini(struct memory *m);
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control and status registers, one a line. Whoever includes this defines before
+ *   R(name, number)
+ * as the privileged specification names them, and section 1.3 of the machine's contract for those of the network. The
+ * file is included several times and has no guard.
+ */
+/* clang-format off */
+R(fflags, 0x001)
+R(frm, 0x002)
+R(fcsr, 0x003)
+R(lmsgsrdy, 0x052)
+R(lcurcontext, 0x053)
+R(lniccmd, 0x054)
+R(lcurpriority, 0x055)
+R(lnicucmd, 0x056)
+R(lnicrdy, 0x057)
+R(ltargetcontext, 0x058)
+R(ltargetpriority, 0x059)
+R(lmsgcycles, 0x060)
+R(lidlecycles, 0x061)
+R(mstatus, 0x300)
+R(misa, 0x301)
+R(mie, 0x304)
+R(mtvec, 0x305)
+R(mcounteren, 0x306)
+R(mcountinhibit, 0x320)
+R(mhpmevent3, 0x323)
+R(mscratch, 0x340)
+R(mepc, 0x341)
+R(mcause, 0x342)
+R(mtval, 0x343)
+R(mip, 0x344)
+R(mcycle, 0xb00)
+R(minstret, 0xb02)
+R(mhpmcounter3, 0xb03)
+R(cycle, 0xc00)
+R(time, 0xc01)
+R(instret, 0xc02)
+R(hpmcounter3, 0xc03)
+R(mvendorid, 0xf11)
+R(marchid, 0xf12)
+R(mimpid, 0xf13)
+R(mhartid, 0xf14)
+/* clang-format on */

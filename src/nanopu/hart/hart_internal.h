@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* A hart's state, for the files of this room. */
+#ifndef NANOPU_HART_HART_INTERNAL_H
+#define NANOPU_HART_HART_INTERNAL_H
+
+#include "nanopu/hart/code.h"
+#include "nanopu/hart/hart.h"
+#include "nanopu/nic/hts.h"
+
+#define REG_RX 30 /* netRX */
+#define REG_TX 31 /* netTX */
+
+/* mcause, and the bits of mip and mie of the same numbers */
+enum cause {
+    CAUSE_FETCH_ACCESS = 1,
+    CAUSE_ILLEGAL = 2,
+    CAUSE_BREAKPOINT = 3,
+    CAUSE_LOAD_MISALIGNED = 4,
+    CAUSE_LOAD_ACCESS = 5,
+    CAUSE_STORE_MISALIGNED = 6,
+    CAUSE_STORE_ACCESS = 7,
+    CAUSE_ECALL_U = 8,
+    CAUSE_ECALL_M = 11,
+    CAUSE_NONE = 64
+};
+
+#define IRQ_MSI 3
+#define IRQ_MTI 7
+#define IRQ_NIC 16
+
+#define MSTATUS_MIE       (UINT64_C(1) << 3)
+#define MSTATUS_MPIE      (UINT64_C(1) << 7)
+#define MSTATUS_MPP       (UINT64_C(3) << 11)
+#define MSTATUS_FS        (UINT64_C(3) << 13)
+#define MSTATUS_SD        (UINT64_C(1) << 63)
+#define MSTATUS_UXL       (UINT64_C(2) << 32)
+#define MSTATUS_MPP_SHIFT 11
+#define MSTATUS_FS_SHIFT  13
+
+#define PRIV_U 0
+#define PRIV_M 3
+
+enum csr_op { CSR_WRITE, CSR_SET, CSR_CLEAR };
+
+/* Why the core came back. */
+enum exec_end {
+    EXEC_STOP, /* the clock reached hart.stop */
+    EXEC_TRAP  /* the instruction at pc raised hart.cause, with hart.tval */
+};
+
+struct hart {
+    uint64_t r[PIPE_REGS]; /* x, f, and one that takes what is written to x0 */
+    uint64_t pc;           /* the next instruction, while the core is not running */
+    uint64_t now;          /* its commit cycle */
+    uint64_t stop;         /* the core commits what comes before it */
+    uint64_t until;        /* so does hart_run */
+    uint64_t instret;      /* instructions committed, ever */
+    struct memory *memory;
+    struct hts *hts;
+    struct probe *probe;
+    const struct params *params;
+    unsigned id;
+    enum hart_state state;
+    struct code code;
+
+    /* floating point */
+    uint8_t frm, fflags, fs; /* fs: mstatus.FS, 0 is off */
+
+    /* privileged state */
+    uint8_t priv;
+    bool in_trap;                                                /* no mret since the last trap */
+    uint64_t mstatus, mie, mtvec, mepc, mcause, mtval, mscratch; /* mstatus without FS and SD */
+    uint64_t mcounteren, mcountinhibit, mhpmevent3, hpmcounter3;
+    uint64_t cycle_base, instret_base; /* what the counters are less than the clock and instret */
+    uint64_t cycle_held, instret_held; /* their values while inhibited */
+    uint64_t lines;                    /* levels of mip's lines */
+    uint64_t line_since[2];            /* from which cycle on: MSI, MTI */
+    uint64_t pulses[8];                /* of the NIC, noted down and not dealt with; earliest first */
+    unsigned pulses_len;
+    uint64_t pulses_from; /* later ones are asked for from here on */
+
+    enum cause cause; /* of a trap: what the core says */
+    uint64_t tval;
+    char failure[256];
+};
+
+/* The instruction at pc; false when it is not all DRAM. */
+bool hart_fetch(const struct hart *h, uint64_t pc, uint32_t *raw);
+
+/* Its encoding as mtval has it: 0 where there is nothing. */
+uint64_t hart_encoding(const struct hart *h, uint64_t pc);
+
+/* netRX and netTX; the pop is the instruction's at hart.now. */
+uint64_t hart_net_pop(struct hart *h);
+void hart_net_write(struct hart *h, unsigned csr, uint64_t value);
+void hart_net_push(struct hart *h, uint64_t cycle, uint64_t word);
+
+/* Ends the run when the NIC's side has seen an error. */
+void hart_net_check(struct hart *h);
+
+/* Runs instructions while the clock is before hart.stop; the state is whole again when it comes back. */
+enum exec_end hart_exec_fast(struct hart *h);
+
+/* Loads and stores that are not plain accesses to DRAM. CAUSE_NONE when done. */
+enum cause hart_load_slow(struct hart *h, uint64_t addr, unsigned size, uint64_t *value);
+enum cause hart_store_slow(struct hart *h, uint64_t addr, unsigned size, uint64_t value);
+
+/* After each store to DRAM that hart_store_watched says is watched. */
+void hart_stored(struct hart *h, uint64_t addr);
+
+static inline bool hart_store_watched(const struct memory *m, uint64_t addr)
+{
+    return (addr & ~UINT64_C(7)) == m->tohost_addr || m->reservations != 0;
+}
+
+/* lr and sc: the reservation is of a line of 64 bytes. */
+void hart_reserve(struct hart *h, uint64_t addr);
+bool hart_reserved(const struct hart *h, uint64_t addr);
+void hart_unreserve(struct hart *h);
+
+/*
+ * A CSR instruction of the hart at hart.now; operand is the register's value or the immediate, write: the instruction
+ * writes at all. Returns 0, or -EACCES for an illegal instruction.
+ */
+int hart_csr(struct hart *h, enum csr_op op, unsigned csr, bool write, uint64_t operand, uint64_t *old);
+
+void hart_mret(struct hart *h);
+
+/* Takes a trap that happened at hart.pc; mcause with bit 63 for interrupts. May end the hart instead. */
+void hart_trap(struct hart *h, uint64_t mcause, uint64_t tval);
+
+/* mip as it is in a cycle. */
+uint64_t hart_mip(const struct hart *h, uint64_t cycle);
+
+/* The hart cannot go on: for a reason, or for what the instruction at hart.pc did. */
+void COLD hart_fail_at(struct hart *h, const char *what);
+void COLD PRINTF_LIKE(2, 3) hart_fail(struct hart *h, const char *format, ...);
+
+#endif /* NANOPU_HART_HART_INTERNAL_H */

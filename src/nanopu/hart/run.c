@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A hart's time: from one thing that can interrupt it to the next.
+ *
+ * Between two such the core runs undisturbed. An interrupt is taken by the instruction in decode; that is DECODE_TO_WB
+ * cycles before the commit that the hart's clock is about. A pulse of the NIC's scheduler hits the instruction that is
+ * in decode in that very cycle or nobody (section 1.5), so pulses are noted down before the hart does anything that
+ * lets the scheduler forget them, and kept until the instruction that they hit is known.
+ */
+#include "nanopu/hart/hart_internal.h"
+
+#include <string.h>
+
+#define DECODE_TO_WB 3
+#define CAUSE_IRQ    (UINT64_C(1) << 63)
+#define MIE_NIC      (UINT64_C(1) << IRQ_NIC)
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Pulses */
+
+static bool pulses_wanted(const struct hart *h)
+{
+    return h->hts != NULL && (h->mie & MIE_NIC) != 0;
+}
+
+static void pulses_drop(struct hart *h)
+{
+    h->pulses_len--;
+    memmove(h->pulses, h->pulses + 1, h->pulses_len * sizeof(h->pulses[0]));
+}
+
+/* Notes down the pulses before a cycle, which the scheduler's state still knows. */
+static void pulses_note(struct hart *h, uint64_t before)
+{
+    if (!pulses_wanted(h)) {
+        h->pulses_len = 0;
+        h->pulses_from = before;
+        return;
+    }
+    while (h->pulses_from < before) {
+        uint64_t pulse = hts_next_pulse(h->hts, h->pulses_from);
+
+        if (pulse >= before) {
+            break;
+        }
+        if (h->pulses_len == ARRAY_LEN(h->pulses)) {
+            pulses_drop(h); /* it is long past the decode stage */
+        }
+        h->pulses[h->pulses_len++] = pulse;
+        h->pulses_from = pulse + 1;
+    }
+    h->pulses_from = before;
+}
+
+/* The first pulse that is not dealt with, past or to come. */
+static uint64_t pulse_next(const struct hart *h)
+{
+    return !pulses_wanted(h) ? CYCLE_NEVER : h->pulses_len != 0 ? h->pulses[0] : hts_next_pulse(h->hts, h->pulses_from);
+}
+
+static void pulse_done(struct hart *h, uint64_t pulse)
+{
+    if (h->pulses_len != 0) {
+        pulses_drop(h);
+    } else {
+        h->pulses_from = pulse + 1;
+    }
+}
+
+/* netRX, netTX and the network CSRs */
+
+void hart_net_check(struct hart *h)
+{
+    static const char *const texts[] = {
+        [HTS_TX_OVERFLOW] = "netTX was written with the transmit FIFO full",
+        [HTS_TX_LENGTH] = "a message with a length of 0 or more than max_msg_bytes was sent",
+        [HTS_RX_EMPTY] = "netRX was read and there was no word",
+        [HTS_DONE_UNDERFLOW] = "msg_done without a message outstanding",
+    };
+    enum hts_error error = hts_error(h->hts);
+
+    if (UNLIKELY(error != HTS_OK)) {
+        hart_fail_at(h, texts[error]);
+    }
+}
+
+uint64_t hart_net_pop(struct hart *h)
+{
+    uint64_t word;
+
+    pulses_note(h, h->now);
+    word = hts_pop(h->hts, h->now);
+    hart_net_check(h);
+    return word;
+}
+
+void hart_net_push(struct hart *h, uint64_t cycle, uint64_t word)
+{
+    hts_push(h->hts, cycle, word);
+    hart_net_check(h);
+}
+
+void hart_net_write(struct hart *h, unsigned csr, uint64_t value)
+{
+    pulses_note(h, h->now);
+    hts_csr_write(h->hts, h->now, csr, value);
+    hart_net_check(h);
+}
+
+/* Interrupts */
+
+static bool interrupts_on(const struct hart *h)
+{
+    return h->priv != PRIV_M || (h->mstatus & MSTATUS_MIE) != 0;
+}
+
+/* From which cycle on a line of mip is up and enabled; CYCLE_NEVER when it is not. */
+static uint64_t line_from(const struct hart *h, unsigned irq)
+{
+    return (h->lines & h->mie & UINT64_C(1) << irq) != 0 ? h->line_since[irq == IRQ_MTI] : CYCLE_NEVER;
+}
+
+void hart_set_mip(struct hart *h, uint64_t mask, bool level, uint64_t cycle)
+{
+    static const unsigned irqs[] = {IRQ_MSI, IRQ_MTI};
+
+    for (unsigned i = 0; i < ARRAY_LEN(irqs); i++) {
+        uint64_t bit = UINT64_C(1) << irqs[i];
+
+        if ((mask & bit) == 0) {
+            continue;
+        }
+        if (level && (h->lines & bit) == 0) {
+            h->line_since[i] = cycle;
+        }
+        h->lines = level ? h->lines | bit : h->lines & ~bit;
+    }
+    h->stop = 0;
+}
+
+static void interrupt(struct hart *h, unsigned irq)
+{
+    hart_trap(h, CAUSE_IRQ | irq, 0);
+}
+
+/* Takes the interrupt that hits the next instruction, if there is one. */
+static bool interrupt_taken(struct hart *h)
+{
+    bool on = interrupts_on(h);
+    uint64_t pulse = pulse_next(h);
+
+    while (pulse != CYCLE_NEVER && pulse + DECODE_TO_WB <= h->now) {
+        pulse_done(h, pulse);
+        if (on && pulse + DECODE_TO_WB == h->now) {
+            interrupt(h, IRQ_NIC);
+            return true;
+        }
+        pulse = pulse_next(h);
+    }
+    if (on && line_from(h, IRQ_MSI) <= h->now) {
+        interrupt(h, IRQ_MSI);
+        return true;
+    }
+    if (on && line_from(h, IRQ_MTI) <= h->now) {
+        interrupt(h, IRQ_MTI);
+        return true;
+    }
+    return false;
+}
+
+/* The first commit cycle at which interrupt_taken has to be asked again. */
+static uint64_t interrupt_next(const struct hart *h)
+{
+    uint64_t next = CYCLE_NEVER, pulse;
+
+    if (!interrupts_on(h)) {
+        return next;
+    }
+    pulse = pulse_next(h);
+    next = pulse == CYCLE_NEVER ? next : pulse + DECODE_TO_WB;
+    return min_u64(next, min_u64(line_from(h, IRQ_MSI), line_from(h, IRQ_MTI)));
+}
+
+/* Sleeps until something that mie lets through, whatever mstatus.MIE is, or until hart.until. */
+static void sleep_on(struct hart *h)
+{
+    uint64_t wake = min_u64(line_from(h, IRQ_MSI), line_from(h, IRQ_MTI)), then;
+
+    for (unsigned i = h->pulses_len; i > 0 && h->pulses[0] < h->now; i--) {
+        pulses_drop(h);
+    }
+    wake = min_u64(wake, pulse_next(h));
+    if (wake < h->until) {
+        h->state = HART_RUNNING;
+        then = max_u64(h->now, wake + DECODE_TO_WB);
+    } else {
+        then = h->until;
+    }
+    h->cycle_base += then - h->now;
+    h->now = then;
+}
+
+uint64_t hart_run(struct hart *h, uint64_t until)
+{
+    h->until = until;
+    while (h->now < h->until && h->state != HART_FAILED) {
+        if (h->state == HART_WFI) {
+            sleep_on(h);
+            continue;
+        }
+        if (interrupt_taken(h)) {
+            continue;
+        }
+        h->stop = min_u64(h->until, interrupt_next(h));
+        if (hart_exec_fast(h) == EXEC_TRAP) {
+            hart_trap(h, h->cause, h->tval);
+        }
+    }
+    if (h->hts != NULL) {
+        pulses_note(h, h->now);
+    }
+    return h->now;
+}
+
+void hart_limit(struct hart *h, uint64_t cycle)
+{
+    h->until = min_u64(h->until, cycle);
+    h->stop = min_u64(h->stop, cycle);
+}
+
+uint64_t hart_next_event(struct hart *h)
+{
+    if (h->state == HART_FAILED) {
+        return CYCLE_NEVER;
+    }
+    if (h->state == HART_WFI) {
+        return min_u64(pulse_next(h), min_u64(line_from(h, IRQ_MSI), line_from(h, IRQ_MTI)));
+    }
+    return h->now;
+}
