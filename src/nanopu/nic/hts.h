@@ -8,9 +8,9 @@
  * first runs every hart up to a horizon, then the NIC (see sim/host.h). So the state here is exact at each call, and
  * nothing has to be ticked: timers are kept as the cycle in which they were last reset.
  *
- * What one does and the other sees goes through this object alone:
- *   hart -> NIC   words of netTX, register-a-context commands, get_next_msg: queued here with their cycles; the NIC
- * takes them in order of time (hts_take_*) NIC -> hart   hts_enqueue: a word with the cycle in which it enters the FIFO
+ * What one does and the other sees goes through this object alone. The hart's words of netTX and its commands to the
+ * NIC (register a context, get_next_msg) are queued here with their cycles and the NIC takes them in order of time
+ * (hts_nic.h); the NIC's words come with the cycle in which they enter the FIFO, which may lie ahead.
  */
 #ifndef NANOPU_NIC_HTS_H
 #define NANOPU_NIC_HTS_H
@@ -24,13 +24,17 @@
 struct hts;
 
 /* What a guest did wrong, for the report that ends a run; HTS_OK when all is well. */
-enum hts_error {
-    HTS_OK,
-    HTS_TX_OVERFLOW,   /* netTX was written with the transmit FIFO full: the word is lost */
-    HTS_TX_LENGTH,     /* a message header with length 0 or more than max_msg_bytes */
-    HTS_RX_EMPTY,      /* netRX was read empty, with quirk_empty_pop off */
-    HTS_DONE_UNDERFLOW /* msg_done without a message outstanding */
-};
+#define HTS_ERRORS(E)                                                                                                  \
+    E(TX_OVERFLOW, "netTX was written with the transmit FIFO full: the word is lost")                                  \
+    E(TX_LENGTH, "a message to be sent has length 0 or is longer than max_msg_bytes: it is dropped")                   \
+    E(RX_EMPTY, "netRX was read empty")                                                                                \
+    E(DONE_UNDERFLOW, "msg_done without a message outstanding")                                                        \
+    E(COMMAND_LOST, "commands to the NIC came faster than it takes them: one is lost")                                 \
+    E(INSERT_LOSS, "a context was registered that had words in its receive FIFO: they are lost")
+
+#define HTS_ERROR_ENUM(name, text) HTS_##name,
+enum hts_error { HTS_OK, HTS_ERRORS(HTS_ERROR_ENUM) HTS_ERROR_COUNT };
+#undef HTS_ERROR_ENUM
 
 /* Returns NULL when memory is short. The pointer stays valid until hts_free. */
 struct hts *hts_new(const struct params *p, unsigned core);
@@ -59,11 +63,37 @@ uint64_t hts_next_pulse(struct hts *h, uint64_t from);
 /* The first cycle after `from` in which a CSR reads differently than at `from`, nobody doing anything: for skipping. */
 uint64_t hts_next_change(struct hts *h, uint64_t from);
 
-/* The NIC's side. A word of a message enters the FIFO of ctx at cycle; first: it is the message's header word.
- * hts_can_enqueue tells if it can (512 words a context, no insert command in that cycle). */
-bool hts_can_enqueue(const struct hts *h, unsigned ctx, uint64_t cycle);
-void hts_enqueue(struct hts *h, unsigned ctx, uint64_t cycle, uint64_t word, bool first);
+/*
+ * As if idle (0x056 <- 2) were written at first, first + period and so on, count times, with an empty FIFO, nothing
+ * else in between and period below lmsgcycles: for skipping loops that idle. The caller knows from hts_next_change and
+ * hts_next_pulse that nothing happens that it would notice.
+ */
+void hts_idle_turns(struct hts *h, uint64_t first, uint64_t period, uint64_t count);
 
+/* The hart took the interrupt of a pulse at cycle: with quirk_pulse_unlatched off a pulse waits until then. */
+void hts_pulse_taken(struct hts *h, uint64_t cycle);
+
+/* The first error of the run, HTS_OK if there was none, and an error in words. Each has a counter below as well. */
 enum hts_error hts_error(const struct hts *h);
+const char *hts_error_text(enum hts_error e);
+
+/* S(name, help) */
+#define HTS_COUNTERS(S)                                                                                                \
+    S(rx_words, "words that entered the receive FIFOs")                                                                \
+    S(tx_words, "words written to netTX")                                                                              \
+    S(empty_pops, "reads of netRX that found nothing")                                                                 \
+    S(msgs_done, "msg_done commands")                                                                                  \
+    S(idles, "idle commands")                                                                                          \
+    S(pulses, "interrupt pulses")                                                                                      \
+    S(demotions, "contexts demoted by the bounded processing time")                                                    \
+    S(rotations, "idle rotations")                                                                                     \
+    S(errors, "errors of the guest")
+
+#define HTS_COUNTER_FIELD(name, help) uint64_t name;
+struct hts_stats {
+    HTS_COUNTERS(HTS_COUNTER_FIELD)
+};
+#undef HTS_COUNTER_FIELD
+const struct hts_stats *hts_stats(const struct hts *h);
 
 #endif /* NANOPU_NIC_HTS_H */
