@@ -18,9 +18,6 @@ uint64_t checksum_add(uint64_t sum, const void *p, size_t len);
 /* As checksum_add, for bytes that stand at an odd (odd true) or even offset of what is summed. */
 uint64_t checksum_add_at(uint64_t sum, const void *p, size_t len, bool odd);
 
-/* Copies and adds in one go: cheaper than one after the other. */
-uint64_t checksum_copy(uint64_t sum, void *to, const void *from, size_t len);
-
 /* 16 bits in memory's order. */
 static inline uint16_t checksum_fold(uint64_t sum)
 {
@@ -44,10 +41,10 @@ static inline uint16_t checksum_finish(uint64_t sum)
     return (uint16_t)~checksum_fold(sum);
 }
 
-/* Is the sum over a range that includes its checksum good? */
+/* Is the sum over a range that includes its checksum good? Nothing but zeros sums up to the other zero. */
 static inline bool checksum_good(uint64_t sum)
 {
-    return checksum_fold(sum) == 0xffff;
+    return checksum_fold(sum) == 0xffff || checksum_fold(sum) == 0;
 }
 
 /* The pseudo-header's sum (RFC 9293 section 3.1, RFC 8200 section 8.1); both families, since zeros add nothing. */

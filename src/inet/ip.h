@@ -30,7 +30,8 @@ struct ip_path {
     uint16_t mtu;        /* bytes of the largest IP packet, as known now: ask ip_path_mtu */
     uint8_t link_len;    /* bytes of link */
     bool v6;
-    bool loops; /* the peer is this host */
+    uint16_t neigh; /* the neighbour it goes to, for ip_path_confirm */
+    bool loops;     /* the peer is this host */
     uint8_t link[IP_PATH_LINK];
 };
 
@@ -112,14 +113,18 @@ struct ip_error {
     const uint8_t *data; /* start of its transport header, as we sent it */
     uint32_t len;        /* at least IP_REPORT_BYTES */
     int err;             /* positive: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EMSGSIZE, EPROTO */
-    uint16_t mtu;        /* of EMSGSIZE: the new path MTU, network header included, already believed and bounded */
+    uint16_t mtu;        /* of EMSGSIZE: the path MTU that is reported, network header included, within bounds */
     bool link;           /* not a stranger's word: the neighbour did not answer */
 };
 
-/* The functions of a transport. They may send, and call anything but inet_input. */
+/*
+ * The functions of a transport. They may send, and call anything but inet_input. error says whether it is about a
+ * packet that the transport may well have sent (RFC 5927: the sequence number lies in the window); only then is an
+ * EMSGSIZE believed, and the new path MTU is what paths have when error has returned.
+ */
 struct ip_transport {
     void (*input)(struct inet *in, void *transport, const struct ip_packet *p);
-    void (*error)(struct inet *in, void *transport, const struct ip_error *e);
+    bool (*error)(struct inet *in, void *transport, const struct ip_error *e);
     void *transport;
 };
 

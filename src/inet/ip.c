@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* The way out, both families: paths, the network header, next hops; and what a packet to ourselves takes. */
+#include "internal.h"
+
+void ip_register(struct inet *in, uint8_t proto, const struct ip_transport *t)
+{
+    assert(proto == IPPROTO_TCP || proto == IPPROTO_UDP);
+    in->transport[proto == IPPROTO_UDP] = *t;
+}
+
+bool ip_deliver(struct inet *in, const struct ip_packet *p)
+{
+    const struct ip_transport *t = &in->transport[p->proto == IPPROTO_UDP];
+
+    if (UNLIKELY((p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) || t->input == NULL))
+        return false;
+    t->input(in, t->transport, p);
+    return true;
+}
+
+struct frame *ip_frame(struct inet *in)
+{
+    void *obj = in->env.alloc(in->env.ctx, sizeof(struct frame));
+
+    if (UNLIKELY(obj == NULL)) {
+        INET_COUNT(in, drop_no_memory);
+        return NULL;
+    }
+    return frame_init(obj);
+}
+
+static bool source_is_ours(const struct inet *in, const struct inet_addr *local)
+{
+    return route_local(in, local) != NULL || inet_addr_is_loopback(local);
+}
+
+int ip_path_init(struct inet *in, struct ip_path *p, const struct inet_addr *local, const struct inet_addr *remote)
+{
+    const struct inet_addr *source;
+    struct inet_addr hop;
+    enum hop_kind kind;
+    int err;
+
+    memset(p, 0, sizeof(*p));
+    p->remote = *remote;
+    p->v6 = !inet_addr_is4(remote);
+    p->neigh = NEIGH_NONE;
+    err = inet_addr_is_any(remote) ? -ENETUNREACH : route_next_hop(in, remote, &hop, &kind);
+    if (err < 0)
+        return err;
+    p->loops = kind == HOP_SELF;
+    p->mtu = p->loops ? in->cfg.mtu : pmtu_get(in, remote);
+    if (!inet_addr_is_any(local)) {
+        p->local = *local;
+        return inet_addr_is4(local) == !p->v6 && source_is_ours(in, local) ? 0 : -EADDRNOTAVAIL;
+    }
+    if (p->loops) {
+        p->local = *remote;
+        return 0;
+    }
+    source = route_source(in, remote, &hop);
+    if (source == NULL)
+        return -EADDRNOTAVAIL;
+    p->local = *source;
+    return 0;
+}
+
+uint16_t ip_path_mtu(struct inet *in, struct ip_path *p)
+{
+    if (UNLIKELY(p->generation != in->generation && !p->loops))
+        p->mtu = pmtu_get(in, &p->remote);
+    return p->mtu;
+}
+
+/*
+ * Looks the way up anew. The link header goes into the path where it is known; else p->generation is 0 and hop and kind
+ * say where the packet goes.
+ */
+static COLD int path_refresh(struct inet *in, struct ip_path *p, struct inet_addr *hop, enum hop_kind *kind)
+{
+    uint16_t type = p->v6 ? ETHERTYPE_6 : ETHERTYPE_4;
+    uint8_t mac[6];
+    int err;
+
+    p->generation = 0;
+    p->neigh = NEIGH_NONE;
+    if (!source_is_ours(in, &p->local))
+        return -EADDRNOTAVAIL;
+    err = route_next_hop(in, &p->remote, hop, kind);
+    if (err < 0)
+        return err;
+    p->loops = *kind == HOP_SELF;
+    if (p->loops) {
+        p->mtu = in->cfg.mtu;
+        return 0;
+    }
+    p->mtu = pmtu_get(in, &p->remote);
+    if (inet_addr_is_loopback(&p->local))
+        return -EADDRNOTAVAIL; /* must not leave the host (RFC 1122, section 3.2.1.3 (g)) */
+    if (*kind == HOP_NEIGHBOUR) {
+        p->neigh = neigh_resolve(in, hop, &err);
+        if (p->neigh == NEIGH_NONE)
+            return err;
+        memcpy(mac, neigh_mac(in, p->neigh), 6);
+    } else if (*kind == HOP_BROADCAST) {
+        memcpy(mac, eth_broadcast, 6);
+    } else {
+        eth_group(&p->remote, mac);
+    }
+    p->link_len = (uint8_t)eth_header(in, p->link, mac, type);
+    p->generation = in->generation;
+    return 0;
+}
+
+/* The transport checksum: left to the device where it can, computed elsewhere. f starts with the transport header. */
+static void finish_checksum(const struct inet *in, const struct ip_path *p, struct frame *f, const struct ip_send *s,
+                            bool software)
+{
+    uint64_t sum = checksum_pseudo(&p->local, &p->remote, s->proto, s->mss != 0 ? 0 : f->len);
+    uint8_t *field = (uint8_t *)f->seg[0].ptr + s->csum;
+    uint16_t value;
+
+    if (!software && (in->env.offload & INET_TX_CSUM) != 0) {
+        f->flags |= s->mss != 0 ? FRAME_CSUM | FRAME_TSO : FRAME_CSUM;
+        f->mss = s->mss;
+        f->csum = s->csum;
+        value = checksum_fold(sum);
+    } else {
+        bool odd = false;
+
+        for (unsigned i = 0; i < f->segs; i++) {
+            sum = checksum_add_at(sum, f->seg[i].ptr, f->seg[i].len, odd);
+            odd ^= (f->seg[i].len & 1) != 0;
+        }
+        value = checksum_finish(sum);
+        if (value == 0 && (s->proto == IPPROTO_UDP || p->v6))
+            value = 0xffff; /* RFC 768: zero says that there is none */
+    }
+    memcpy(field, &value, sizeof(value));
+}
+
+/* Sends f, whose network header is written, to the next hop. */
+int ip_send_on(struct inet *in, const struct inet_addr *hop, enum hop_kind kind, struct frame *f)
+{
+    uint16_t type = (f->flags & FRAME_V6) != 0 ? ETHERTYPE_6 : ETHERTYPE_4, n;
+    uint8_t mac[6];
+    int err;
+
+    if (kind == HOP_SELF)
+        return ip_loop(in, f);
+    if (kind == HOP_BROADCAST)
+        return eth_output(in, f, eth_broadcast, type);
+    if (kind == HOP_MULTICAST) {
+        eth_group(hop, mac);
+        return eth_output(in, f, mac, type);
+    }
+    n = neigh_resolve(in, hop, &err);
+    if (n != NEIGH_NONE)
+        return eth_output(in, f, neigh_mac(in, n), type);
+    if (err == 0)
+        return neigh_wait(in, hop, f);
+    frame_free(in->env.mem, f);
+    return err;
+}
+
+static COLD int refuse(struct inet *in, struct frame *f, int err)
+{
+    if (err == -EMSGSIZE)
+        INET_COUNT(in, drop_too_big);
+    else if (err == -EHOSTUNREACH)
+        INET_COUNT(in, drop_neigh_failed);
+    else if (err == -ENOBUFS)
+        INET_COUNT(in, drop_neigh_full);
+    else
+        INET_COUNT(in, drop_no_route);
+    frame_free(in->env.mem, f);
+    return err;
+}
+
+int ip_output(struct inet *in, struct ip_path *p, struct frame *f, const struct ip_send *s)
+{
+    struct inet_addr hop;
+    enum hop_kind kind = HOP_NEIGHBOUR;
+    uint32_t size;
+    int err;
+
+    if (UNLIKELY(p->generation != in->generation)) {
+        err = path_refresh(in, p, &hop, &kind);
+        if (err < 0)
+            return refuse(in, f, err);
+    }
+    size = s->mss != 0 ? s->mss + f->seg[0].len : f->len;
+    if (UNLIKELY(size + ip_path_header(p) > p->mtu)) {
+        if (!s->fragment)
+            return refuse(in, f, -EMSGSIZE);
+        finish_checksum(in, p, f, s, true);
+        return ip_fragment(in, p, f, s);
+    }
+    finish_checksum(in, p, f, s, p->loops);
+    if (p->v6)
+        ip6_header(f, p, s);
+    else
+        ip4_header(f, p, s, s->fragment ? stack_of(in)->ip_id++ : 0, s->fragment ? 0 : IP4_DF);
+    f->l3 = 0;
+    f->l4 = (uint16_t)ip_path_header(p);
+    if (UNLIKELY(p->generation == 0))
+        return ip_send_on(in, &hop, kind, f);
+    memcpy(frame_push(f, p->link_len), p->link, p->link_len);
+    f->l3 = p->link_len;
+    f->l4 = (uint16_t)(f->l4 + p->link_len);
+    return eth_transmit(in, f);
+}
+
+int ip_loop(struct inet *in, struct frame *f)
+{
+    struct inet_stack *s = stack_of(in);
+
+    if (s->loop_count == LOOP_WAITING) {
+        INET_COUNT(in, loopback_full);
+        frame_free(in->env.mem, f);
+        return -ENOBUFS;
+    }
+    f->next = NULL;
+    if (s->loop_first == NULL)
+        s->loop_first = f;
+    else
+        s->loop_last->next = f;
+    s->loop_last = f;
+    s->loop_count++;
+    return 0;
+}
+
+/* A frame to ourselves becomes one from outside: in one piece. */
+static void loop_one(struct inet *in, struct frame *f)
+{
+    uint8_t *obj = in->env.alloc(in->env.ctx, FRAME_IN_ROOM + f->len);
+    bool v6 = (f->flags & FRAME_V6) != 0;
+    uint32_t len = f->len;
+
+    if (obj == NULL) {
+        INET_COUNT(in, drop_no_memory);
+        frame_free(in->env.mem, f);
+        return;
+    }
+    frame_copy(f, (char *)obj + FRAME_IN_ROOM);
+    frame_free(in->env.mem, f);
+    in->verdict = COUNTER_MAX;
+    if (v6)
+        ip6_input(in, obj, obj + FRAME_IN_ROOM, len, IP_TO_SELF, 0);
+    else
+        ip4_input(in, obj, obj + FRAME_IN_ROOM, len, IP_TO_SELF, 0);
+    mem_unref(in->env.mem, obj);
+}
+
+unsigned inet_poll(struct inet *in)
+{
+    struct inet_stack *s = stack_of(in);
+    unsigned n = s->loop_count; /* what these send waits for the next turn */
+
+    for (unsigned i = 0; i < n; i++) {
+        struct frame *f = s->loop_first;
+
+        s->loop_first = f->next;
+        s->loop_count--;
+        loop_one(in, f);
+    }
+    return n;
+}
+
+/* Tells its transport that a frame of ours, without a link header, was not delivered: the neighbour is silent. */
+void ip_undelivered(struct inet *in, const struct frame *f)
+{
+    const uint8_t *p = (const uint8_t *)f->seg[0].ptr;
+    struct ip_error e = {.err = EHOSTUNREACH, .link = true};
+    uint8_t proto;
+
+    if ((f->flags & FRAME_V6) != 0) {
+        e.local = inet_addr_from6(p + 8);
+        e.remote = inet_addr_from6(p + 24);
+        proto = p[6];
+    } else {
+        e.local = inet_addr_from4(p + 12);
+        e.remote = inet_addr_from4(p + 16);
+        proto = p[9];
+        if ((get16(p + 6) & IP4_OFFSET) != 0)
+            return; /* not the first fragment: it has no transport header */
+    }
+    e.data = p + f->l4;
+    e.len = f->seg[0].len - f->l4;
+    if (e.len >= IP_REPORT_BYTES)
+        icmp_report(in, &e, proto);
+}

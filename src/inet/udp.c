@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * UDP sockets: see udp.h. Two chains of hash buckets: connected sockets by both ends, bound ones by their port, looked
+ * at in this order.
+ */
+#include "udp.h"
+
+#include "internal.h"
+
+#define UDP_BUCKETS 1024 /* a power of two */
+#define UDP_MAX4    65507
+#define UDP_MAX6    65527
+
+struct queued {
+    struct queued *next;
+    struct udp_datagram d;
+};
+
+struct udp_socket {
+    struct udp *udp;
+    void *ctx;
+    struct udp_socket *next; /* of its bucket, or of the free ones */
+    struct inet_end local, remote;
+    struct ip_path path; /* to where the last datagram went */
+    bool bound, connected, open, has_path;
+    uint32_t waiting;
+    struct queued *first, *last;
+    uint64_t dropped;
+};
+
+struct udp {
+    struct inet *in;
+    struct udp_upcalls up;
+    struct udp_socket *sockets, *free;
+    uint32_t carved;
+    uint64_t key;
+    struct udp_socket *bound[UDP_BUCKETS], *connected[UDP_BUCKETS];
+};
+
+static struct udp_socket **bound_bucket(struct udp *u, uint16_t port)
+{
+    return &u->bound[port % UDP_BUCKETS];
+}
+
+static struct udp_socket **connected_bucket(struct udp *u, uint16_t port, const struct inet_end *remote)
+{
+    uint64_t h = (remote->addr.q[0] ^ remote->addr.q[1] ^ (uint64_t)remote->port << 16 ^ port) * u->key;
+
+    return &u->connected[(h >> 40) % UDP_BUCKETS];
+}
+
+static struct udp_socket **bucket_of(struct udp_socket *s)
+{
+    return s->connected ? connected_bucket(s->udp, s->local.port, &s->remote) : bound_bucket(s->udp, s->local.port);
+}
+
+static void link_in(struct udp_socket *s)
+{
+    struct udp_socket **b = bucket_of(s);
+
+    s->next = *b;
+    *b = s;
+}
+
+static void link_out(struct udp_socket *s)
+{
+    struct udp_socket **p = bucket_of(s);
+
+    while (*p != s)
+        p = &(*p)->next;
+    *p = s->next;
+}
+
+/* How well an address a socket is bound to suits for dst; 0: not at all. */
+static unsigned suits(const struct inet_addr *local, const struct inet_addr *dst)
+{
+    if (inet_addr_equal(local, dst))
+        return 3;
+    if (!inet_addr_is_any(local))
+        return 0;
+    return inet_addr_is4(local) ? (inet_addr_is4(dst) ? 2 : 0) : 1;
+}
+
+static struct udp_socket *find_connected(struct udp *u, const struct inet_addr *local, uint16_t port,
+                                         const struct inet_end *remote)
+{
+    for (struct udp_socket *s = *connected_bucket(u, port, remote); s != NULL; s = s->next)
+        if (s->local.port == port && s->remote.port == remote->port &&
+            inet_addr_equal(&s->remote.addr, &remote->addr) && suits(&s->local.addr, local) > 0)
+            return s;
+    return NULL;
+}
+
+static struct udp_socket *find_bound(struct udp *u, const struct inet_addr *local, uint16_t port)
+{
+    struct udp_socket *best = NULL;
+    unsigned best_score = 0;
+
+    for (struct udp_socket *s = *bound_bucket(u, port); s != NULL; s = s->next) {
+        unsigned score = s->local.port == port ? suits(&s->local.addr, local) : 0;
+
+        if (score > best_score) {
+            best_score = score;
+            best = s;
+        }
+    }
+    return best;
+}
+
+static void enqueue(struct udp *u, struct udp_socket *s, const struct udp_datagram *d)
+{
+    struct inet *in = u->in;
+    struct queued *q;
+
+    if (s->waiting >= in->cfg.udp_queue) {
+        s->dropped++;
+        INET_DROP(in, drop_udp_full);
+        mem_unref(in->env.mem, d->obj);
+        return;
+    }
+    q = in->env.alloc(in->env.ctx, sizeof(*q));
+    if (q == NULL) {
+        s->dropped++;
+        INET_DROP(in, drop_no_memory);
+        mem_unref(in->env.mem, d->obj);
+        return;
+    }
+    *q = (struct queued){NULL, *d};
+    if (s->first == NULL)
+        s->first = q;
+    else
+        s->last->next = q;
+    s->last = q;
+    s->waiting++;
+    INET_COUNT(in, udp_in);
+}
+
+static void udp_deliver(struct udp *u, struct udp_socket *s, const struct ip_packet *p, uint32_t len)
+{
+    struct udp_datagram d = {.obj = p->obj,
+                             .ptr = (char *)p->data + UDP_HEADER,
+                             .len = len - UDP_HEADER,
+                             .from = {p->src, get16(p->data)},
+                             .to = p->dst};
+
+    mem_ref(p->obj);
+    if (s->first == NULL && u->up.deliver(s->ctx, &d))
+        INET_COUNT(u->in, udp_in);
+    else
+        enqueue(u, s, &d);
+}
+
+/* No checksum was sent: allowed over IPv4 only (RFC 768, RFC 8200 section 8.1). */
+static bool without_checksum(const struct ip_packet *p)
+{
+    return get16(p->data + 6) == 0 && inet_addr_is4(&p->src);
+}
+
+static void udp_input(struct inet *in, void *transport, const struct ip_packet *p)
+{
+    struct udp *u = transport;
+    struct ip_packet exact = *p;
+    struct udp_socket *s;
+    struct inet_end from;
+    uint32_t len;
+
+    len = p->len >= UDP_HEADER ? get16(p->data + 4) : 0;
+    if (UNLIKELY(len < UDP_HEADER || len > p->len)) {
+        INET_DROP(in, drop_udp_bad);
+        return;
+    }
+    exact.len = len;
+    if (UNLIKELY(!without_checksum(p) && (!ip_packet_checksum(&exact) || get16(p->data + 6) == 0))) {
+        INET_DROP(in, drop_udp_checksum);
+        return;
+    }
+    from = (struct inet_end){p->src, get16(p->data)};
+    s = find_connected(u, &p->dst, get16(p->data + 2), &from);
+    if (s == NULL)
+        s = find_bound(u, &p->dst, get16(p->data + 2));
+    if (UNLIKELY(s == NULL)) {
+        INET_DROP(in, drop_udp_port);
+        ip_port_unreachable(in, p);
+        return;
+    }
+    udp_deliver(u, s, p, len);
+}
+
+/* Only a connected socket learns of it: another would not know which of its datagrams it is about (RFC 1122, 4.1.3.3).
+ */
+static bool udp_error(struct inet *in, void *transport, const struct ip_error *e)
+{
+    struct udp *u = transport;
+    struct inet_end remote = {e->remote, get16(e->data + 2)};
+    uint16_t port = get16(e->data);
+    struct udp_socket *s = find_connected(u, &e->local, port, &remote);
+
+    (void)in;
+    if (s != NULL) {
+        if (e->err != EMSGSIZE) /* the next one goes in fragments */
+            u->up.failed(s->ctx, e->err == EPROTO ? ECONNREFUSED : e->err);
+        return true;
+    }
+    return find_bound(u, &e->local, port) != NULL;
+}
+
+struct udp *udp_new(struct inet *in, const struct udp_upcalls *up, int *err)
+{
+    struct udp *u = in->env.reserve(in->env.ctx, sizeof(*u));
+    struct ip_transport t = {udp_input, udp_error, u};
+
+    *err = -ENOMEM;
+    if (u == NULL)
+        return NULL;
+    u->sockets = in->env.reserve(in->env.ctx, in->cfg.udp_sockets * sizeof(*u->sockets));
+    if (u->sockets == NULL) {
+        in->env.unreserve(in->env.ctx, u, sizeof(*u));
+        return NULL;
+    }
+    u->in = in;
+    u->up = *up;
+    u->key = in->env.random(in->env.ctx) | 1;
+    ip_register(in, IPPROTO_UDP, &t);
+    *err = 0;
+    return u;
+}
+
+void udp_free(struct udp *u)
+{
+    struct inet *in = u->in;
+    struct ip_transport none = {0};
+
+    for (uint32_t i = 0; i < u->carved; i++)
+        if (u->sockets[i].open)
+            udp_close(&u->sockets[i]);
+    ip_register(in, IPPROTO_UDP, &none);
+    in->env.unreserve(in->env.ctx, u->sockets, in->cfg.udp_sockets * sizeof(*u->sockets));
+    in->env.unreserve(in->env.ctx, u, sizeof(*u));
+}
+
+struct udp_socket *udp_open(struct udp *u, void *ctx)
+{
+    struct udp_socket *s = u->free;
+
+    if (s != NULL) {
+        u->free = s->next;
+    } else if (u->carved < u->in->cfg.udp_sockets) {
+        s = &u->sockets[u->carved++];
+    } else {
+        INET_COUNT(u->in, udp_full);
+        return NULL;
+    }
+    *s = (struct udp_socket){.udp = u, .ctx = ctx, .open = true};
+    return s;
+}
+
+void udp_close(struct udp_socket *s)
+{
+    struct udp *u = s->udp;
+    struct udp_datagram d;
+
+    while (udp_recv(s, &d))
+        mem_unref(u->in->env.mem, d.obj);
+    if (s->bound)
+        link_out(s);
+    s->open = s->bound = false;
+    s->next = u->free;
+    u->free = s;
+}
+
+static bool overlap(const struct inet_addr *a, const struct inet_addr *b)
+{
+    return inet_addr_equal(a, b) || suits(a, b) > 0 || suits(b, a) > 0;
+}
+
+static bool port_taken(struct udp *u, const struct inet_addr *a, uint16_t port)
+{
+    for (const struct udp_socket *s = *bound_bucket(u, port); s != NULL; s = s->next)
+        if (s->local.port == port && overlap(a, &s->local.addr))
+            return true;
+    return false;
+}
+
+/* A port nobody is bound to at a; 0: none. */
+static uint16_t port_pick(struct udp *u, const struct inet_addr *a)
+{
+    uint32_t count = UDP_PORT_HIGH - UDP_PORT_LOW + 1;
+    uint32_t first = (uint32_t)(u->in->env.random(u->in->env.ctx) % count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t port = (uint16_t)(UDP_PORT_LOW + (first + i) % count);
+
+        if (!port_taken(u, a, port))
+            return port;
+    }
+    return 0;
+}
+
+int udp_bind(struct udp_socket *s, const struct inet_end *local)
+{
+    struct udp *u = s->udp;
+    uint16_t port = local->port;
+
+    if (s->bound)
+        return -EINVAL;
+    if (!inet_addr_is_any(&local->addr) && !ip_is_local(u->in, &local->addr))
+        return -EADDRNOTAVAIL;
+    if (port == 0)
+        port = port_pick(u, &local->addr);
+    else if (port_taken(u, &local->addr, port))
+        return -EADDRINUSE;
+    if (port == 0)
+        return -EADDRNOTAVAIL;
+    s->local = (struct inet_end){local->addr, port};
+    s->bound = true;
+    link_in(s);
+    return 0;
+}
+
+static int bind_for(struct udp_socket *s, const struct inet_addr *remote)
+{
+    struct inet_end any = {inet_addr_is4(remote) ? INET_ANY4 : INET_ANY6, 0};
+
+    return s->bound ? 0 : udp_bind(s, &any);
+}
+
+/* Makes s->path one to remote. */
+static int path_to(struct udp_socket *s, const struct inet_addr *remote)
+{
+    struct inet_addr any = inet_addr_is4(remote) ? INET_ANY4 : INET_ANY6;
+    const struct inet_addr *local = inet_addr_is_any(&s->local.addr) ? &any : &s->local.addr;
+    int err = ip_path_init(s->udp->in, &s->path, local, remote);
+
+    s->has_path = err == 0;
+    return err;
+}
+
+int udp_connect(struct udp_socket *s, const struct inet_end *remote)
+{
+    int err;
+
+    if (remote->port == 0 || inet_addr_is_any(&remote->addr))
+        return -EINVAL;
+    err = bind_for(s, &remote->addr);
+    if (err == 0)
+        err = path_to(s, &remote->addr);
+    if (err != 0)
+        return err;
+    if (find_connected(s->udp, &s->path.local, s->local.port, remote) != NULL)
+        return -EADDRINUSE;
+    link_out(s);
+    s->local.addr = s->path.local;
+    s->remote = *remote;
+    s->connected = true;
+    link_in(s);
+    return 0;
+}
+
+static int send_on_path(struct udp_socket *s, void *obj, char *ptr, uint32_t len, uint16_t port)
+{
+    struct inet *in = s->udp->in;
+    struct frame *f = ip_frame(in);
+    struct ip_send send = {.proto = IPPROTO_UDP, .ttl = IP_TTL, .fragment = true, .csum = 6};
+    uint8_t *h;
+
+    if (UNLIKELY(f == NULL))
+        return -ENOBUFS;
+    h = (uint8_t *)frame_push(f, UDP_HEADER);
+    put16(h, s->local.port);
+    put16(h + 2, port);
+    put16(h + 4, (uint16_t)(len + UDP_HEADER));
+    put16(h + 6, 0);
+    if (len > 0)
+        frame_add(f, obj, ptr, len);
+    INET_COUNT(in, udp_out);
+    return ip_output(in, &s->path, f, &send);
+}
+
+int udp_send(struct udp_socket *s, void *obj, char *ptr, uint32_t len, const struct inet_end *to)
+{
+    int err = 0;
+
+    if (to == NULL) {
+        if (!s->connected)
+            return -ENOTCONN;
+        to = &s->remote;
+    } else if (to->port == 0 || inet_addr_is_any(&to->addr)) {
+        return -EINVAL;
+    }
+    if (UNLIKELY(len > (inet_addr_is4(&to->addr) ? UDP_MAX4 : UDP_MAX6)))
+        return -EMSGSIZE;
+    if (UNLIKELY(!s->bound))
+        err = bind_for(s, &to->addr);
+    if (err == 0 && UNLIKELY(!s->has_path || !inet_addr_equal(&s->path.remote, &to->addr)))
+        err = path_to(s, &to->addr);
+    return err == 0 ? send_on_path(s, obj, ptr, len, to->port) : err;
+}
+
+bool udp_recv(struct udp_socket *s, struct udp_datagram *d)
+{
+    struct queued *q = s->first;
+
+    if (q == NULL)
+        return false;
+    *d = q->d;
+    s->first = q->next;
+    s->waiting--;
+    mem_unref(s->udp->in->env.mem, q);
+    return true;
+}
+
+void udp_ends(const struct udp_socket *s, struct inet_end *local, struct inet_end *remote)
+{
+    *local = s->local;
+    *remote = s->remote;
+}
+
+uint64_t udp_dropped(const struct udp_socket *s)
+{
+    return s->dropped;
+}
