@@ -37,7 +37,7 @@ uint64_t hart_mip(const struct hart *h, uint64_t cycle)
 
 static uint64_t mstatus_get(const struct hart *h)
 {
-    return h->mstatus | MSTATUS_UXL | (uint64_t)h->fs << MSTATUS_FS_SHIFT | (h->fs == 3 ? MSTATUS_SD : 0);
+    return h->mstatus | MSTATUS_UXL | (uint64_t)h->fs << MSTATUS_FS_SHIFT | (h->fs == FS_DIRTY ? MSTATUS_SD : 0);
 }
 
 static void mstatus_set(struct hart *h, uint64_t value)
@@ -209,7 +209,7 @@ static int float_set(struct hart *h, unsigned csr, uint64_t value)
     if (csr != CSR_fflags) {
         h->frm = (csr == CSR_frm ? value : value >> 5) & 7;
     }
-    h->fs = 3;
+    h->fs = FS_DIRTY;
     return 0;
 }
 

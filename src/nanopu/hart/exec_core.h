@@ -64,7 +64,7 @@
 
 #define IS_DRAM(addr, type) ((addr)-MEMORY_BASE < dram_bytes && ((addr) & (sizeof(type) - 1)) == 0)
 
-#define LOAD_TO(reg, type, convert)                                                                                    \
+#define LOAD(type, convert)                                                                                            \
     do {                                                                                                               \
         uint64_t addr = RS1 + IMM;                                                                                     \
         type value;                                                                                                    \
@@ -80,10 +80,8 @@
             value = (type)wide;                                                                                        \
             RELOAD();                                                                                                  \
         }                                                                                                              \
-        reg = convert((uint64_t)value);                                                                                \
+        RD = convert((uint64_t)value);                                                                                 \
     } while (0)
-
-#define LOAD(type, convert) LOAD_TO(RD, type, convert)
 
 #define STORE_AT(addr, type, value)                                                                                    \
     do {                                                                                                               \
@@ -188,6 +186,46 @@
         h->state = HART_WFI;                                                                                           \
         h->stop = h->now;                                                                                              \
         RELOAD();                                                                                                      \
+    } while (0)
+
+/* Floating point. Each instruction may write a register or a flag, so mstatus.FS becomes dirty. */
+#define S1  fp_unbox(RS1)
+#define S2  fp_unbox(RS2)
+#define S3  fp_unbox(RS3)
+#define ENV (&env)
+
+#define FP(reg, type, box, result)                                                                                     \
+    do {                                                                                                               \
+        struct fp_env env = {u->imm == RM_DYNAMIC ? h->frm : (uint8_t)u->imm, 0};                                      \
+        if (UNLIKELY(h->fs == 0 || env.rounding >= FP_ROUNDINGS)) {                                                    \
+            goto illegal;                                                                                              \
+        }                                                                                                              \
+        type value = (result);                                                                                         \
+        h->fflags |= env.flags;                                                                                        \
+        h->fs = FS_DIRTY;                                                                                              \
+        reg = box((uint64_t)value);                                                                                    \
+    } while (0)
+
+#define FP32(result) FP(RD, uint32_t, BOX32, result)
+#define FP64(result) FP(RD, uint64_t, SAME, result)
+#define FPX(result)  FP(RD, uint64_t, SAME, result)
+#define FPDIV()      (void)0
+
+#define FLOAD(type, box)                                                                                               \
+    do {                                                                                                               \
+        if (UNLIKELY(h->fs == 0)) {                                                                                    \
+            goto illegal;                                                                                              \
+        }                                                                                                              \
+        LOAD(type, box);                                                                                               \
+        h->fs = FS_DIRTY;                                                                                              \
+    } while (0)
+
+#define FSTORE(type)                                                                                                   \
+    do {                                                                                                               \
+        if (UNLIKELY(h->fs == 0)) {                                                                                    \
+            goto illegal;                                                                                              \
+        }                                                                                                              \
+        STORE(type);                                                                                                   \
     } while (0)
 
 #define DISPATCH()                                                                                                     \

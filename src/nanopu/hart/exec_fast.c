@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The core without timing: one cycle an instruction. */
 #include "nanopu/hart/alu.h"
+#include "nanopu/hart/fpu.h"
 #include "nanopu/hart/hart_internal.h"
 
 #include <string.h>
@@ -16,13 +17,6 @@ static inline enum cause ecall_cause(const struct hart *h)
 {
     return h->priv == PRIV_M ? CAUSE_ECALL_M : CAUSE_ECALL_U;
 }
-
-#define FLOAD(type, convert) goto illegal
-#define FSTORE(type)         goto illegal
-#define FP32(x)              goto illegal
-#define FP64(x)              goto illegal
-#define FPX(x)               goto illegal
-#define FPDIV()              (void)0
 
 #define EXEC_NAME  hart_exec_fast
 #define EXEC_TIMED 0
