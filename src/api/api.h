@@ -28,9 +28,6 @@ int api_fail_libos(struct instance *inst, const char *call, int neg) COLD;
 /* 0, or EINVAL: NULL, or a size that is wrong for the family. */
 int api_check_address(const char *call, const struct sockaddr *addr, socklen_t size);
 
-/* Finds what sga's segment lies in, an object that the application owns. NULL: with EINVAL's text written. */
-void *api_check_sga(struct instance *inst, const demi_sgarray_t *sga);
-
 static inline struct queue *api_queue(struct instance *inst, int qd)
 {
     return queue_lookup(&inst->queues, qd);

@@ -10,6 +10,8 @@
 #define GATHER_MANY 1024 /* segments of any length in one push by reference */
 #define GATHER_LONG 4096 /* average bytes of a segment where there are more */
 
+typedef uint32_t half_word __attribute__((aligned(1), may_alias));
+
 /* Written in one go: a copy of a half-written array would wait for its stores to retire. */
 static inline demi_sgarray_t sga_of(void *obj, size_t size)
 {
@@ -77,34 +79,53 @@ int demi_free(void *ptr)
     return 0;
 }
 
-void *api_check_sga(struct instance *inst, const demi_sgarray_t *sga)
+/*
+ * The first byte of an array's segment, read in halves: the pointer lies across the places where op_write_sga and a
+ * compiler's copy of the array divide it, and a read over two stores waits until both have retired.
+ */
+static inline char *segment_of(const demi_sgarray_t *sga)
 {
-    const char *from, *ptr;
-    size_t room;
+    const char *at = (const char *)sga + offsetof(demi_sgarray_t, sga_segs);
+    uint32_t low = *(const volatile half_word *)(const void *)at;
+    uint32_t high = *(const volatile half_word *)(const void *)(at + 4);
 
-    if (sga == NULL || sga->sga_buf == NULL || sga->sga_numsegs != 1) {
-        api_fail(EINVAL, "push: no scatter-gather array, or one without a segment");
-        return NULL;
-    }
-    if (UNLIKELY(!mem_is_app_object(&inst->mem, sga->sga_buf))) {
-        api_fail(EINVAL, "push: the array was freed, or is not of this instance");
-        return NULL;
-    }
+    return (char *)(uintptr_t)(low | (uint64_t)high << 32); /* NOLINT(performance-no-int-to-ptr) */
+}
+
+/* Says what is wrong with an array that check_sga does not take. */
+static int fail_sga(struct instance *inst, const demi_sgarray_t *sga) COLD;
+static int fail_sga(struct instance *inst, const demi_sgarray_t *sga)
+{
+    if (sga == NULL || sga->sga_buf == NULL || sga->sga_numsegs != 1)
+        return api_fail(EINVAL, "push: no scatter-gather array, or one without a segment");
+    if (!mem_is_app_object(&inst->mem, sga->sga_buf))
+        return api_fail(EINVAL, "push: the array was freed, or is not of this instance");
+    return api_fail(EINVAL, "push: a segment of %u bytes is empty or leaves its buffer", sga->sga_segs[0].sgaseg_len);
+}
+
+/* Does sga's segment lie in an object that the application owns? */
+static inline bool check_sga(struct instance *inst, const demi_sgarray_t *sga)
+{
+    const uint32_t *word;
+    const char *from, *ptr;
+    size_t room, len;
+
+    if (UNLIKELY(sga == NULL || sga->sga_numsegs != 1))
+        return false;
     from = sga->sga_buf;
+    word = mem_word_at(&inst->mem, from);
+    if (UNLIKELY(word == NULL || (*word & (REF_APP | REF_FREE)) != REF_APP))
+        return false;
     room = mem_room(from);
-    if (UNLIKELY((*mem_ref_word(from) & REF_EXTERN) != 0)) {
+    if (UNLIKELY((*word & REF_EXTERN) != 0)) {
         const struct mem_extern *x = sga->sga_buf;
 
         from = x->ptr;
         room = x->len;
     }
-    ptr = sga->sga_segs[0].sgaseg_buf;
-    if (UNLIKELY(ptr < from || sga->sga_segs[0].sgaseg_len > room ||
-                 (size_t)(ptr - from) > room - sga->sga_segs[0].sgaseg_len || sga->sga_segs[0].sgaseg_len == 0)) {
-        api_fail(EINVAL, "push: a segment of %u bytes is empty or leaves its buffer", sga->sga_segs[0].sgaseg_len);
-        return NULL;
-    }
-    return sga->sga_buf;
+    ptr = segment_of(sga);
+    len = sga->sga_segs[0].sgaseg_len;
+    return LIKELY(len - 1 < room && (uintptr_t)ptr - (uintptr_t)from <= room - len);
 }
 
 static int fail_no_slot(const char *call)
@@ -123,7 +144,7 @@ static int start_push(struct instance *inst, struct queue *q, demi_qtoken_t *qt_
         return fail_no_slot("push");
     op->obj = sga->sga_buf;
     mem_ref(op->obj);
-    op->ptr = sga->sga_segs[0].sgaseg_buf;
+    op->ptr = segment_of(sga);
     op->len = sga->sga_segs[0].sgaseg_len;
     op->args.in.sin_family = AF_UNSPEC;
     if (dest != NULL)
@@ -146,8 +167,8 @@ int demi_push(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga)
         return api_no_instance();
     if (UNLIKELY(qt_out == NULL))
         return api_fail(EINVAL, "demi_push: no place for the token");
-    if (UNLIKELY(api_check_sga(inst, sga) == NULL))
-        return EINVAL;
+    if (UNLIKELY(!check_sga(inst, sga)))
+        return fail_sga(inst, sga);
     q = api_queue(inst, qd);
     if (UNLIKELY(q == NULL))
         return api_fail(EBADF, "demi_push: queue %d is not open", qd);
@@ -166,8 +187,8 @@ int demi_pushto(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga, const 
         return api_no_instance();
     if (UNLIKELY(qt_out == NULL))
         return api_fail(EINVAL, "demi_pushto: no place for the token");
-    if (UNLIKELY(api_check_sga(inst, sga) == NULL))
-        return EINVAL;
+    if (UNLIKELY(!check_sga(inst, sga)))
+        return fail_sga(inst, sga);
     err = api_check_address("demi_pushto", dest, size);
     if (UNLIKELY(err != 0))
         return err;

@@ -131,6 +131,15 @@ static int look_one(struct waiter *w)
     return w->op->state == OP_DONE;
 }
 
+/* Apart, so that a wait for what is there already needs no room for a waiter. */
+static int wait_for_one(struct instance *inst, struct op *op, const struct timespec *timeout) __attribute__((noinline));
+static int wait_for_one(struct instance *inst, struct op *op, const struct timespec *timeout)
+{
+    struct waiter w = {.inst = inst, .op = op, .look = look_one};
+
+    return wait_for(&w, timeout);
+}
+
 int demi_wait(demi_qresult_t *qr_out, demi_qtoken_t qt, const struct timespec *timeout)
 {
     struct instance *inst = api_self.inst;
@@ -145,8 +154,7 @@ int demi_wait(demi_qresult_t *qr_out, demi_qtoken_t qt, const struct timespec *t
         return fail_token(inst, qt);
     keep_turning(inst);
     if (op->state != OP_DONE) {
-        struct waiter w = {.inst = inst, .op = op, .look = look_one};
-        int r = wait_for(&w, timeout);
+        int r = wait_for_one(inst, op, timeout);
 
         if (r != 0)
             return r;

@@ -11,16 +11,41 @@
 
 #define CACHE_BYTES (UINT32_C(1) << 18) /* a cache holds at most so much of a large class */
 
+/* Objects a cache holds at most, and now. */
+static uint32_t cache_max(const struct mem_cache *c)
+{
+    return (uint32_t)(c->full - c->bottom);
+}
+
+static uint32_t cache_count(const struct mem_cache *c)
+{
+    return (uint32_t)(c->top - c->bottom);
+}
+
+static void cache_init(struct mem *m, unsigned cls, uint32_t max)
+{
+    struct mem_cache *c = &m->cache[cls];
+
+    assert(max <= MEM_CACHE);
+    c->top = c->bottom;
+    c->full = c->bottom + max;
+    c->word = cls << REF_CLASS_SHIFT;
+}
+
 static void class_table_init(struct mem *m)
 {
     uint32_t bytes = 64;
-    unsigned cls = 0, step = 0;
+    unsigned cls;
 
+    for (cls = 0; cls <= MEM_CLASS_MAX; cls++) /* large objects are not kept, nor is what no class has */
+        cache_init(m, cls, 0);
+    cls = 0;
     /* 64, 128, 192, 256, 384, 512, 768, ...: two a power of two */
     while (cls < MEM_CLASS_MAX && bytes <= MEM_CLASS_LIMIT) {
-        m->cache[cls].max = bytes * MEM_CACHE <= CACHE_BYTES ? MEM_CACHE
-                            : bytes <= CACHE_BYTES / 2       ? CACHE_BYTES / bytes
-                                                             : 1;
+        cache_init(m, cls,
+                   bytes * MEM_CACHE <= CACHE_BYTES ? MEM_CACHE
+                   : bytes <= CACHE_BYTES / 2       ? CACHE_BYTES / bytes
+                                                    : 1);
         m->class_bytes[cls++] = bytes;
         if (bytes < 128)
             bytes = 128;
@@ -29,8 +54,9 @@ static void class_table_init(struct mem *m)
         else
             bytes += bytes / 3;
     }
-    for (cls = 0; step < MEM_SMALL_TABLE; step++) {
-        if (step * MEM_ALIGN > m->class_bytes[cls])
+    cls = 0;
+    for (unsigned step = 0; step < MEM_SMALL_TABLE; step++) {
+        if ((step + 1) * MEM_ALIGN > m->class_bytes[cls])
             cls++;
         m->class_of[step] = (uint8_t)cls;
     }
@@ -80,6 +106,7 @@ int mem_init(struct mem *m, size_t limit, size_t object_max, bool shared)
         return -ENOMEM;
     m->base = (char *)(((uintptr_t)m->map + SUPERBLOCK_BYTES - 1) & ~(SUPERBLOCK_BYTES - 1));
     m->region = region;
+    m->granules = region / MEM_ALIGN;
     m->blocks = (uint32_t)(region >> SUPERBLOCK_SHIFT);
     m->object_max = object_max;
     m->owner = calloc(m->blocks, sizeof(*m->owner));
@@ -166,7 +193,7 @@ static void blocks_cool(struct mem *m, struct superblock *sb, uint32_t first, ui
 static void blocks_give(struct mem *m, struct superblock *sb)
 {
     uint32_t first = (uint32_t)(((uintptr_t)sb - (uintptr_t)m->base) >> SUPERBLOCK_SHIFT);
-    uint32_t n = (uint32_t)sb->span;
+    uint32_t n = sb->span;
 
     for (uint32_t k = 0; k < n; k++)
         m->owner[first + k] = 0;
@@ -190,9 +217,11 @@ static void superblock_setup(struct mem *m, struct superblock *sb, uint32_t span
     if (cls == MEM_CLASS_MAX) { /* one large object */
         sb->count = 1;
         sb->first = MEM_LARGE_FIRST;
+        sb->room = span * SUPERBLOCK_BYTES - sb->first;
         return;
     }
     sb->first = sizeof(*sb);
+    sb->room = obj_bytes;
     sb->count = (uint32_t)((SUPERBLOCK_BYTES - sizeof(*sb)) / obj_bytes);
     MEM_POISON((char *)sb + sb->first, SUPERBLOCK_BYTES - sb->first);
 }
@@ -301,22 +330,24 @@ static void cache_fill(struct mem *m, unsigned cls)
 {
     struct mem_cache *c = &m->cache[cls];
 
-    while (c->count < (c->max + 1) / 2) {
+    while (cache_count(c) < (cache_max(c) + 1) / 2) {
         struct superblock *sb = m->current[cls];
 
         if ((sb == NULL || superblock_full(sb)) && !change_current(m, cls))
             return;
-        c->obj[c->count++] = superblock_take(m, m->current[cls]);
+        *++c->top = superblock_take(m, m->current[cls]);
     }
 }
 
 /* Gives the oldest n objects of a cache back. */
 static void cache_give(struct mem *m, struct mem_cache *c, uint32_t n)
 {
+    char **oldest = c->bottom + 1;
+
     for (uint32_t i = 0; i < n; i++)
-        superblock_give(m, c->obj[i]);
-    c->count -= n;
-    memmove(c->obj, c->obj + n, c->count * sizeof(c->obj[0]));
+        superblock_give(m, oldest[i]);
+    c->top -= n;
+    memmove(oldest, oldest + n, cache_count(c) * sizeof(*oldest));
 }
 
 void mem_trim(struct mem *m)
@@ -324,7 +355,7 @@ void mem_trim(struct mem *m)
     for (unsigned cls = 0; cls < MEM_CLASS_MAX; cls++) {
         struct superblock *sb;
 
-        cache_give(m, &m->cache[cls], m->cache[cls].count);
+        cache_give(m, &m->cache[cls], cache_count(&m->cache[cls]));
         sb = m->current[cls];
         if (sb != NULL && sb->used == 0) {
             m->current[cls] = NULL;
@@ -338,7 +369,7 @@ unsigned mem_class(const struct mem *m, size_t bytes)
     unsigned top, cls;
 
     if (bytes <= MEM_SMALL_LIMIT)
-        return m->class_of[(bytes + MEM_ALIGN - 1) / MEM_ALIGN];
+        return m->class_of[(bytes - 1) / MEM_ALIGN];
     /* two classes a power of two: 2^top < bytes <= 1.5 * 2^top, or above */
     top = 63 - (unsigned)__builtin_clzll(bytes - 1);
     cls = (unsigned)m->class_of[MEM_SMALL_TABLE - 1] + 2 * (top - 12) + 1;
@@ -369,18 +400,18 @@ void *mem_alloc_slow(struct mem *m, size_t bytes, uint32_t ref)
         return large_alloc_or_trim(m, bytes, ref);
     cls = mem_class(m, bytes);
     c = &m->cache[cls];
-    if (c->count == 0)
+    if (cache_count(c) == 0)
         cache_fill(m, cls);
-    if (c->count == 0) {
+    if (cache_count(c) == 0) {
         mem_trim(m); /* what other classes hoard */
         cache_fill(m, cls);
     }
-    if (c->count == 0) {
+    if (cache_count(c) == 0) {
         m->refused++;
         return NULL;
     }
-    obj = c->obj[--c->count];
-    *mem_ref_word(obj) = ref | cls << REF_CLASS_SHIFT;
+    obj = *c->top--;
+    *mem_ref_word(obj) = ref | c->word;
     MEM_UNPOISON(obj, mem_superblock(obj)->obj_bytes);
     return obj;
 }
@@ -398,14 +429,24 @@ void mem_release_slow(struct mem *m, char *obj)
         x->release(m, x);
     }
     if (sb->cls == MEM_CLASS_MAX) {
-        m->bytes_out -= sb->span << SUPERBLOCK_SHIFT;
+        m->bytes_out -= (uint64_t)sb->span << SUPERBLOCK_SHIFT;
         *word = 0;
         blocks_give(m, sb);
         return;
     }
-    if (c->count == c->max)
-        cache_give(m, c, (c->max + 1) / 2);
+    if (c->top == c->full)
+        cache_give(m, c, (cache_max(c) + 1) / 2);
     mem_release(m, obj, word);
+}
+
+int mem_app_free_slow(struct mem *m, void *ptr, uint32_t *word)
+{
+    if ((*word & (REF_APP | REF_FREE)) != REF_APP)
+        return -EINVAL;
+    *word &= ~REF_APP;
+    if ((*word & REF_HELD) == 0)
+        mem_release(m, ptr, word);
+    return 0;
 }
 
 uint64_t mem_bytes_used(const struct mem *m)
@@ -413,7 +454,7 @@ uint64_t mem_bytes_used(const struct mem *m)
     uint64_t cached = 0;
 
     for (unsigned cls = 0; cls < MEM_CLASS_MAX; cls++)
-        cached += (uint64_t)m->cache[cls].count * m->class_bytes[cls];
+        cached += (uint64_t)cache_count(&m->cache[cls]) * m->class_bytes[cls];
     return m->bytes_out - cached;
 }
 

@@ -32,10 +32,10 @@
 #define SUPERBLOCK_BYTES (UINT64_C(1) << SUPERBLOCK_SHIFT)
 #define MEM_CLASS_MAX    28   /* size classes: 64, 128, 192, 256, 384, 512, ... 512 KiB */
 #define MEM_SMALL_LIMIT  4096 /* bytes up to which the class is looked up in a table by 64-byte steps */
-#define MEM_SMALL_TABLE  (MEM_SMALL_LIMIT / 64 + 1)
+#define MEM_SMALL_TABLE  (MEM_SMALL_LIMIT / 64)
 #define MEM_ALIGN        64     /* of every object: a cache line */
 #define MEM_CLASS_LIMIT  524288 /* bytes of the largest class; larger objects take whole superblocks */
-#define MEM_CACHE        63     /* freed objects a class keeps at hand */
+#define MEM_CACHE        60     /* freed objects a class keeps at hand */
 #define MEM_WARM         8      /* free superblocks that keep their pages */
 #define MEM_GRANULES     (SUPERBLOCK_BYTES / MEM_ALIGN)
 
@@ -62,9 +62,10 @@ struct superblock {
     uint8_t cls;
     bool partial; /* linked into its class's list of superblocks with room */
     uint16_t spare;
+    uint32_t span; /* superblocks of one large object, else 1 */
     struct superblock *next, *prev;
     struct mem *mem;
-    uint64_t span; /* superblocks of one large object, else 1 */
+    size_t room; /* bytes of an object */
     /* set by a device when it registers the superblock */
     _Alignas(CACHE_LINE) uint32_t lkey;
     uint32_t rkey;
@@ -96,16 +97,19 @@ struct mem_extern {
 };
 _Static_assert(sizeof(struct mem_extern) <= MEM_ALIGN, "fits the smallest object");
 
-/* Freed objects of one class, the warmest last: what alloc takes from and free gives to. */
+/* Freed objects of one class, a stack: what alloc takes from and free gives to. */
 struct mem_cache {
-    uint32_t count;
-    uint32_t max; /* 0 for large objects, fewer for large classes */
-    char *obj[MEM_CACHE];
+    char **top;    /* the warmest object; the bottom, which is NULL, when there is none */
+    char **full;   /* where top ends: at the bottom for large objects, early for large classes */
+    uint32_t word; /* the class, as in a reference word */
+    uint32_t spare;
+    char *bottom[MEM_CACHE + 1];
 };
 
 struct mem {
     char *base;                                /* aligned region */
     size_t region;                             /* bytes of it */
+    size_t granules;                           /* of MEM_ALIGN bytes in it */
     size_t object_max;                         /* largest object */
     struct superblock *current[MEM_CLASS_MAX]; /* where a cache is filled from */
     struct superblock *partial[MEM_CLASS_MAX];
@@ -123,7 +127,7 @@ struct mem {
     void *map;        /* what was mapped: base is aligned inside */
     size_t map_bytes;
     uint32_t class_bytes[MEM_CLASS_MAX];
-    uint8_t class_of[MEM_SMALL_TABLE];
+    uint8_t class_of[MEM_SMALL_TABLE]; /* by (bytes - 1) / MEM_ALIGN */
 };
 
 /*
@@ -198,18 +202,17 @@ static inline char *mem_object(struct superblock *sb, uint32_t index)
 static inline void *mem_alloc_cached(struct mem *m, size_t bytes, uint32_t ref)
 {
     struct mem_cache *c;
-    unsigned cls;
     char *obj;
 
     if (UNLIKELY(bytes - 1 >= MEM_SMALL_LIMIT))
         return NULL;
-    cls = m->class_of[(bytes + MEM_ALIGN - 1) / MEM_ALIGN];
-    c = &m->cache[cls];
-    if (UNLIKELY(c->count == 0))
+    c = &m->cache[m->class_of[(bytes - 1) / MEM_ALIGN]];
+    obj = *c->top;
+    if (UNLIKELY(obj == NULL))
         return NULL;
-    obj = c->obj[--c->count];
+    c->top--;
     assert(*mem_ref_word(obj) == (REF_FREE | REF_NIL));
-    *mem_ref_word(obj) = ref | cls << REF_CLASS_SHIFT;
+    *mem_ref_word(obj) = ref | c->word;
     MEM_UNPOISON(obj, mem_superblock(obj)->obj_bytes);
     return obj;
 }
@@ -222,18 +225,27 @@ static inline void *mem_alloc(struct mem *m, size_t bytes, uint32_t ref)
     return LIKELY(obj != NULL) ? obj : mem_alloc_slow(m, bytes, ref);
 }
 
-/* Nobody holds the object any more; word is its reference word. */
-static inline void mem_release(struct mem *m, void *obj, uint32_t *word)
+/* Nobody holds the object any more, and its bytes are its own; word is its reference word. */
+static inline void mem_release_plain(struct mem *m, void *obj, uint32_t *word)
 {
     struct mem_cache *c = &m->cache[(*word & REF_CLASS) >> REF_CLASS_SHIFT];
 
-    if (UNLIKELY(c->count == c->max || (*word & REF_EXTERN) != 0)) {
+    if (UNLIKELY(c->top == c->full)) {
         mem_release_slow(m, obj);
         return;
     }
     MEM_POISON(obj, mem_superblock(obj)->obj_bytes);
     *word = REF_FREE | REF_NIL;
-    c->obj[c->count++] = obj;
+    *++c->top = obj;
+}
+
+/* Nobody holds the object any more. */
+static inline void mem_release(struct mem *m, void *obj, uint32_t *word)
+{
+    if (UNLIKELY((*word & REF_EXTERN) != 0))
+        mem_release_slow(m, obj);
+    else
+        mem_release_plain(m, obj, word);
 }
 
 /* Adds a reference of the library. obj is the object's first byte. */
@@ -278,33 +290,45 @@ static inline void mem_give(const void *obj)
 /* Bytes an object has room for, given its first byte. */
 static inline size_t mem_room(const void *obj)
 {
-    const struct superblock *sb = mem_superblock(obj);
+    return mem_superblock(obj)->room;
+}
 
-    return sb->cls == MEM_CLASS_MAX ? sb->span * SUPERBLOCK_BYTES - sb->first : sb->obj_bytes;
+/*
+ * The reference word of what starts at ptr, which any value is safe for; NULL: no object can start there. The offset is
+ * turned by 6 bits, so that one comparison finds what is outside the region and what is not aligned.
+ */
+static inline uint32_t *mem_word_at(const struct mem *m, const void *ptr)
+{
+    uintptr_t offset = (uintptr_t)ptr - (uintptr_t)m->base;
+    uint64_t granule = offset / MEM_ALIGN | offset << (64 - __builtin_ctz(MEM_ALIGN));
+    uint32_t block = (uint32_t)(granule / MEM_GRANULES);
+
+    if (UNLIKELY(granule >= m->granules || m->owner[block] != block + 1))
+        return NULL;
+    return &mem_superblock(ptr)->refs[granule % MEM_GRANULES];
 }
 
 /* Is ptr the first byte of a live object of the application? Any value is safe. */
 static inline bool mem_is_app_object(const struct mem *m, const void *ptr)
 {
-    uintptr_t offset = (uintptr_t)ptr - (uintptr_t)m->base;
-    uint32_t block = (uint32_t)(offset >> SUPERBLOCK_SHIFT);
+    const uint32_t *word = mem_word_at(m, ptr);
 
-    if (UNLIKELY(offset >= m->region || offset % MEM_ALIGN != 0 || m->owner[block] != block + 1))
-        return false;
-    return (*mem_ref_word(ptr) & (REF_APP | REF_FREE)) == REF_APP;
+    return LIKELY(word != NULL) && (*word & (REF_APP | REF_FREE)) == REF_APP;
 }
+
+/* The part of mem_app_free for an object the library refers to, and for one whose bytes lie elsewhere. */
+int mem_app_free_slow(struct mem *m, void *ptr, uint32_t *word);
 
 /* The application gives up the object that starts at ptr. -EINVAL: nothing of that kind starts there. */
 static inline int mem_app_free(struct mem *m, void *ptr)
 {
-    uint32_t *word;
+    uint32_t *word = mem_word_at(m, ptr);
 
-    if (UNLIKELY(!mem_is_app_object(m, ptr)))
+    if (UNLIKELY(word == NULL))
         return -EINVAL;
-    word = mem_ref_word(ptr);
-    *word &= ~REF_APP;
-    if (LIKELY((*word & REF_HELD) == 0))
-        mem_release(m, ptr, word);
+    if (UNLIKELY((*word & ~(REF_CLASS | REF_META)) != REF_APP))
+        return mem_app_free_slow(m, ptr, word);
+    mem_release_plain(m, ptr, word);
     return 0;
 }
 

@@ -89,26 +89,27 @@ static void let_in(struct instance *inst, struct queue *q);
  * The application takes the result of a push: from now on it may write to its buffer. op->word is the number of the
  * message; while that is still queued and the buffer still the application's, the queue needs a copy of its own.
  */
-static enum co_status settle_push(struct instance *inst, struct op *op)
+static enum co_status settle_queued(struct instance *inst, struct op *op) __attribute__((noinline));
+static enum co_status settle_queued(struct instance *inst, struct op *op)
 {
-    struct queue *q = op->queue;
-    struct memq *mq;
-    struct message *m;
+    struct memq *mq = memq_of(op->queue);
+    struct message *m = &mq->ring[op->word & (mq->slots - 1)];
 
-    if (q == NULL)
-        return CO_DONE;
-    mq = memq_of(q);
-    if (op->word < mq->head)
-        return CO_DONE;
-    m = &mq->ring[op->word & (mq->slots - 1)];
     if (message_is_sole(m) || message_copy(inst, m))
         return CO_DONE;
     op->err = ENOMEM; /* FAILED means not sent: the message leaves an empty place that a pop steps over */
     mem_unref(&inst->mem, m->obj);
     m->obj = NULL;
     skip_empty(mq);
-    let_in(inst, q);
+    let_in(inst, op->queue);
     return CO_DONE;
+}
+
+static enum co_status settle_push(struct instance *inst, struct op *op)
+{
+    if (op->queue == NULL || op->word < memq_of(op->queue)->head)
+        return CO_DONE;
+    return settle_queued(inst, op);
 }
 
 static bool memq_grow(struct memq *mq)
@@ -153,7 +154,7 @@ static void let_in(struct instance *inst, struct queue *q)
 {
     struct memq *mq = memq_of(q);
 
-    while (UNLIKELY(!op_list_is_empty(&q->pushes)) && memq_has_room(mq)) {
+    while (!op_list_is_empty(&q->pushes) && memq_has_room(mq)) {
         struct op *push = op_list_first(&inst->ops, &q->pushes);
 
         op_unpend(inst, &q->pushes, push);
@@ -196,7 +197,8 @@ static int memq_pop(struct instance *inst, struct queue *q, struct op *op)
         return 0;
     mq->head++;
     skip_empty(mq);
-    let_in(inst, q);
+    if (UNLIKELY(!op_list_is_empty(&q->pushes)))
+        let_in(inst, q);
     return 0;
 }
 

@@ -32,15 +32,6 @@ static union rig_addr peer_name(int qd)
     return a;
 }
 
-/* An address of loopback where nobody listens. */
-static union rig_addr nobody(int domain)
-{
-    union rig_addr a;
-
-    close(rig_plain_listen(domain, &a));
-    return a;
-}
-
 static void names__are_those_of_both_ends(void **state)
 {
     static const int domains[] = {AF_INET, AF_INET6};
@@ -149,18 +140,20 @@ static void connect__refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(domains); i++) {
-        union rig_addr a = nobody(domains[i]);
-        int qd = rig_socket(domains[i], SOCK_STREAM);
+        union rig_addr a;
+        int fd = rig_plain_nobody(domains[i], &a), qd = rig_socket(domains[i], SOCK_STREAM);
 
         rig_failed(start_connect(qd, &a), ECONNREFUSED);
         assert_int_equal(demi_close(qd), 0);
+        close(fd);
     }
 }
 
 static void connect__again_after_a_refusal(void **state)
 {
-    union rig_addr bad = nobody(AF_INET), good;
-    int listener = rig_plain_listen(AF_INET, &good), qd = rig_socket(AF_INET, SOCK_STREAM), fd;
+    union rig_addr bad, good;
+    int nobody = rig_plain_nobody(AF_INET, &bad), listener = rig_plain_listen(AF_INET, &good);
+    int qd = rig_socket(AF_INET, SOCK_STREAM), fd;
 
     (void)state;
     for (unsigned i = 0; i < 3; i++)
@@ -171,6 +164,7 @@ static void connect__again_after_a_refusal(void **state)
     rig_expect(qd, "x");
     assert_int_equal(demi_close(qd), 0);
     close(fd);
+    close(nobody);
     close(listener);
 }
 

@@ -404,7 +404,7 @@ void rig_expect_end(int qd)
     rig_free(&qr.qr_value.sga);
 }
 
-int rig_plain_listen(int domain, union rig_addr *a)
+int rig_plain_nobody(int domain, union rig_addr *a)
 {
     socklen_t len = sizeof(*a);
     int fd;
@@ -415,6 +415,13 @@ int rig_plain_listen(int domain, union rig_addr *a)
     assert_true(fd >= 0);
     assert_int_equal(bind(fd, &a->any, rig_len(a)), 0);
     assert_int_equal(getsockname(fd, &a->any, &len), 0);
+    return fd;
+}
+
+int rig_plain_listen(int domain, union rig_addr *a)
+{
+    int fd = rig_plain_nobody(domain, a);
+
     assert_int_equal(listen(fd, 128), 0);
     return fd;
 }

@@ -125,6 +125,7 @@ void rig_expect_end(int qd);                                     /* pops the end
 
 /* Plain sockets: what a program without Caracal does at the other end. Descriptors. */
 int rig_plain_listen(int domain, union rig_addr *a);
+int rig_plain_nobody(int domain, union rig_addr *a); /* holds a port on which nobody listens */
 int rig_plain_connect(const union rig_addr *a);
 void rig_plain_reset(int fd); /* closes it with RST */
 void rig_await_reset(int qd); /* until the kernel has heard of it */
