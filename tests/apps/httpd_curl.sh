@@ -163,9 +163,7 @@ hundreds_of_requests_at_once() {
     done >"$work/requests"
     timeout 20 nc -N 127.0.0.1 "$port" <"$work/requests" >"$work/got"
     [ "$(grep -c '^HTTP/1.1 200' "$work/got")" -eq 600 ] || fail "$(grep -c '^HTTP/1.1 200' "$work/got") of 600"
-    for i in $(seq 600); do
-        expected $((8 * i))
-    done >"$work/want"
+    expected 4800 | awk '{ all = all $0 "\n"; printf "%s", all }' >"$work/want" # a body is a line longer than the last
     grep '^[0-9]*$' "$work/got" | cmp - "$work/want" || fail "bodies differ"
 }
 
@@ -219,12 +217,10 @@ silent_connections_end() {
 
 connections_are_bounded() {
     start_server --max-connections 2 --idle 1
-    sleep 20 | nc 127.0.0.1 "$port" >/dev/null &
-    children+=($!)
-    sleep 20 | nc 127.0.0.1 "$port" >/dev/null &
-    children+=($!)
+    exec 3<>"/dev/tcp/127.0.0.1/$port" 4<>"/dev/tcp/127.0.0.1/$port" || fail "cannot connect"
     sleep 0.2
     get "http://$address/" | grep -q Hello || fail "no service after the silent ones have ended"
+    exec 3>&- 4>&-
 }
 
 if ! command -v curl >/dev/null || ! command -v nc >/dev/null; then

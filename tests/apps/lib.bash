@@ -82,14 +82,14 @@ serve() {
     local out=$1
     local i
     begin "$@"
-    for ((i = 0; i < 300; i++)); do
+    for ((i = 0; i < 1500; i++)); do
         address=$(sed -n 's/^listening on //p' "$out")
         if [ -n "$address" ]; then
             port=${address##*:}
             return 0
         fi
         kill -0 "$started" 2>/dev/null || fail "${*:2} ended: $(cat "$out" "$out.err")"
-        sleep 0.1
+        sleep 0.02
     done
     fail "${*:2} does not listen"
 }
@@ -103,13 +103,13 @@ end() {
 # await PID SECONDS: waits for the end of a process; sets $status.
 await() {
     local i
-    for ((i = 0; i < $2 * 20; i++)); do
+    for ((i = 0; i < $2 * 50; i++)); do
         if ! kill -0 "$1" 2>/dev/null; then
             wait "$1"
             status=$?
             return 0
         fi
-        sleep 0.05
+        sleep 0.02
     done
     fail "process $1 does not end within $2 s"
 }
