@@ -15,6 +15,13 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"cc", cmd_cc, "[--cores N] [OPTION | FILE]... [-o PROG]", "compiles a guest program with the cross compiler",
+     "  --cores N     harts that the program runs on (4)\n"
+     "\n"
+     "Everything else is the compiler's (riscv64-unknown-elf-gcc); -O2 unless told otherwise. The runtime is found\n"
+     "beside this command, or where NANOPU_SDK says.\n"},
+    {"info", cmd_info, "FILE", "what a program is, what it uses of the machine, and if it would run",
+     "Exit code 0 when nothing speaks against running it.\n"},
     {"params", cmd_params, "[--json]", "the machine's parameters: both profiles' values, bounds, help",
      "  --json        one JSON object\n"},
     {"version", cmd_version, "", "the version", ""},

@@ -11,7 +11,9 @@
 #define NANOPU_USAGE 2
 
 /* argv[0] is the command's own name. Return an exit code. */
+int cmd_cc(int argc, char **argv);
 int cmd_help(int argc, char **argv);
+int cmd_info(int argc, char **argv);
 int cmd_params(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
