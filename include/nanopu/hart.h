@@ -39,6 +39,14 @@ static inline uint64_t nanopu_instret(void)
     return nanopu_csr_read(0xc02);
 }
 
+/* Spins until the cycle counter has reached this. */
+static inline void nanopu_wait_until(uint64_t cycle)
+{
+    while (nanopu_cycle() < cycle)
+        ;
+}
+
+/* Nanoseconds of a number of cycles, rounded down. */
 static inline uint64_t nanopu_ns(uint64_t cycles)
 {
     return cycles * 10 / (NANOPU_CLOCK_MHZ / 100);
