@@ -9,11 +9,11 @@
 #ifndef NANOPU_CSR_H
 #define NANOPU_CSR_H
 
-#include <stdint.h>
-
 #ifndef __NANOPU__
 #error "x30 and x31 are the network registers: compile with nanopu cc, or -ffixed-x30 -ffixed-x31 -D__NANOPU__"
 #endif
+
+#include <stdint.h>
 
 /* C(number, name, help) */
 #define NANOPU_CSRS(C)                                                                                                 \

@@ -24,7 +24,7 @@ struct cc {
     char *argv[ARGS_MAX + 1];
     int argc;
     char cores[64], include[PATH_MAX + 16], start[PATH_MAX + 16], library[PATH_MAX + 16], script[PATH_MAX + 16];
-    char map[64], map_option[96];
+    char map[PATH_MAX], map_option[PATH_MAX + 16];
     const char *output;
     bool link; /* no -c, -S or -E */
 };
@@ -193,13 +193,14 @@ static int compile(struct cc *cc)
 
 static int compile_and_link(struct cc *cc)
 {
+    const char *dir = getenv("TMPDIR");
     struct error_text et;
     int fd, code;
 
-    snprintf(cc->map, sizeof(cc->map), "/tmp/nanopu-cc-XXXXXX");
+    snprintf(cc->map, sizeof(cc->map), "%s/nanopu-cc-XXXXXX", dir != NULL && dir[0] != '\0' ? dir : "/tmp");
     fd = mkstemp(cc->map);
     if (fd < 0)
-        return fail("no temporary file: %s", strerror(errno));
+        return fail("%s: %s", cc->map, strerror(errno));
     close(fd);
     code = add_last(cc) ? compile(cc) : usage_error("cc", "more than %d arguments", ARGS_MAX);
     if (code == NANOPU_OK && cc_check(cc->output, cc->map, &et) != 0) {
