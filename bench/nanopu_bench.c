@@ -35,11 +35,11 @@ static void must(bool good, const char *what)
 
 static void start(struct wire *w, const char *guest, unsigned bytes)
 {
-    const uint64_t words = bytes / 8;
+    const uint64_t size = bytes;
     struct error_text et;
 
     must(wire_start(w, guest, &et) == 0, et.text);
-    wire_send(w, w->now, &words, 1);
+    wire_send(w, w->now, &size, 1);
     wire_wait(w, 1, GAP); /* nothing comes: the guest has been told the size */
     must(w->answers == 0, "the guest answers before it is asked");
 }

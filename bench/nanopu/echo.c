@@ -1,56 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest of the wire benchmarks: sends back what it gets, as fast as a hart can. A first message of 8 bytes says how
- * many words each message has; then every word is one instruction (the header included: who sent it is who gets it).
+ * The guest of the wire benchmarks: answers each message with its own words. A first message of 8 bytes says how many
+ * bytes the others have; there is a loop for each size, so that a word is one instruction and nothing is decided on the
+ * way. What is left over is what any service has: waiting, a header of its own, saying that it is done.
  */
 #include <nanopu/nanopu.h>
 
-#define TIMES2                                                                                                         \
-    nanopu_tx_rx();                                                                                                    \
-    nanopu_tx_rx();
-#define TIMES4   TIMES2 TIMES2
-#define TIMES8   TIMES4 TIMES4
-#define TIMES16  TIMES8 TIMES8
-#define TIMES32  TIMES16 TIMES16
-#define TIMES64  TIMES32 TIMES32
-#define TIMES128 TIMES64 TIMES64
+#define BLOCK 16 /* words that are copied without a jump */
 
-/* L(words, statements that copy them) */
-#define LOOPS(L)                                                                                                       \
-    L(2, TIMES2)                                                                                                       \
-    L(4, TIMES4)                                                                                                       \
-    L(8, TIMES8)                                                                                                       \
-    L(16, TIMES16)                                                                                                     \
-    L(32, TIMES32)                                                                                                     \
-    L(64, TIMES64)                                                                                                     \
-    L(128, TIMES128)
+/* L(bytes of a message) */
+#define SIZES(L) L(16) L(32) L(64) L(128) L(256) L(512) L(1024)
 
-#define LOOP(words, copy)                                                                                              \
-    static void __attribute__((noreturn)) echo_##words(void)                                                           \
-    {                                                                                                                  \
-        for (;;) {                                                                                                     \
-            nanopu_poll();                                                                                             \
-            nanopu_tx_rx();                                                                                            \
-            copy nanopu_msg_done();                                                                                    \
-        }                                                                                                              \
+static inline __attribute__((always_inline)) void copy(unsigned words)
+{
+#pragma GCC unroll 16
+    for (unsigned i = 0; i < words; i++)
+        nanopu_tx_rx();
+}
+
+static inline __attribute__((always_inline)) void echo(unsigned bytes)
+{
+    unsigned words = nanopu_words(bytes);
+
+    for (;;) {
+        nanopu_wait();
+        nanopu_tx(nanopu_header_with_bytes(nanopu_rx(), bytes));
+#pragma GCC unroll 1
+        for (unsigned block = 0; block < words / BLOCK; block++)
+            copy(BLOCK);
+        copy(words % BLOCK);
+        nanopu_msg_done();
     }
-LOOPS(LOOP)
+}
 
 int main(void)
 {
-    uint64_t words;
+    uint64_t bytes;
 
     nanopu_register(0, 0);
     nanopu_boot_msg();
-    nanopu_poll();
+    nanopu_wait();
     (void)nanopu_rx();
-    words = nanopu_rx();
+    bytes = nanopu_rx();
     nanopu_msg_done();
-    switch (words) {
-#define CASE(n, copy)                                                                                                  \
+    switch (bytes) {
+#define CASE(n)                                                                                                        \
     case n:                                                                                                            \
-        echo_##n();
-        LOOPS(CASE)
+        echo(n);                                                                                                       \
+        break;
+        SIZES(CASE)
     default:
         return 1;
     }
