@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
@@ -11,6 +13,16 @@ ECHO = os.path.join(BUILD, "apps", "caracal-echo")
 PLAIN = os.path.join(BUILD, "bench", "plain", "plain_echo")
 CPUS = sorted(os.sched_getaffinity(0))
 MODULES = {"CARACAL_MODULES": os.path.join(BUILD, "src")}
+
+
+def run_main(main):
+    """Runs a program's main; when it is interrupted or told to end, the servers it has started end too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 def pinned(cpu):
