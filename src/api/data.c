@@ -89,7 +89,7 @@ static inline char *segment_of(const demi_sgarray_t *sga)
     uint32_t low = *(const volatile half_word *)(const void *)at;
     uint32_t high = *(const volatile half_word *)(const void *)(at + 4);
 
-    return (char *)(uintptr_t)(low | (uint64_t)high << 32); /* NOLINT(performance-no-int-to-ptr) */
+    return (char *)(uintptr_t)(low | (uint64_t)high << 32);
 }
 
 /* Says what is wrong with an array that check_sga does not take. */
