@@ -22,6 +22,23 @@ static const struct command commands[] = {
      "beside this command, or where NANOPU_SDK says.\n"},
     {"info", cmd_info, "FILE", "what a program is, what it uses of the machine, and if it would run",
      "Exit code 0 when nothing speaks against running it.\n"},
+    {"run", cmd_run, "[OPTION]... [--] [PROGRAM [ARG]...]", "runs programs on simulated hosts",
+     "  --hosts N         hosts, all at one switch, that run PROGRAM (1)\n"
+     "  --topology FILE   hosts, switches and links from a file; PROGRAM is for hosts that name none\n"
+     "  --cores N         harts of each host (4)\n"
+     "  --profile NAME    osdi21 or homa: values of all parameters (osdi21)\n"
+     "  --set KEY=VALUE   one parameter, on all nodes; `nanopu params` lists them\n"
+     "  --timing on|off   cycle-level timing, or one cycle an instruction\n"
+     "  --threads N       threads of this machine to run on (1); the result does not depend on it\n"
+     "  --cycles N        end after N cycles at the latest; k, M and G may follow\n"
+     "  --input FILE      what guests read from descriptor 0\n"
+     "  --hash N          print a hash of the state every N cycles\n"
+     "  --stats FORMAT    json or text: counters after the run; json is the last line of stdout\n"
+     "  --quiet           no progress line, no report of what ended the run but failures\n"
+     "\n"
+     "A guest's arguments are its path, its MAC and IP addresses, then ARGs. The exit code is the guest's; with "
+     "several\n"
+     "hosts the first that is not 0; 1 when a host failed or the limit of cycles was reached, 2 for wrong usage.\n"},
     {"params", cmd_params, "[--json]", "the machine's parameters: both profiles' values, bounds, help",
      "  --json        one JSON object\n"},
     {"version", cmd_version, "", "the version", ""},

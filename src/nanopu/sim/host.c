@@ -281,9 +281,13 @@ static uint64_t run_harts(struct host *h, uint64_t end, const bool *slept, bool 
 
 static void step(struct host *h, uint64_t until)
 {
-    uint64_t end = step_end(h, until), clock;
     bool slept[CLINT_HARTS_MAX];
+    uint64_t end, clock;
 
+    /* What the NIC does in this very cycle depends on what harts did before it alone: their words take a cycle. */
+    if (nic_horizon(h->nic) <= h->now)
+        nic_advance(h->nic, h->now + 1);
+    end = step_end(h, until);
     if (end <= h->now)
         end = h->now + 1;
     for (unsigned i = 0; i < h->cores; i++)
@@ -353,6 +357,11 @@ unsigned host_cores(const struct host *h)
 struct hart *host_hart(struct host *h, unsigned i)
 {
     return h->harts[i];
+}
+
+const struct hts *host_hts(const struct host *h, unsigned i)
+{
+    return h->hts[i];
 }
 
 struct memory *host_memory(struct host *h)

@@ -67,6 +67,7 @@ const char *host_failure(const struct host *h); /* of HOST_FAILED: hart, pc, ins
 /* For views and reports. */
 unsigned host_cores(const struct host *h);
 struct hart *host_hart(struct host *h, unsigned i);
+const struct hts *host_hts(const struct host *h, unsigned i);
 struct memory *host_memory(struct host *h);
 const struct nic *host_nic(const struct host *h);
 const struct l2 *host_l2(const struct host *h); /* NULL without timing */
