@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONTEXT     0
-#define WORDS       400000
-#define REQUESTS    200
-#define CLIENT_WAIT 400000 /* cycles after which the server sends its array's address: the client is ready by then */
+#define CONTEXT      0
+#define WORDS        400000
+#define REQUESTS     200
+#define WRITTEN_MORE 7      /* than its index is what a write puts into a word, */
+#define SWAPPED_MORE 3      /* and what a compare-and-swap does */
+#define CLIENT_WAIT  400000 /* cycles after which the server sends its array's address: the client is ready by then */
 
 /* O(name, what it answers, words of its request) */
 #define OPERATIONS(O)                                                                                                  \
@@ -92,6 +94,11 @@ static bool serve_one(void)
         break;
     case OP_indirect:
         answer(header, *(volatile uint64_t *)*word);
+        break;
+    case OP_link:
+        for (unsigned i = 0; i < WORDS; i++)
+            array[i] = (uint64_t)&array[linked(i)];
+        answer(header, 0);
         break;
     default:
         answer(header, 0);
@@ -181,21 +188,18 @@ static unsigned run(enum operation op, const char *name, uint32_t ip, uint64_t b
     unsigned wrong = 0;
 
     for (unsigned i = 0; i < REQUESTS; i++) {
-        uint64_t index = next_random(&random) % (WORDS / 2);
-        uint64_t at = op == OP_indirect ? index + WORDS / 2 : index;
-        uint64_t old = index + more[index];
-        struct result r = ask(header, op, base + 8 * at,
-                              op == OP_fetch_add ? 1
-                              : op == OP_cas     ? old
-                                                 : index + 7,
-                              index + 3);
+        uint64_t index = next_random(&random) % WORDS, old = index + more[index];
+        uint64_t operand = op == OP_fetch_add ? 1 : op == OP_cas ? old : index + WRITTEN_MORE;
+        struct result r = ask(header, op, base + 8 * index, operand, index + SWAPPED_MORE);
 
         wrong += is_wrong(op, index, more[index], base, r.value);
         cycles[i] = r.cycles;
-        more[index] = op == OP_write       ? 7
-                      : op == OP_cas       ? 3
-                      : op == OP_fetch_add ? (uint8_t)(more[index] + 1)
-                                           : more[index];
+        if (op == OP_write)
+            more[index] = WRITTEN_MORE;
+        else if (op == OP_cas)
+            more[index] = SWAPPED_MORE;
+        else if (op == OP_fetch_add)
+            more[index]++;
     }
     print_cycles(name, cycles);
     return wrong;

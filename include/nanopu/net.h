@@ -12,7 +12,8 @@
  * - Read every word of a message, then say nanopu_msg_done: the NIC gives a core two messages of a context at most.
  * - Nothing stalls on netTX: 1024 words may wait there, the next one is lost and ends the run.
  * - A header announces 1 to NANOPU_MESSAGE_BYTES_MAX bytes, and exactly that many words must follow.
- * - The statements below are volatile: the compiler keeps their order among each other.
+ * - The compiler keeps what is below in order, also with accesses to memory: what a program wrote before it sent a word
+ *   is written, what it reads after it took one is read then. A message is how one hart or host tells another.
  */
 #ifndef NANOPU_NET_H
 #define NANOPU_NET_H
@@ -27,7 +28,7 @@ static inline uint64_t nanopu_rx(void)
 {
     uint64_t word;
 
-    __asm__ volatile("mv %0, x30" : "=r"(word));
+    __asm__ volatile("mv %0, x30" : "=r"(word) : : "memory");
     return word;
 }
 
@@ -35,25 +36,25 @@ static inline uint64_t nanopu_rx(void)
 static inline __attribute__((always_inline)) void nanopu_tx(uint64_t word)
 {
     if (__builtin_constant_p(word) && (int64_t)word >= -2048 && (int64_t)word < 2048)
-        __asm__ volatile("li x31, %0" : : "i"(word));
+        __asm__ volatile("li x31, %0" : : "i"(word) : "memory");
     else
-        __asm__ volatile("mv x31, %0" : : "r"(word));
+        __asm__ volatile("mv x31, %0" : : "r"(word) : "memory");
 }
 
 /* Appends a word of memory: one load, without a register in between. */
 static inline void nanopu_tx_from(const uint64_t *word)
 {
-    __asm__ volatile("ld x31, %0" : : "m"(*word));
+    __asm__ volatile("ld x31, %0" : : "m"(*word) : "memory");
 }
 
 /* Sends the next received word on: one instruction. */
 static inline void nanopu_tx_rx(void)
 {
-    __asm__ volatile("mv x31, x30");
+    __asm__ volatile("mv x31, x30" : : : "memory");
 }
 
 /* The same with a constant of 12 bits added. */
-#define nanopu_tx_rx_add(constant) __asm__ volatile("addi x31, x30, %0" : : "I"(constant))
+#define nanopu_tx_rx_add(constant) __asm__ volatile("addi x31, x30, %0" : : "I"(constant) : "memory")
 
 /* Is there a word to read? It shows two cycles after the word has arrived. */
 static inline bool nanopu_ready(void)
