@@ -59,6 +59,7 @@ struct machine {
         unsigned index;
         uint64_t next; /* the first cycle in which one of its nodes, or a packet of theirs, has to do with anything */
         bool spoke;    /* there is output */
+        unsigned sent; /* ends of links that sent anything */
     } workers[MACHINE_THREADS_MAX];
     struct barrier barrier;
 };

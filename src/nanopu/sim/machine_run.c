@@ -13,6 +13,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#define SMALL_WINDOW 2 /* nodes with something to do */
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -83,11 +85,20 @@ static void run_node(struct worker *w, struct node *n)
         for (unsigned i = 0; i < n->config->links; i++) {
             const struct packet *p = n->ends[i].out[m->window % 2].head;
 
-            if (p != NULL)
-                w->next = least(w->next, p->first_flit_cycle + n->ends[i].latency_cycles);
+            if (p == NULL)
+                continue;
+            w->next = least(w->next, p->first_flit_cycle + n->ends[i].latency_cycles);
+            w->sent++;
         }
     }
     w->next = least(w->next, n->next_event);
+}
+
+static void begin_window(struct worker *w)
+{
+    w->next = CYCLE_NEVER;
+    w->spoke = false;
+    w->sent = 0;
 }
 
 static void run_window(struct worker *w)
@@ -95,8 +106,7 @@ static void run_window(struct worker *w)
     struct machine *m = w->machine;
     unsigned first = w->index * m->count / m->config.threads;
 
-    w->next = CYCLE_NEVER;
-    w->spoke = false;
+    begin_window(w);
     for (unsigned i = 0; i < m->count; i++) {
         struct node *n = &m->nodes[(first + i) % m->count];
 
@@ -155,16 +165,27 @@ static void choose_window(struct machine *m, uint64_t next)
     m->until = least(m->until, m->config.limit_cycles);
 }
 
-/* What is done between two windows, by one thread. */
-static void between(void *arg)
+/* Has the window that was chosen so little to do that meeting for it costs more than helping? */
+static bool is_small(const struct machine *m, unsigned sent)
 {
-    struct machine *m = arg;
+    unsigned busy = sent;
+
+    for (unsigned i = 0; i < m->count && busy <= SMALL_WINDOW; i++)
+        busy += m->nodes[i].next_event < m->until;
+    return busy <= SMALL_WINDOW;
+}
+
+/* Looks at the window that ended, and chooses the next. Returns how many ends of links sent anything in it. */
+static unsigned between(struct machine *m)
+{
     uint64_t next = CYCLE_NEVER;
+    unsigned sent = 0;
     bool spoke = false;
 
     for (unsigned i = 0; i < m->config.threads; i++) {
         next = least(next, m->workers[i].next);
         spoke |= m->workers[i].spoke;
+        sent += m->workers[i].sent;
     }
     m->start = m->until;
     if (spoke)
@@ -187,6 +208,21 @@ static void between(void *arg)
         catch_up(m);
     else
         choose_window(m, next);
+    return sent;
+}
+
+/* Done by one thread while the others wait: small windows are run here at once. */
+static void alone(void *arg)
+{
+    struct machine *m = arg;
+    unsigned sent = between(m);
+
+    while (!m->done && m->config.threads > 1 && is_small(m, sent)) {
+        for (unsigned i = 1; i < m->config.threads; i++)
+            begin_window(&m->workers[i]);
+        run_window(&m->workers[0]);
+        sent = between(m);
+    }
 }
 
 struct team {
@@ -206,7 +242,7 @@ static void work(struct worker *w)
 
     while (!m->done) {
         run_window(w);
-        barrier_wait(&m->barrier, between, m);
+        barrier_wait(&m->barrier, alone, m);
     }
 }
 
