@@ -55,6 +55,7 @@ static void mstatus_set(struct hart *h, uint64_t value)
 #define COUNT_CYCLE   0
 #define COUNT_TIME    1
 #define COUNT_INSTRET 2
+#define COUNT_HPM3    3
 
 static bool inhibited(const struct hart *h, unsigned counter)
 {
@@ -84,9 +85,47 @@ static void instret_set(struct hart *h, uint64_t value)
     h->instret_base = h->instret + 1 - value;
 }
 
+/* Event set 2 of mhpmevent3: its events are bits 8 and up. */
+#define HPM_SET         UINT64_C(0xff)
+#define HPM_SET_MEMORY  2
+#define HPM_ICACHE_MISS 8
+#define HPM_DCACHE_MISS 9
+#define HPM_RELEASE     10
+
+static uint64_t hpm_events(const struct hart *h)
+{
+    const struct pipe_stats *s = &h->pipe.stats;
+    uint64_t event = h->mhpmevent3;
+
+    if ((event & HPM_SET) != HPM_SET_MEMORY || inhibited(h, COUNT_HPM3)) {
+        return 0;
+    }
+    return (event >> HPM_ICACHE_MISS & 1) * s->icache_miss + (event >> HPM_DCACHE_MISS & 1) * s->dcache_miss +
+           (event >> HPM_RELEASE & 1) * s->dcache_release;
+}
+
+static uint64_t hpm_get(const struct hart *h)
+{
+    return h->hpm_base + hpm_events(h);
+}
+
+static void hpm_set(struct hart *h, uint64_t value)
+{
+    h->hpm_base = value - hpm_events(h);
+}
+
+static void hpm_event_set(struct hart *h, uint64_t event)
+{
+    uint64_t value = hpm_get(h);
+
+    h->mhpmevent3 = event;
+    hpm_set(h, value);
+}
+
 static void countinhibit_set(struct hart *h, uint64_t value)
 {
-    uint64_t cycle = cycle_get(h), instret = instret_get(h), changed = h->mcountinhibit ^ (value & COUNTERS);
+    uint64_t cycle = cycle_get(h), instret = instret_get(h), hpm = hpm_get(h);
+    uint64_t changed = h->mcountinhibit ^ (value & COUNTERS);
 
     h->mcountinhibit = value & COUNTERS;
     if ((changed >> COUNT_CYCLE & 1) != 0) {
@@ -95,6 +134,7 @@ static void countinhibit_set(struct hart *h, uint64_t value)
     if ((changed >> COUNT_INSTRET & 1) != 0) {
         instret_set(h, instret);
     }
+    hpm_set(h, hpm);
 }
 
 /* A counter's shadow for user mode. */
@@ -176,7 +216,7 @@ static int counter_get(const struct hart *h, unsigned csr, uint64_t *value)
         *value = instret_get(h);
         return 0;
     case CSR_mhpmcounter3:
-        *value = h->hpmcounter3;
+        *value = hpm_get(h);
         return 0;
     case CSR_cycle:
         return shadow_get(h, COUNT_CYCLE, cycle_get(h), value);
@@ -185,7 +225,7 @@ static int counter_get(const struct hart *h, unsigned csr, uint64_t *value)
     case CSR_instret:
         return shadow_get(h, COUNT_INSTRET, instret_get(h), value);
     case CSR_hpmcounter3:
-        return shadow_get(h, 3, h->hpmcounter3, value);
+        return shadow_get(h, COUNT_HPM3, hpm_get(h), value);
     case CSR_mhartid:
         *value = h->id;
         return 0;
@@ -236,10 +276,10 @@ static int csr_set(struct hart *h, unsigned csr, uint64_t value)
         countinhibit_set(h, value);
         return 0;
     case CSR_mhpmevent3:
-        h->mhpmevent3 = value;
+        hpm_event_set(h, value);
         return 0;
     case CSR_mhpmcounter3:
-        h->hpmcounter3 = value;
+        hpm_set(h, value);
         return 0;
     case CSR_mscratch:
         h->mscratch = value;
@@ -295,6 +335,11 @@ static int any_set(struct hart *h, unsigned csr, uint64_t value)
 
 #define CSR_PRIV(csr)      ((csr) >> 8 & 3)
 #define CSR_READ_ONLY(csr) ((csr) >> 10 == 3)
+
+bool hart_csr_flushes(unsigned csr)
+{
+    return !(csr >= CSR_mscratch && csr <= CSR_mtval) && !hts_is_csr(csr);
+}
 
 int hart_csr(struct hart *h, enum csr_op op, unsigned csr, bool write, uint64_t operand, uint64_t *old)
 {

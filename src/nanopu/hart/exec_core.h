@@ -4,12 +4,33 @@
  * so the core without timing and the one with it are the same source.
  *
  * Threaded code: each instruction of insn_list.h becomes a label, and its last act is to jump to the label of the next.
- * What the core keeps in local variables is written to the hart (SYNC) before anything outside looks at it. Without
- * timing an instruction takes one cycle, so that one counter (left) is the clock, the limit and instret at once.
+ * What the core keeps in local variables is written to the hart (SYNC) before anything outside looks at it.
+ *
+ * Without timing an instruction takes one cycle, so that one counter (left) is the clock, the limit and instret at
+ * once. With timing the pipeline (pipe.h) is asked for an instruction's commit cycle before it executes; when that is
+ * beyond the limit the instruction stays issued, and execution begins behind that question when it is gone on with.
  */
+#include "nanopu/hart/alu.h"
+#include "nanopu/hart/fpu.h"
+#include "nanopu/hart/hart_internal.h"
+
+#include <string.h>
+
 #ifndef EXEC_NAME
 #error "EXEC_NAME and EXEC_TIMED say what to make of this"
 #endif
+
+static COLD enum exec_end exec_trap(struct hart *h, enum cause cause, uint64_t tval)
+{
+    h->cause = cause;
+    h->tval = tval;
+    return EXEC_TRAP;
+}
+
+static inline enum cause ecall_cause(const struct hart *h)
+{
+    return h->priv == PRIV_M ? CAUSE_ECALL_M : CAUSE_ECALL_U;
+}
 
 #define PC      (base + 2 * (uint64_t)u->index)
 #define RD      r[u->op.rd]
@@ -19,6 +40,19 @@
 #define IMM     ((uint64_t)u->imm)
 #define SAME(x) (x)
 
+#if EXEC_TIMED
+#define SYNC()      (h->pc = PC, h->now = p->commit)
+#define RELOAD()    (void)0
+#define TIMED(what) (what)
+#define ISSUE()                                                                                                        \
+    do {                                                                                                               \
+        if (UNLIKELY(pipe_issue(p, PC, &u->op) >= h->stop)) {                                                          \
+            goto stop;                                                                                                 \
+        }                                                                                                              \
+    } while (0)
+#define RETIRE() h->instret++
+#define BODY(id) X_##id:
+#else
 #define SYNC()                                                                                                         \
     do {                                                                                                               \
         h->now += budget - left;                                                                                       \
@@ -26,9 +60,18 @@
         budget = left;                                                                                                 \
         h->pc = PC;                                                                                                    \
     } while (0)
-
 /* After something outside that may have moved hart.stop; the instruction in hand is always finished. */
-#define RELOAD() (left = budget = h->stop > h->now ? h->stop - h->now : 1)
+#define RELOAD()    (left = budget = h->stop > h->now ? h->stop - h->now : 1)
+#define TIMED(what) (void)0
+#define ISSUE()     (void)0
+#define BODY(id)
+#define RETIRE()                                                                                                       \
+    do {                                                                                                               \
+        if (UNLIKELY(--left == 0)) {                                                                                   \
+            goto stop;                                                                                                 \
+        }                                                                                                              \
+    } while (0)
+#endif
 
 #define TRAP(why, value)                                                                                               \
     do {                                                                                                               \
@@ -49,15 +92,20 @@
     } while (0)
 
 #define BRANCH(condition)                                                                                              \
-    if (condition) {                                                                                                   \
-        GO(2 * (uint64_t)u->index + IMM);                                                                              \
-        DISPATCH();                                                                                                    \
-    }
+    do {                                                                                                               \
+        bool taken = (condition);                                                                                      \
+        TIMED(pipe_branch(p, &u->op, PC, taken, PC + IMM));                                                            \
+        if (taken) {                                                                                                   \
+            GO(2 * (uint64_t)u->index + IMM);                                                                          \
+            DISPATCH();                                                                                                \
+        }                                                                                                              \
+    } while (0)
 
 #define JUMP(target)                                                                                                   \
     do {                                                                                                               \
         uint64_t off_to = (target)-base;                                                                               \
         RD = PC + u->op.len;                                                                                           \
+        TIMED(pipe_jump(p, &u->op, PC, base + off_to));                                                                \
         GO(off_to);                                                                                                    \
         DISPATCH();                                                                                                    \
     } while (0)
@@ -69,6 +117,7 @@
         uint64_t addr = RS1 + IMM;                                                                                     \
         type value;                                                                                                    \
         if (LIKELY(IS_DRAM(addr, type))) {                                                                             \
+            TIMED(net_cycle = pipe_load(p, &u->op, addr));                                                             \
             memcpy(&value, dram + (addr - MEMORY_BASE), sizeof(value));                                                \
         } else {                                                                                                       \
             uint64_t wide = 0;                                                                                         \
@@ -78,6 +127,7 @@
                 return exec_trap(h, h->cause, addr);                                                                   \
             }                                                                                                          \
             value = (type)wide;                                                                                        \
+            TIMED(net_cycle = pipe_uncached(p, &u->op));                                                               \
             RELOAD();                                                                                                  \
         }                                                                                                              \
         RD = convert((uint64_t)value);                                                                                 \
@@ -87,6 +137,7 @@
     do {                                                                                                               \
         type value_ = (type)(value);                                                                                   \
         if (LIKELY(IS_DRAM(addr, type))) {                                                                             \
+            TIMED(net_cycle = pipe_store(p, &u->op, addr));                                                            \
             memcpy(dram + ((addr)-MEMORY_BASE), &value_, sizeof(value_));                                              \
             if (UNLIKELY(hart_store_watched(memory, addr))) {                                                          \
                 SYNC();                                                                                                \
@@ -99,6 +150,7 @@
             if (h->cause != CAUSE_NONE) {                                                                              \
                 return exec_trap(h, h->cause, addr);                                                                   \
             }                                                                                                          \
+            TIMED(pipe_uncached(p, &u->op));                                                                           \
             RELOAD();                                                                                                  \
         }                                                                                                              \
     } while (0)
@@ -120,6 +172,7 @@
     do {                                                                                                               \
         type value;                                                                                                    \
         ATOMIC_ADDR(type, CAUSE_LOAD_MISALIGNED, CAUSE_LOAD_ACCESS)                                                    \
+        TIMED(net_cycle = pipe_load(p, &u->op, addr));                                                                 \
         memcpy(&value, dram + (addr - MEMORY_BASE), sizeof(value));                                                    \
         hart_reserve(h, addr);                                                                                         \
         RD = (uint64_t)value;                                                                                          \
@@ -147,7 +200,12 @@
         RD = a;                                                                                                        \
     } while (0)
 
-#define MULDIV(result) RD = (result)
+#define MULDIV(result)                                                                                                 \
+    do {                                                                                                               \
+        uint64_t value = (result);                                                                                     \
+        TIMED(net_cycle = pipe_muldiv(p, &u->op, RS1, RS2));                                                           \
+        RD = value;                                                                                                    \
+    } while (0)
 
 #define CSR(operation, operand)                                                                                        \
     do {                                                                                                               \
@@ -158,6 +216,7 @@
             goto illegal;                                                                                              \
         }                                                                                                              \
         RD = old;                                                                                                      \
+        TIMED(write &&hart_csr_flushes(u->imm & 0xfff) ? pipe_flush(p) : (void)0);                                     \
         RELOAD();                                                                                                      \
     } while (0)
 
@@ -165,6 +224,7 @@
     do {                                                                                                               \
         SYNC();                                                                                                        \
         code_flush(h);                                                                                                 \
+        TIMED((pipe_fence_i(p), pipe_flush(p)));                                                                       \
         goto flushed;                                                                                                  \
     } while (0)
 
@@ -175,7 +235,7 @@
         }                                                                                                              \
         SYNC();                                                                                                        \
         hart_mret(h);                                                                                                  \
-        h->now++;                                                                                                      \
+        hart_redirected(h);                                                                                            \
         h->instret++;                                                                                                  \
         return EXEC_STOP;                                                                                              \
     } while (0)
@@ -184,8 +244,10 @@
     do {                                                                                                               \
         SYNC();                                                                                                        \
         h->state = HART_WFI;                                                                                           \
-        h->stop = h->now;                                                                                              \
-        RELOAD();                                                                                                      \
+        h->pc += u->op.len;                                                                                            \
+        h->now = h->timed ? h->pipe.next : h->now + 1;                                                                 \
+        h->instret++;                                                                                                  \
+        return EXEC_STOP;                                                                                              \
     } while (0)
 
 /* Floating point. Each instruction may write a register or a flag, so mstatus.FS becomes dirty. */
@@ -209,7 +271,7 @@
 #define FP32(result) FP(RD, uint32_t, BOX32, result)
 #define FP64(result) FP(RD, uint64_t, SAME, result)
 #define FPX(result)  FP(RD, uint64_t, SAME, result)
-#define FPDIV()      (void)0
+#define FPDIV()      TIMED(net_cycle = pipe_fdiv(p, &u->op))
 
 #define FLOAD(type, box)                                                                                               \
     do {                                                                                                               \
@@ -230,9 +292,7 @@
 
 #define DISPATCH()                                                                                                     \
     do {                                                                                                               \
-        if (UNLIKELY(--left == 0)) {                                                                                   \
-            goto stop;                                                                                                 \
-        }                                                                                                              \
+        RETIRE();                                                                                                      \
         goto *labels[u->code];                                                                                         \
     } while (0)
 
@@ -244,14 +304,31 @@
 
 enum exec_end EXEC_NAME(struct hart *h)
 {
+    static struct uop fault_uop = {.code = UOP_FAULT};
+    /* where an instruction begins, and where it executes once it is issued */
 #define I(id, ...) [INSN_##id] = &&L_##id,
     static const void *const labels[UOP_CODES] = {
 #include "nanopu/hart/insn_list.h"
-        [UOP_DECODE] = &&decode, [UOP_PAGE] = &&next_page,           [UOP_ILLEGAL] = &&illegal,
+        [UOP_DECODE] = &&decode, [UOP_PAGE] = &&next_page,           [UOP_ILLEGAL] = &&illegal_place,
         [UOP_FAULT] = &&fault,   [UOP_NET... UOP_CODES - 1] = &&net,
     };
 #undef I
-    static struct uop fault_uop = {.code = UOP_FAULT};
+#if EXEC_TIMED
+#define I(id, ...) [INSN_##id] = &&X_##id,
+    static const void *const bodies[UOP_CODES] = {
+#include "nanopu/hart/insn_list.h"
+        [UOP_DECODE] = &&decode,
+        [UOP_PAGE] = &&next_page,
+        [UOP_ILLEGAL] = &&illegal,
+        [UOP_FAULT] = &&fault,
+        [UOP_NET... UOP_CODES - 1] = &&net_issued,
+    };
+#undef I
+    struct pipe *const p = &h->pipe;
+#else
+    const void *const *const bodies = labels;
+    uint64_t left = h->stop - h->now, budget = left;
+#endif
     uint64_t *const r = h->r;
     struct memory *const memory = h->memory;
     uint8_t *const dram = memory->dram;
@@ -259,41 +336,18 @@ enum exec_end EXEC_NAME(struct hart *h)
     struct code_page *page;
     struct uop *u, *uops;
     uint64_t base, next_pc = h->pc;
-    uint64_t left = h->stop - h->now, budget = left;
     uint64_t net_stop = 0, net_cycle = 0, net_reg = 0; /* of an instruction that writes netTX */
     bool net_write = false;
 
-    assert(h->stop > h->now);
-    goto enter;
-
-far:
-    left--;
-enter:
-    page = h->code.bucket[code_bucket(next_pc)];
-    if (UNLIKELY(page == NULL || page->base != code_base(next_pc))) {
-        page = code_page(h, next_pc);
-    }
-    if (LIKELY(page != NULL)) {
-        base = page->base;
-        uops = page->uops;
-        u = &uops[(next_pc - base) / 2];
-    } else {
-        base = next_pc;
-        uops = u = &fault_uop;
-    }
-    if (UNLIKELY(left == 0)) {
-        goto stop;
-    }
-    goto *labels[u->code];
+#include "nanopu/hart/exec_special.h"
 
 #define I(id, text, mask, match, operands, ext, class, ...)                                                            \
-    L_##id:                                                                                                            \
+    L_##id : ISSUE();                                                                                                  \
+    BODY(id)                                                                                                           \
     {                                                                                                                  \
         __VA_ARGS__;                                                                                                   \
         NEXT();                                                                                                        \
     }
 #include "nanopu/hart/insn_list.h"
 #undef I
-
-#include "nanopu/hart/exec_special.h"
 }

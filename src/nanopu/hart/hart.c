@@ -25,6 +25,11 @@ struct hart *hart_new(const struct hart_config *config)
     h->memory = config->memory;
     h->hts = config->hts;
     h->probe = config->probe;
+    h->timed = config->params->timing != 0;
+    if (h->timed && pipe_init(&h->pipe, config->params, config->id, config->l2) != 0) {
+        free(h);
+        return NULL;
+    }
     hart_reset(h, MEMORY_BASE, 0, 0);
     return h;
 }
@@ -33,6 +38,9 @@ void hart_free(struct hart *h)
 {
     if (h != NULL) {
         code_free(h);
+        if (h->timed) {
+            pipe_fini(&h->pipe);
+        }
         free(h);
     }
 }
@@ -53,7 +61,12 @@ void hart_reset(struct hart *h, uint64_t pc, uint64_t a1, uint64_t cycle)
     h->mstatus = 0;
     h->mie = UINT64_C(1) << IRQ_MSI;
     h->mtvec = h->mepc = h->mcause = h->mtval = h->mscratch = 0;
-    h->mcounteren = h->mcountinhibit = h->mhpmevent3 = h->hpmcounter3 = 0;
+    h->mcounteren = h->mcountinhibit = h->mhpmevent3 = h->hpm_base = 0;
+    h->issued = false;
+    if (h->timed) {
+        pipe_reset(&h->pipe, cycle > PIPE_DEPTH ? cycle : PIPE_DEPTH);
+        h->now = h->pipe.next;
+    }
     h->cycle_base = cycle;
     h->instret = h->instret_base = 0;
     h->pulses_len = 0;
@@ -235,7 +248,8 @@ void hart_trap(struct hart *h, uint64_t mcause, uint64_t tval)
     h->priv = PRIV_M;
     h->in_trap = true;
     h->pc = vector;
-    h->now++;
+    h->issued = false;
+    hart_redirected(h);
 }
 
 /* Registers for those who look on */
@@ -268,6 +282,7 @@ uint64_t hart_pc(const struct hart *h)
 void hart_set_pc(struct hart *h, uint64_t pc)
 {
     h->pc = pc & ~UINT64_C(1);
+    h->issued = false;
 }
 
 uint64_t hart_x(const struct hart *h, unsigned reg)

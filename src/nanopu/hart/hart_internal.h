@@ -5,6 +5,7 @@
 
 #include "nanopu/hart/code.h"
 #include "nanopu/hart/hart.h"
+#include "nanopu/hart/pipe.h"
 #include "nanopu/nic/hts.h"
 
 #define REG_RX 30 /* netRX */
@@ -65,6 +66,9 @@ struct hart {
     unsigned id;
     enum hart_state state;
     struct code code;
+    bool timed;
+    bool issued; /* timed: the next instruction has its commit cycle, hart.now */
+    struct pipe pipe;
 
     /* floating point */
     uint8_t frm, fflags, fs; /* fs: mstatus.FS, 0 is off */
@@ -73,9 +77,10 @@ struct hart {
     uint8_t priv;
     bool in_trap;                                                /* no mret since the last trap */
     uint64_t mstatus, mie, mtvec, mepc, mcause, mtval, mscratch; /* mstatus without FS and SD */
-    uint64_t mcounteren, mcountinhibit, mhpmevent3, hpmcounter3;
+    uint64_t mcounteren, mcountinhibit, mhpmevent3;
     uint64_t cycle_base, instret_base; /* what the counters are less than the clock and instret */
     uint64_t cycle_held, instret_held; /* their values while inhibited */
+    uint64_t hpm_base;                 /* what mhpmcounter3 is more than the events */
     uint64_t lines;                    /* levels of mip's lines */
     uint64_t line_since[2];            /* from which cycle on: MSI, MTI */
     uint64_t pulses[8];                /* of the NIC, noted down and not dealt with; earliest first */
@@ -103,6 +108,25 @@ void hart_net_check(struct hart *h);
 
 /* Runs instructions while the clock is before hart.stop; the state is whole again when it comes back. */
 enum exec_end hart_exec_fast(struct hart *h);
+enum exec_end hart_exec_timed(struct hart *h);
+
+/* The clock when no instruction is issued. */
+static inline uint64_t hart_clock(const struct hart *h)
+{
+    return h->timed ? h->pipe.next : h->now;
+}
+
+/* The instruction that commits at hart.now was one after which fetch begins anew: the clock goes on. */
+static inline void hart_redirected(struct hart *h)
+{
+    if (h->timed) {
+        h->pipe.commit = h->now;
+        pipe_flush(&h->pipe);
+        h->now = h->pipe.next;
+    } else {
+        h->now++;
+    }
+}
 
 /* Loads and stores that are not plain accesses to DRAM. CAUSE_NONE when done. */
 enum cause hart_load_slow(struct hart *h, uint64_t addr, unsigned size, uint64_t *value);
@@ -126,6 +150,9 @@ void hart_unreserve(struct hart *h);
  * writes at all. Returns 0, or -EACCES for an illegal instruction.
  */
 int hart_csr(struct hart *h, enum csr_op op, unsigned csr, bool write, uint64_t operand, uint64_t *old);
+
+/* Does fetch begin anew after a write? */
+bool hart_csr_flushes(unsigned csr);
 
 void hart_mret(struct hart *h);
 

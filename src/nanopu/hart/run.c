@@ -99,6 +99,9 @@ uint64_t hart_net_pop(struct hart *h)
 
     pulses_note(h, h->now);
     word = hts_pop(h->hts, h->now);
+    if (pulses_wanted(h)) {
+        h->stop = 0; /* what is next for the scheduler may have changed */
+    }
     hart_net_check(h);
     return word;
 }
@@ -147,47 +150,43 @@ void hart_set_mip(struct hart *h, uint64_t mask, bool level, uint64_t cycle)
     h->stop = 0;
 }
 
-static void interrupt(struct hart *h, unsigned irq)
+/* The instruction in decode at a cycle becomes the interrupt, which is three stages further then. */
+static bool interrupt(struct hart *h, unsigned irq, uint64_t cycle)
 {
+    h->now = cycle + DECODE_TO_WB;
     hart_trap(h, CAUSE_IRQ | irq, 0);
+    return true;
 }
 
-/* Takes the interrupt that hits the next instruction, if there is one. */
+/* Takes the interrupt that hits the next instruction, if there is one; that is in decode from a cycle to another. */
 static bool interrupt_taken(struct hart *h)
 {
+    uint64_t first = h->timed ? h->pipe.decode : h->now - DECODE_TO_WB, last = h->now - DECODE_TO_WB;
     bool on = interrupts_on(h);
-    uint64_t pulse = pulse_next(h);
+    uint64_t msi = line_from(h, IRQ_MSI), mti = line_from(h, IRQ_MTI);
 
-    while (pulse != CYCLE_NEVER && pulse + DECODE_TO_WB <= h->now) {
+    for (uint64_t pulse = pulse_next(h); pulse <= last; pulse = pulse_next(h)) {
         pulse_done(h, pulse);
-        if (on && pulse + DECODE_TO_WB == h->now) {
-            interrupt(h, IRQ_NIC);
-            return true;
+        if (on && pulse >= first) {
+            hts_pulse_taken(h->hts, pulse);
+            return interrupt(h, IRQ_NIC, pulse);
         }
-        pulse = pulse_next(h);
     }
-    if (on && line_from(h, IRQ_MSI) <= h->now) {
-        interrupt(h, IRQ_MSI);
-        return true;
+    if (on && msi <= last) {
+        return interrupt(h, IRQ_MSI, max_u64(msi, first));
     }
-    if (on && line_from(h, IRQ_MTI) <= h->now) {
-        interrupt(h, IRQ_MTI);
-        return true;
-    }
-    return false;
+    return on && mti <= last && interrupt(h, IRQ_MTI, max_u64(mti, first));
 }
 
-/* The first commit cycle at which interrupt_taken has to be asked again. */
+/* The first commit cycle of an instruction for which interrupt_taken has to be asked. */
 static uint64_t interrupt_next(const struct hart *h)
 {
-    uint64_t next = CYCLE_NEVER, pulse;
+    uint64_t next = CYCLE_NEVER;
 
-    if (!interrupts_on(h)) {
-        return next;
+    if (interrupts_on(h)) {
+        next = min_u64(pulse_next(h), min_u64(line_from(h, IRQ_MSI), line_from(h, IRQ_MTI)));
     }
-    pulse = pulse_next(h);
-    next = pulse == CYCLE_NEVER ? next : pulse + DECODE_TO_WB;
-    return min_u64(next, min_u64(line_from(h, IRQ_MSI), line_from(h, IRQ_MTI)));
+    return next == CYCLE_NEVER ? next : next + DECODE_TO_WB;
 }
 
 /* Sleeps until something that mie lets through, whatever mstatus.MIE is, or until hart.until. */
@@ -201,12 +200,34 @@ static void sleep_on(struct hart *h)
     wake = min_u64(wake, pulse_next(h));
     if (wake < h->until) {
         h->state = HART_RUNNING;
-        then = max_u64(h->now, wake + DECODE_TO_WB);
+        then = max_u64(h->now, wake + DECODE_TO_WB + !interrupts_on(h));
     } else {
         then = h->until;
     }
     h->cycle_base += then - h->now;
     h->now = then;
+    h->issued = false;
+    if (h->timed) {
+        pipe_wake(&h->pipe, then);
+    }
+}
+
+/* One turn: an interrupt, or instructions until something may interrupt them. */
+static void turn(struct hart *h)
+{
+    uint64_t next = interrupt_next(h);
+
+    if (h->timed && !h->issued) {
+        /* when the next instruction is in decode is known when it is issued; nothing is executed for that */
+        h->stop = next <= h->now ? 0 : min_u64(h->until, next);
+    } else if (next <= h->now && interrupt_taken(h)) {
+        return;
+    } else {
+        h->stop = min_u64(h->until, interrupt_next(h));
+    }
+    if ((h->timed ? hart_exec_timed(h) : hart_exec_fast(h)) == EXEC_TRAP) {
+        hart_trap(h, h->cause, h->tval);
+    }
 }
 
 uint64_t hart_run(struct hart *h, uint64_t until)
@@ -215,14 +236,8 @@ uint64_t hart_run(struct hart *h, uint64_t until)
     while (h->now < h->until && h->state != HART_FAILED) {
         if (h->state == HART_WFI) {
             sleep_on(h);
-            continue;
-        }
-        if (interrupt_taken(h)) {
-            continue;
-        }
-        h->stop = min_u64(h->until, interrupt_next(h));
-        if (hart_exec_fast(h) == EXEC_TRAP) {
-            hart_trap(h, h->cause, h->tval);
+        } else {
+            turn(h);
         }
     }
     if (h->hts != NULL) {
