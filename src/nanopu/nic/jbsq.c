@@ -36,7 +36,7 @@ void jbsq_notify(struct nic *nic, uint8_t ctx, uint64_t t)
 void jbsq_word(struct nic *nic, unsigned ctx, uint64_t t)
 {
     if (nic->jbsq_state == JBSQ_WORDS && nic->jbsq_ctx == ctx && nic->next[MOD_JBSQ] == CYCLE_NEVER)
-        nic->next[MOD_JBSQ] = t + 1;
+        nic->next[MOD_JBSQ] = t;
 }
 
 /* ---- Commands of the cores ---- */
@@ -133,19 +133,22 @@ static uint64_t get_word(const uint8_t *p)
     return v;
 }
 
-/* Hands on what the core's FIFO has room for, from cycle t on; tries again in each cycle when that is not all. */
-static void emit(struct nic *nic, unsigned core, uint64_t t)
+/*
+ * Words reach the core one cycle after the event that sends them: what the NIC does before a cycle is all that a hart
+ * needs to know in that cycle. Hands on what the FIFO has room for, from `cycle` on; the rest is tried in each cycle.
+ */
+static void emit(struct nic *nic, unsigned core, uint64_t cycle)
 {
     struct core_link *l = &nic->links[core];
     struct hts *h = nic->c.hts[core];
     unsigned room = hts_room(h, l->ctx);
 
-    t = later_of(t, hts_link_free(h));
+    cycle = later_of(cycle, hts_link_free(h));
     while (l->at < l->len && room-- > 0)
-        hts_enqueue(h, l->ctx, t++, l->words[l->at++], false);
+        hts_enqueue(h, l->ctx, cycle++, l->words[l->at++], false);
     if (l->at < l->len) {
         nic->stats.core_stalls++;
-        earlier(nic, MOD_LINK, t + 1);
+        earlier(nic, MOD_LINK, cycle);
     }
 }
 
@@ -157,16 +160,16 @@ void link_event(struct nic *nic, uint64_t t)
 
         if (l->at == l->len)
             continue;
-        emit(nic, i, t);
+        emit(nic, i, t + 1);
         if (l->at == l->len && nic->jbsq_state != JBSQ_IDLE && nic->jbsq_core == i)
-            earlier(nic, MOD_JBSQ, hts_link_free(nic->c.hts[i]));
+            earlier(nic, MOD_JBSQ, hts_link_free(nic->c.hts[i]) - 1);
     }
 }
 
 /* ---- Dispatch ---- */
 
-/* The next 64-byte word into the narrower of the core, in cycle t. */
-static void load(struct nic *nic, uint64_t t)
+/* The next 64-byte word into the narrower of the core, its first 64 bits to the core in that cycle. */
+static void load(struct nic *nic, uint64_t cycle)
 {
     struct core_link *l = &nic->links[nic->jbsq_core];
     struct rxq *q = &nic->rxq[nic->jbsq_ctx];
@@ -180,20 +183,20 @@ static void load(struct nic *nic, uint64_t t)
     q->head = (q->head + 1) % (uint32_t)nic->p->context_rxq_words;
     q->count--;
     nic->rxq_total--;
-    rxq_wake(nic, t + 1);
-    emit(nic, nic->jbsq_core, t);
+    rxq_wake(nic, cycle + 1);
+    emit(nic, nic->jbsq_core, cycle);
     nic->jbsq_left -= n;
     if (nic->jbsq_left == 0) {
         nic->jbsq_state = JBSQ_IDLE;
-        nic->jbsq_free = t + 1;
+        nic->jbsq_free = cycle + 1;
         schedule_decision(nic);
     } else {
-        nic->next[MOD_JBSQ] = l->at == l->len ? hts_link_free(nic->c.hts[nic->jbsq_core]) : CYCLE_NEVER;
+        nic->next[MOD_JBSQ] = l->at == l->len ? hts_link_free(nic->c.hts[nic->jbsq_core]) - 1 : CYCLE_NEVER;
     }
 }
 
-/* Whether the link to the core is free in cycle t; if not, the module comes back when it is. */
-static bool link_ready(struct nic *nic, uint64_t t)
+/* Whether the link to the core is free in that cycle; if not, the module comes back for the first in which it is. */
+static bool link_ready(struct nic *nic, uint64_t cycle)
 {
     const struct core_link *l = &nic->links[nic->jbsq_core];
     uint64_t free = hts_link_free(nic->c.hts[nic->jbsq_core]);
@@ -201,39 +204,39 @@ static bool link_ready(struct nic *nic, uint64_t t)
     nic->next[MOD_JBSQ] = CYCLE_NEVER;
     if (l->at < l->len)
         return false; /* link_event wakes */
-    if (free > t)
-        nic->next[MOD_JBSQ] = free;
-    return free <= t;
+    if (free > cycle)
+        nic->next[MOD_JBSQ] = free - 1;
+    return free <= cycle;
 }
 
-static void send_words(struct nic *nic, uint64_t t)
+static void send_words(struct nic *nic, uint64_t cycle)
 {
     /* jbsq_word wakes when the next word is in the queue. */
-    if (link_ready(nic, t) && nic->rxq[nic->jbsq_ctx].count > 0)
-        load(nic, t);
+    if (link_ready(nic, cycle) && nic->rxq[nic->jbsq_ctx].count > 0)
+        load(nic, cycle);
 }
 
-static void send_header(struct nic *nic, uint64_t t)
+static void send_header(struct nic *nic, uint64_t cycle)
 {
     struct hts *h = nic->c.hts[nic->jbsq_core];
     struct rxq *q = &nic->rxq[nic->jbsq_ctx];
     const struct rxq_msg *m = &q->msgs[q->msg_head];
 
-    if (!link_ready(nic, t))
+    if (!link_ready(nic, cycle))
         return;
     if (hts_room(h, nic->jbsq_ctx) == 0) {
         nic->stats.core_stalls++;
-        nic->next[MOD_JBSQ] = t + 1;
+        nic->next[MOD_JBSQ] = cycle;
         return;
     }
-    hts_enqueue(h, nic->jbsq_ctx, t, m->header, true);
-    NIC_TELL(nic, msg_dispatch, .cycle = t, .unit = nic->jbsq_core, .a = m->rx_id, .b = nic->jbsq_ctx);
+    hts_enqueue(h, nic->jbsq_ctx, cycle, m->header, true);
+    NIC_TELL(nic, msg_dispatch, .cycle = cycle, .unit = nic->jbsq_core, .a = m->rx_id, .b = nic->jbsq_ctx);
     nic->stats.dispatched++;
     nic->jbsq_left = ((uint32_t)m->msg_len + FLIT_BYTES - 1) / FLIT_BYTES;
     nic->jbsq_state = JBSQ_WORDS;
     q->msg_head = (q->msg_head + 1) % (uint32_t)nic->p->context_rxq_words;
     q->msg_count--;
-    send_words(nic, t + 1);
+    send_words(nic, cycle + 1);
 }
 
 static void dispatch(struct nic *nic, unsigned ctx, unsigned core, uint64_t t)
@@ -241,7 +244,7 @@ static void dispatch(struct nic *nic, unsigned ctx, unsigned core, uint64_t t)
     nic->jbsq_state = JBSQ_HEADER;
     nic->jbsq_ctx = (uint8_t)ctx;
     nic->jbsq_core = (uint8_t)core;
-    nic->next[MOD_JBSQ] = t + HEADER_CYCLES;
+    nic->next[MOD_JBSQ] = t + HEADER_CYCLES - 1;
 }
 
 /* The registered core with the fewest messages of ctx, below the bound; -1: none. */
@@ -297,11 +300,11 @@ static void asked(struct nic *nic, unsigned core, uint64_t t)
 void jbsq_event(struct nic *nic, uint64_t t)
 {
     if (nic->jbsq_state == JBSQ_HEADER) {
-        send_header(nic, t);
+        send_header(nic, t + 1);
         return;
     }
     if (nic->jbsq_state == JBSQ_WORDS) {
-        send_words(nic, t);
+        send_words(nic, t + 1);
         return;
     }
     nic->jbsq_free = t + 1;

@@ -198,8 +198,8 @@ uint64_t nic_horizon(const struct nic *nic)
     t = least(t, plus(nic->next[MOD_RXQ], decide));
     if (nic->next[MOD_RXQ] == CYCLE_NEVER && (nic->rxq_active || nic->completed_len > 0))
         t = least(t, nic->now + DONE_TO_OTHER_CORE);
-    t = least(t, plus(nic->next[MOD_JBSQ], nic->jbsq_state == JBSQ_IDLE ? HEADER_CYCLES : 0));
-    t = least(t, nic->next[MOD_LINK]);
+    t = least(t, plus(nic->next[MOD_JBSQ], 1));
+    t = least(t, plus(nic->next[MOD_LINK], 1));
     t = least(t, plus(command_next(nic), decide));
     for (unsigned i = 0; i < nic->c.cores; i++) {
         unsigned room = hts_tx_room(nic->c.hts[i]);

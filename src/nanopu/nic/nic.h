@@ -39,7 +39,7 @@ void nic_receive(struct nic *nic, struct packet *p);
 
 /*
  * A lower bound of the first cycle in which the NIC does something that a hart can notice, given what it knows now.
- * Harts may run up to it (not including it) before nic_advance must be called.
+ * Harts may run up to it (not including it) before nic_advance must be called. Always after nic_advance's last `until`.
  */
 uint64_t nic_horizon(const struct nic *nic);
 
@@ -95,6 +95,7 @@ void nic_advance(struct nic *nic, uint64_t until);
     C(drop_get_next, "get_next_msg: the core's queue was full, or no such context")                                    \
     C(drop_register, "registrations of a context that does not exist")                                                 \
     C(drop_tx_length, "messages to be sent: length 0 or above max_msg_bytes")                                          \
+    C(drop_tx_acked, "messages to be sent: acknowledged before they were written, by a stale ACK")                     \
     C(drop_no_packet, "packets to be sent: the host's packet pool was empty")
 
 #define NIC_COUNTER_FIELD(name, help) uint64_t name;

@@ -135,7 +135,7 @@ struct core_link {
 struct tx_msg {
     uint32_t dst_ip;
     uint16_t dst_context, src_context, msg_len;
-    uint16_t generation;
+    uint16_t generation; /* one more at the beginning and at the end of each use: odd while used */
     bool used;
     struct buf buf;
     struct ndp_tx ndp;
@@ -145,8 +145,8 @@ struct tx_msg {
 /* A message that a core is writing, for each of its contexts. */
 struct tx_assembly {
     uint32_t words_left, written; /* written: words */
-    uint16_t tx_id;
-    bool drop; /* of a length that cannot be sent: its words are thrown away */
+    uint16_t tx_id, generation;
+    bool drop; /* its words are thrown away */
 };
 
 struct descriptor {

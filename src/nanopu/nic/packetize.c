@@ -97,6 +97,7 @@ static void accept_header(struct nic *nic, unsigned core, const struct hts_tx_wo
                          .msg_len = (uint16_t)len,
                          .generation = (uint16_t)(m->generation + 1),
                          .used = true};
+    a->generation = m->generation;
     buf_take(&nic->tx_bufs, len, &m->buf);
     ndp_tx_start(&m->ndp, &nic->ndp, m->msg_len);
     timer_start(nic, a->tx_id, t);
@@ -112,6 +113,11 @@ static void accept_data(struct nic *nic, unsigned core, const struct hts_tx_word
     uint8_t packet;
 
     a->words_left--;
+    /* An ACK of an earlier use of the id may have ended the message before it was written (section 6.5). */
+    if (!a->drop && m->generation != a->generation) {
+        a->drop = true;
+        nic->stats.drop_tx_acked++;
+    }
     if (a->drop)
         return;
     put_word(buf_data(&nic->tx_bufs, m->buf) + (size_t)a->written * FLIT_BYTES, w->word);

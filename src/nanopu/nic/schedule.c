@@ -14,7 +14,7 @@ static uint16_t wire_id(const struct nic *nic, uint16_t tx_id)
 {
     if (nic->p->quirk_key_truncated)
         return tx_id;
-    return (uint16_t)(nic->tx[tx_id].generation << GENERATION_SHIFT | tx_id);
+    return (uint16_t)(nic->tx[tx_id].generation >> 1 << GENERATION_SHIFT | tx_id);
 }
 
 /* ---- Control packets ---- */
@@ -24,6 +24,7 @@ static void finished(struct nic *nic, uint16_t tx_id, uint64_t t)
     struct tx_msg *m = &nic->tx[tx_id];
 
     m->used = false;
+    m->generation++;
     timer_cancel(nic, tx_id);
     buf_give(&nic->tx_bufs, m->buf);
     nic->tx_free[(nic->tx_free_head + nic->tx_free_count++) % nic->ids] = tx_id;
@@ -76,7 +77,7 @@ static bool has_packets(struct nic *nic)
 {
     const struct tx_msg *m = &nic->tx[nic->sending.tx_id];
 
-    if (!m->used || m->generation != nic->sending.generation)
+    if (m->generation != nic->sending.generation)
         nic->sending.packets = 0;
     return nic->sending.packets != 0;
 }

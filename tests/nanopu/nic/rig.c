@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "rig.h"
 
+#include "nanopu/nic/nic_internal.h"
+
 #include <stdlib.h>
 
 void rig_params(struct rig *r, const char *profile)
@@ -62,6 +64,23 @@ void rig_stop(struct rig *r)
         hts_free(r->hts[i]);
     assert_int_equal(r->pool.in_use, 0);
     packet_pool_fini(&r->pool);
+}
+
+void rig_whole(const struct rig *r)
+{
+    const struct nic *n = r->nic;
+
+    assert_int_equal(n->rx_free_count, n->ids);
+    assert_int_equal(n->tx_free_count, n->ids);
+    for (unsigned i = 0; i < CLASSES; i++) {
+        assert_int_equal(n->rx_bufs.class[i].free_count, n->rx_bufs.class[i].count);
+        assert_int_equal(n->tx_bufs.class[i].free_count, n->tx_bufs.class[i].count);
+    }
+    assert_int_equal(n->completed_len + n->rxq_total + n->notes_len + n->armed, 0);
+    assert_int_equal(n->control_len + n->paced_len + n->data_len + n->data_words, 0);
+    assert_int_equal(n->sched[0].len + n->sched[1].len + n->sched[2].len, 0);
+    assert_null(n->rx_head);
+    assert_int_equal(nic_next_event(n), CYCLE_NEVER);
 }
 
 void rig_register(struct rig *r, unsigned core, unsigned ctx, unsigned priority)

@@ -40,13 +40,15 @@ struct rig {
     uint64_t start; /* the first cycle in which the NIC takes packets, and some more: tests count from here */
 };
 
-/* Every quirk off, or a parameter by its name; before rig_start. */
+/* Parameters by profile, by name, all quirks off: before rig_start. */
 void rig_params(struct rig *r, const char *profile);
 void rig_set(struct rig *r, const char *key, const char *value);
 void rig_quirks_off(struct rig *r);
 void rig_start(struct rig *r);
-/* Also checks that no packet is lost and, if whole, that the NIC's pools are full. */
+/* Also checks that no packet is lost. */
 void rig_stop(struct rig *r);
+/* All buffers, ids and queues are as at the start. */
+void rig_whole(const struct rig *r);
 
 /* Core registers ctx with priority, at about r->start; the NIC knows before it. */
 void rig_register(struct rig *r, unsigned core, unsigned ctx, unsigned priority);
