@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Segments in. The fast path is one call chain from the packet to the application's completed receive: an in-order
+ * segment of an established connection in which nothing is lost or doubtful. All others go to tcp_segment.c.
+ */
+#include "tcp_conn.h"
+
+#include <errno.h>
+
+/* Header prediction's question: is there nothing about c and s that the fast path does not know? */
+static bool is_plain(const struct tcp_conn *c, const struct ip_packet *p, const struct tcp_seg *s)
+{
+    const uint32_t special = TCPF_NO_READ | TCPF_FIN_SEEN | TCPF_TLP | TCPF_ORPHAN | TCPF_ECE | TCPF_CE_STATE;
+    bool ts = (c->flags & TCPF_TS) != 0;
+
+    if ((s->flags & ~(unsigned)TCP_PSH) != TCP_ACK || s->seq != c->rcv_nxt || c->state != TCP_ESTABLISHED)
+        return false;
+    if ((c->flags & special) != 0 || s->opts != (ts ? TCP_OPT_TS : 0) || (p->tos & IP_ECN_MASK) == IP_ECN_CE)
+        return false;
+    if (ts && seq_lt(s->ts_val, c->ts_recent))
+        return false;
+    if (s->data_len > tcp_rcv_wnd(c) || s->ack - c->snd_una > c->snd_nxt - c->snd_una)
+        return false;
+    if (s->data_len == 0 && s->ack == c->snd_una)
+        return false;
+    return ((unsigned)c->ca | c->frto | c->dupacks | c->snd.sacked | c->snd.lost | c->rcv.runs) == 0;
+}
+
+bool tcp_take_data(struct tcp_conn *c, void *obj, char *ptr, uint32_t len)
+{
+    uint32_t took = 0;
+
+    if (LIKELY(c->rcv.ready.first == NULL && !tcp_is_silent(c))) {
+        took = c->tcp->up.deliver(c->ctx, obj, ptr, len);
+        assert(took <= len);
+        c->rcv_nxt += took;
+        c->taken += took;
+    }
+    if (LIKELY(took == len) || c->state == TCP_CLOSED)
+        return true;
+    if (!tcp_rcvq_add(&c->rcv, tcp_env(c), obj, ptr + took, len - took)) {
+        INET_DROP(c->tcp->in, drop_tcp_no_memory);
+        return false;
+    }
+    c->rcv_nxt += len - took;
+    return true;
+}
+
+void tcp_deliver_ready(struct tcp_conn *c)
+{
+    struct tcp_piece *p;
+
+    while (!tcp_is_silent(c) && (p = c->rcv.ready.first) != NULL) {
+        uint32_t took = c->tcp->up.deliver(c->ctx, p->obj, p->ptr, p->len);
+
+        if (took == 0 || c->rcv.ready.first != p)
+            return;
+        c->taken += took;
+        tcp_rcvq_consume(&c->rcv, tcp_env(c), took);
+    }
+}
+
+void tcp_schedule_ack(struct tcp_conn *c)
+{
+    if (++c->unacked_segs >= 2 || c->tcp->cfg.delack_ns == 0)
+        c->flags |= TCPF_ACK_NOW; /* RFC 9293 section 3.8.6.3 */
+    else
+        tcp_timer_set(c, TCP_TIMER_DELACK, tcp_now(c) + c->tcp->cfg.delack_ns);
+}
+
+static void fast_path(struct tcp_conn *c, const struct ip_packet *p, const struct tcp_seg *s)
+{
+    c->heard_ns = tcp_now(c);
+    if (seq_le(s->seq, c->last_ack)) {
+        c->ts_recent = s->ts_val;
+        c->ts_recent_ns = c->heard_ns;
+    }
+    if (s->ack != c->snd_una) {
+        c->probes = 0;
+        tcp_window_update(c, s);
+        tcp_ack_fast(c, s);
+    } else {
+        tcp_window_update(c, s);
+    }
+    if (s->data_len > 0 && LIKELY(c->state == TCP_ESTABLISHED)) {
+        if (LIKELY(tcp_take_data(c, p->obj, (char *)p->data + s->header_bytes, s->data_len)))
+            tcp_schedule_ack(c);
+        else
+            c->flags |= TCPF_ACK_NOW;
+        if (c->heard_ns - c->tune_ns > c->rtt.srtt_ns)
+            tcp_tune_rcvbuf(c);
+    }
+    if ((c->flags & TCPF_ACK_NOW) != 0 || c->snd_nxt != tcp_snd_end(c))
+        tcp_output(c);
+}
+
+/* A new SYN may take over a pair of ends that waits: RFC 9293 section 3.6.1, RFC 6191. */
+static bool reopens(const struct tcp_conn *c, const struct tcp_seg *s)
+{
+    if (c->state != TCP_TIME_WAIT || (s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+        return false;
+    if ((c->flags & TCPF_TS) != 0 && (s->opts & TCP_OPT_TS) != 0 && s->ts_val != c->ts_recent)
+        return seq_gt(s->ts_val, c->ts_recent);
+    return seq_gt(s->seq, c->rcv_nxt);
+}
+
+static COLD void slow_path(struct tcp_conn *c, const struct ip_packet *p, struct tcp_seg *s)
+{
+    struct tcp *t = c->tcp;
+
+    if (reopens(c, s)) {
+        tcp_conn_end(c, 0);
+        tcp_listen_input(t, p, s);
+        return;
+    }
+    c->heard_ns = tcp_now(c);
+    c->probes = 0;
+    if (c->state == TCP_SYN_SENT)
+        tcp_syn_sent_input(c, p, s);
+    else
+        tcp_segment(c, p, s);
+}
+
+static struct tcp_conn *find(struct tcp *t, const struct tcp_pair *pair)
+{
+    struct tcp_conn *c = t->last;
+
+    if (c != NULL && c->pair.local_port == pair->local_port && c->pair.remote_port == pair->remote_port &&
+        inet_addr_equal(&c->pair.remote, &pair->remote) && inet_addr_equal(&c->pair.local, &pair->local))
+        return c;
+    return tcp_table_find(&t->table, pair);
+}
+
+void tcp_input(struct inet *in, void *transport, const struct ip_packet *p)
+{
+    struct tcp *t = transport;
+    struct tcp_pair pair;
+    struct tcp_conn *c;
+    struct tcp_seg s;
+
+    INET_COUNT(in, tcp_segs_in);
+    if (UNLIKELY(tcp_parse(p->data, p->len, &s) != TCP_PARSE_OK)) {
+        INET_DROP(in, drop_tcp_bad);
+        return;
+    }
+    if (UNLIKELY(!ip_packet_checksum(p))) {
+        INET_DROP(in, drop_tcp_checksum);
+        return;
+    }
+    pair = (struct tcp_pair){p->dst, p->src, s.dst_port, s.src_port};
+    c = find(t, &pair);
+    if (UNLIKELY(c == NULL)) {
+        tcp_listen_input(t, p, &s);
+        return;
+    }
+    t->last = c;
+    tcp_hold(c);
+    if (LIKELY(is_plain(c, p, &s)))
+        fast_path(c, p, &s);
+    else
+        slow_path(c, p, &s);
+    tcp_drop(c);
+}
+
+/* The path takes only packets of mtu bytes: what is larger and on its way is lost, which is not congestion. */
+static void path_mtu(struct tcp_conn *c, uint32_t mtu)
+{
+    uint16_t before = c->mss;
+
+    if (!tcp_is_synchronized(c))
+        return; /* the next SYN asks the path */
+    tcp_conn_set_mss(c, mtu);
+    if (c->mss >= before)
+        return;
+    for (uint32_t n = c->snd.record_first; n != c->snd.record_end; n++) {
+        const struct tcp_record *r = tcp_record_at(&c->snd, n);
+
+        if ((r->flags & TCP_REC_FLYING) != 0 && r->end - r->seq > c->mss)
+            tcp_record_lost(&c->snd, n);
+    }
+    tcp_timer_set(c, TCP_TIMER_MORE, tcp_now(c)); /* once the path has been told */
+}
+
+bool tcp_error(struct inet *in, void *transport, const struct ip_error *e)
+{
+    struct tcp *t = transport;
+    struct tcp_pair pair = {e->local, e->remote, get16(e->data), get16(e->data + 2)};
+    struct tcp_conn *c = tcp_table_find(&t->table, &pair);
+    uint32_t seq = get32(e->data + 4);
+
+    (void)in;
+    if (c == NULL || seq - c->snd_una > c->snd_nxt - c->snd_una)
+        return false; /* RFC 5927 section 4.1: not about anything in flight */
+    if (e->err == EMSGSIZE) {
+        path_mtu(c, e->mtu);
+    } else if (c->state == TCP_SYN_SENT) {
+        tcp_conn_end(c, e->err == EPROTO ? ECONNREFUSED : e->err);
+    } else {
+        c->soft_err =
+            (int16_t)e->err; /* RFC 5461, RFC 5927 section 5.2: no reason to give up, but the cause if we do */
+    }
+    return true;
+}
