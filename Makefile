@@ -10,13 +10,14 @@ export BUILD
 export TESTS
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test bench install format check-style coverage clean
+.PHONY: help build demo test diff bench install format check-style coverage clean
 
 help:
 	@printf '%s\n' \
 	  'make demo         build and show echo over every path of this machine, in a minute' \
 	  'make build        build the libraries and programs in $(BUILD)/' \
 	  'make test         everything CI runs; STAGES="gcc asan" and TESTS=name narrow it' \
+	  'make diff         millions of random instructions on the simulated machine and on QEMU (DIFF_PROGRAMS=100)' \
 	  'make bench        measure; the figures go to $(BUILD)/bench.json' \
 	  'make install      install under PREFIX ($(PREFIX)), staged under DESTDIR' \
 	  'make format       format the C files in place' \
@@ -38,6 +39,14 @@ demo:
 test:
 	@scripts/setup test
 	@scripts/run-tests $(STAGES)
+
+diff:
+	@scripts/setup test
+	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
+	@ninja -C "$(BUILD)" --quiet tools/nanopu
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && source_dir=$$PWD && build_dir=$$(realpath "$(BUILD)") && \
+	  cd "$$dir" && DIFF_PROGRAMS=$${DIFF_PROGRAMS:-100} CARACAL_SOURCE_DIR=$$source_dir CARACAL_BUILD_DIR=$$build_dir \
+	  "$$source_dir/tests/nanopu/diff/diff.sh"
 
 bench:
 	@scripts/setup build

@@ -13,21 +13,21 @@ command -v riscv64-unknown-elf-gcc >/dev/null || { echo "skip diff there is no r
 
 # build OUT OPTIONS...: the program in program.S
 build() {
-    riscv64-unknown-elf-gcc -march=rv64gc -mabi=lp64d -mcmodel=medany -nostdlib -Wl,--no-relax,-n,--no-warn-rwx-segments \
-        -Wl,-Ttext=0x80000000 "${@:2}" -o "$1" "$source_dir/frame.S" program.S "$source_dir/finish.S"
+    riscv64-unknown-elf-gcc -march=rv64gc -mabi=lp64d -mcmodel=medany -nostdlib \
+        -Wl,--no-relax,-n,--no-warn-rwx-segments,-Ttext=0x80000000 "${@:2}" -o "$1" "$source_dir/frame.S" program.S "$source_dir/finish.S"
 }
 
 # The prototype's instruction set: what QEMU adds to it is off.
 qemu() {
     rm -f sig.bin
-    timeout 120 qemu-system-riscv64 -machine spike -m 64 -cpu rv64,zba=off,zbb=off,zbc=off,zbs=off,h=off -nographic \
-        -monitor none -serial none -bios none -kernel "$1" -semihosting-config enable=on,target=native </dev/null
+    timeout -s KILL 120 qemu-system-riscv64 -machine spike -m 64 -cpu rv64,zba=off,zbb=off,zbc=off,zbs=off,h=off \
+        -nographic -monitor none -serial none -bios none -kernel "$1" -semihosting-config enable=on,target=native </dev/null
 }
 
 # check SEED MODE: what the machine writes is what QEMU wrote
 check() {
     local said
-    if ! timeout 120 "$nanopu" run --timing "$2" program.elf >ours.bin 2>errors; then
+    if ! timeout -s KILL 120 "$nanopu" run --timing "$2" program.elf >ours.bin 2>errors; then
         echo "not ok diff seed $1 timing $2: $(tail -n 3 errors)"
     elif ! said=$(python3 "$source_dir/compare.py" sig.bin ours.bin); then
         echo "not ok diff seed $1 timing $2"

@@ -14,8 +14,8 @@ FREE = [1] + list(range(5, 30))
 COMPRESSED = list(range(8, 16))
 WINDOW = 4096
 
-INTEGERS = [0, 1, 2, 3, 7, 8, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
-            0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff, 0xffffffff80000000, 0xffffffff00000000,
+INTEGERS = [0, 1, 2, 3, 7, 8, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
+            0x100000000, 0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff, 0xffffffff80000000, 0xffffffff00000000,
             0x5555555555555555, 0xaaaaaaaaaaaaaaaa, 0x0123456789abcdef, 0x8000000000000001, 0xfffffffffffffffe]
 DOUBLES = [0x0, 0x8000000000000000, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000, 0xfff0000000000000,
            0x7ff8000000000000, 0x7ff0000000000001, 0xfff8000000000123, 0xfff4000000000000, 0x1, 0x8000000000000001,
@@ -271,7 +271,8 @@ class Program:
     def half(self):
         """Any bits of the compressed arithmetic."""
         a = self.pick(COMPRESSED)
-        self.say(f".2byte {self.pick([0x8001, 0x9c01, 0x9801, 0x8801]) | self.random.getrandbits(13) & 0x7c | (a - 8) << 7:#x}")
+        kind = self.pick([0x8001, 0x9c01, 0x9801, 0x8801])
+        self.say(f".2byte {kind | self.random.getrandbits(13) & 0x7c | (a - 8) << 7:#x}")
 
     def trap(self):
         self.say(self.pick(["ecall", ".2byte 0", ".4byte 0xffffffff", ".4byte 0x0000007f", "csrr x5, 0xbff",
