@@ -14,14 +14,16 @@ command -v riscv64-unknown-elf-gcc >/dev/null || { echo "skip diff there is no r
 # build OUT OPTIONS...: the program in program.S
 build() {
     riscv64-unknown-elf-gcc -march=rv64gc -mabi=lp64d -mcmodel=medany -nostdlib \
-        -Wl,--no-relax,-n,--no-warn-rwx-segments,-Ttext=0x80000000 "${@:2}" -o "$1" "$source_dir/frame.S" program.S "$source_dir/finish.S"
+        -Wl,--no-relax,-n,--no-warn-rwx-segments,-Ttext=0x80000000 \
+        "${@:2}" -o "$1" "$source_dir/frame.S" program.S "$source_dir/finish.S"
 }
 
 # The prototype's instruction set: what QEMU adds to it is off.
 qemu() {
     rm -f sig.bin
     timeout -s KILL 120 qemu-system-riscv64 -machine spike -m 64 -cpu rv64,zba=off,zbb=off,zbc=off,zbs=off,h=off \
-        -nographic -monitor none -serial none -bios none -kernel "$1" -semihosting-config enable=on,target=native </dev/null
+        -nographic -monitor none -serial none -bios none \
+        -kernel "$1" -semihosting-config enable=on,target=native </dev/null
 }
 
 # check SEED MODE: what the machine writes is what QEMU wrote

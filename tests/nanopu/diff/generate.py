@@ -15,7 +15,8 @@ COMPRESSED = list(range(8, 16))
 WINDOW = 4096
 
 INTEGERS = [0, 1, 2, 3, 7, 8, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-            0x100000000, 0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff, 0xffffffff80000000, 0xffffffff00000000,
+            0x100000000, 0x7fffffffffffffff, 0x8000000000000000,
+            0xffffffffffffffff, 0xffffffff80000000, 0xffffffff00000000,
             0x5555555555555555, 0xaaaaaaaaaaaaaaaa, 0x0123456789abcdef, 0x8000000000000001, 0xfffffffffffffffe]
 DOUBLES = [0x0, 0x8000000000000000, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000, 0xfff0000000000000,
            0x7ff8000000000000, 0x7ff0000000000001, 0xfff8000000000123, 0xfff4000000000000, 0x1, 0x8000000000000001,
@@ -31,8 +32,8 @@ SINGLES = [0x0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7f
            0x40000000, 0x3f000000, 0x5f000000, 0xdf000000, 0x5effffff, 0x5f800000, 0x4f000000, 0x4effffff, 0xcf000000,
            0xcf000001, 0x4f7fffff, 0x4f800000, 0x33800000, 0x40490fdb, 0xbfc00000, 0x3fc00000, 0x40200000, 0x1fb504f3]
 
-R3 = """add sub sll slt sltu xor srl sra or and addw subw sllw srlw sraw mul mulh mulhsu mulhu div divu rem remu mulw divw
-        divuw remw remuw""".split()
+R3 = """add sub sll slt sltu xor srl sra or and addw subw sllw srlw sraw mul mulh mulhsu mulhu div divu rem remu mulw
+        divw divuw remw remuw""".split()
 I12 = "addi slti sltiu xori ori andi addiw".split()
 SHIFT6 = "slli srli srai".split()
 SHIFT5 = "slliw srliw sraiw".split()
