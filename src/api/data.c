@@ -202,16 +202,16 @@ int demi_pushto(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga, const 
     return start_push(inst, q, qt_out, sga, dest, size);
 }
 
-static size_t gather_total(const struct iovec *iov, int n)
+/* False: a segment is NULL, or the lengths overflow. */
+static bool gather_total(const struct iovec *iov, int n, size_t *total)
 {
-    size_t total = 0;
-
+    *total = 0;
     for (int i = 0; i < n; i++) {
-        if (iov[i].iov_len > SIZE_MAX - total || (iov[i].iov_len > 0 && iov[i].iov_base == NULL))
-            return SIZE_MAX;
-        total += iov[i].iov_len;
+        if (iov[i].iov_len > SIZE_MAX - *total || (iov[i].iov_len > 0 && iov[i].iov_base == NULL))
+            return false;
+        *total += iov[i].iov_len;
     }
-    return total;
+    return true;
 }
 
 /* All segments copied into one object; the operation holds it. */
@@ -281,9 +281,10 @@ int demi_pushv(demi_qtoken_t *qt_out, int qd, const struct iovec *iov, int num_i
         return api_no_instance();
     if (qt_out == NULL || iov == NULL || num_iov < 1)
         return api_fail(EINVAL, "demi_pushv: NULL or no segments");
-    total = gather_total(iov, num_iov);
-    if (total == 0 || total == SIZE_MAX)
-        return api_fail(EINVAL, "demi_pushv: %s", total == 0 ? "no bytes" : "a segment is NULL, or lengths overflow");
+    if (!gather_total(iov, num_iov, &total))
+        return api_fail(EINVAL, "demi_pushv: a segment is NULL, or lengths overflow");
+    if (total == 0)
+        return api_fail(EINVAL, "demi_pushv: no bytes");
     if (total > inst->config.sga_limit)
         return api_fail(EMSGSIZE, "demi_pushv: %zu bytes are over sga_limit", total);
     q = api_queue(inst, qd);

@@ -259,6 +259,7 @@ static void pushv__null_counts_and_lengths_go_first(void **state)
     assert_int_equal(demi_pushv(&qt, -1, iov, 2), EINVAL);
     iov[0].iov_len = SIZE_MAX / 2;
     assert_int_equal(demi_pushv(&qt, -1, iov, 1), EMSGSIZE);
+    assert_int_equal(demi_pushv(&qt, -1, iov, 2), EMSGSIZE); /* SIZE_MAX: as many as can be counted */
     iov[0].iov_len = rig_instance()->config.sga_limit + 1;
     assert_int_equal(demi_pushv(&qt, -1, iov, 1), EMSGSIZE);
 }
