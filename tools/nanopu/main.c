@@ -39,6 +39,10 @@ static const struct command commands[] = {
      "A guest's arguments are its path, its MAC and IP addresses, then ARGs. The exit code is the guest's; with "
      "several\n"
      "hosts the first that is not 0; 1 when a host failed or the limit of cycles was reached, 2 for wrong usage.\n"},
+    {"topo", cmd_topo, "FILE [--json | --dot]", "checks a topology file and draws what it means",
+     "  --json        one JSON object, with every parameter of every node\n"
+     "  --dot         for Graphviz\n"},
+    {"dis", cmd_dis, "FILE [FUNCTION]", "a program's code as text", ""},
     {"params", cmd_params, "[--json]", "the machine's parameters: both profiles' values, bounds, help",
      "  --json        one JSON object\n"},
     {"version", cmd_version, "", "the version", ""},

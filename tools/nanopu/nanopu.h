@@ -12,10 +12,12 @@
 
 /* argv[0] is the command's own name. Return an exit code. */
 int cmd_cc(int argc, char **argv);
+int cmd_dis(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_params(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_topo(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* Says on stderr what is wrong with the arguments and how it is used; returns NANOPU_USAGE. */

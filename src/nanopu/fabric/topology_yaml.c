@@ -9,7 +9,7 @@
  *     - name: server                default: host
  *       count: 1                    more than one: server0, server1, ...
  *       program: server.elf
- *       args: [a, b]
+ *       args: [a, "{i}"]           {i}: its number of count
  *       input: file
  *       ip: 10.0.0.2                of the first, if there are several
  *       background: yes             the run does not wait for it
@@ -35,6 +35,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define INDEX_MARK "{i}"
 
 int topology_refuse(struct reader *r, const yaml_node_t *at, const char *key, const char *what)
 {
@@ -154,6 +156,21 @@ static char *copy_text(const char *from, bool *fine)
     return copy;
 }
 
+/* An argument with the node's number in its entry for {i}. */
+static char *number_text(const char *from, unsigned i, bool *fine)
+{
+    const char *mark = strstr(from, INDEX_MARK);
+    char *text = NULL;
+
+    if (mark == NULL)
+        return copy_text(from, fine);
+    if (asprintf(&text, "%.*s%u%s", (int)(mark - from), from, i, mark + strlen(INDEX_MARK)) < 0) {
+        *fine = false;
+        return NULL;
+    }
+    return text;
+}
+
 /* One node of an entry that may stand for several. */
 static int add_node(struct reader *r, const struct entry *e, enum topology_kind kind, const char *name, unsigned i)
 {
@@ -171,7 +188,7 @@ static int add_node(struct reader *r, const struct entry *e, enum topology_kind 
     n->input = copy_text(e->node.input, &fine);
     n->connect = copy_text(e->node.connect, &fine);
     for (; n->arg_count < e->node.arg_count && fine; n->arg_count++)
-        n->args[n->arg_count] = copy_text(e->node.args[n->arg_count], &fine);
+        n->args[n->arg_count] = number_text(e->node.args[n->arg_count], i, &fine);
     return fine ? 0 : topology_out_of_memory(r);
 }
 

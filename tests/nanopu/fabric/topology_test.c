@@ -27,15 +27,16 @@ static void topology__hosts_alone_get_a_switch_and_addresses(void **state)
     char buf[18];
 
     (void)state;
-    assert_int_equal(read_text(&t, "hosts: [{count: 3, program: p.elf, args: [1, two]}]", &et), 0);
+    assert_int_equal(read_text(&t, "hosts: [{count: 3, program: p.elf, args: [1, two, 'n{i}.']}]", &et), 0);
     assert_int_equal(t.node_count, 4);
     assert_int_equal(t.host_count, 3);
     assert_string_equal(t.nodes[2]->name, "host2");
     assert_string_equal(ip_text(t.nodes[2]->ip, buf), "10.0.0.4");
     assert_string_equal(mac_text(t.nodes[2]->mac, buf), "00:26:E1:00:00:04");
     assert_string_equal(t.nodes[2]->program, "dir/p.elf");
-    assert_int_equal(t.nodes[2]->arg_count, 2);
+    assert_int_equal(t.nodes[2]->arg_count, 3);
     assert_string_equal(t.nodes[2]->args[1], "two");
+    assert_string_equal(t.nodes[2]->args[2], "n2.");
     assert_int_equal(t.nodes[3]->kind, TOPOLOGY_SWITCH);
     assert_int_equal(t.nodes[3]->switch_kind, SWITCH_EXACT);
     assert_int_equal(t.nodes[3]->links, 3);

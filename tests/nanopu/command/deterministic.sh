@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The same machine gives the same output, counters and hashes of its state, to the bit: with 1, 2 and 4 threads, with
+# its hosts in any order in the file, with either switch and without timing.
+
+# shellcheck source=tests/nanopu/command/lib.bash
+source "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
+
+# What a run says and counts, without what it took on this machine.
+result() {
+    "$nanopu" run --quiet --hash 20k --stats json --cycles 5M "$@" 2>&1 |
+        sed -E 's/"(threads|seconds|mips)": [0-9.e+-]+(, )?//g'
+}
+
+# same_results FILE...: runs of all files with all numbers of threads agree; ARGS are for each.
+same_results() {
+    local file threads first='' this
+    for file in "$@"; do
+        for threads in 1 2 4; do
+            this=$(result --topology "$file" --threads "$threads" "${args[@]}")
+            [ -n "$first" ] || first=$this
+            [ "$this" = "$first" ] || fail "$file with $threads threads differs: $(diff <(echo "$first") <(echo "$this"))"
+        done
+    done
+    grep -q '^hash' <<<"$first" || fail "no hash: $first"
+    grep -q '"end": "exited"' <<<"$first" || fail "did not end: $first"
+}
+
+ring__threads_and_order() {
+    args=(--set boot_stagger=0)
+    ring_hosts 2 3 4 5 >ring.yaml
+    ring_hosts 5 3 2 4 >ring_other.yaml
+    same_results ring.yaml ring_other.yaml
+}
+
+ring__without_timing() {
+    args=(--timing off)
+    ring_hosts 2 3 4 5 >ring.yaml
+    ring_hosts 4 2 5 3 >ring_other.yaml
+    same_results ring.yaml ring_other.yaml
+}
+
+incast_file() {
+    cat <<END
+params: {cores: 1, queue_low_bytes: 4375, queue_high_bytes: 4375}
+hosts:
+  - {name: server, program: $guests/incast.elf, args: [server, 8]}
+  - {name: client, count: 8, program: $guests/incast.elf, args: [client, 10.0.0.2, "{i}"]}
+switches:
+  - {name: s, kind: $1}
+END
+}
+
+incast__exact_switch() {
+    args=()
+    incast_file exact >incast.yaml
+    same_results incast.yaml
+}
+
+incast__osdi21_switch() {
+    args=()
+    incast_file osdi21 >incast.yaml
+    same_results incast.yaml
+}
+
+tests=(ring__threads_and_order ring__without_timing incast__exact_switch incast__osdi21_switch)
+need_guests "${tests[@]}"
+for t in "${tests[@]}"; do
+    run_test "$t"
+done
+exit "$((failures > 0))"
