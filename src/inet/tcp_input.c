@@ -99,6 +99,8 @@ static bool reopens(const struct tcp_conn *c, const struct tcp_seg *s)
 {
     if (c->state != TCP_TIME_WAIT || (s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
         return false;
+    if (!seq_gt(tcp_isn(&c->tcp->secret, &c->pair, tcp_now(c)), c->snd_nxt))
+        return false; /* our own numbers would be taken for old ones */
     if ((c->flags & TCPF_TS) != 0 && (s->opts & TCP_OPT_TS) != 0 && s->ts_val != c->ts_recent)
         return seq_gt(s->ts_val, c->ts_recent);
     return seq_gt(s->seq, c->rcv_nxt);
