@@ -501,25 +501,28 @@ static void segments_in(enum start start)
     }
 }
 
-/* One test a state, so that each says where it failed: 320 segments each, 3,840 in all. */
+/* One test a state, so that each says where it failed: 320 segments each, 3,840 in all. X-macro: T(name, start). */
+#define STATE_TESTS(T)                                                                                                 \
+    T(segments__in_closed, IN_CLOSED)                                                                                  \
+    T(segments__in_listen, IN_LISTEN)                                                                                  \
+    T(segments__in_syn_sent, IN_SYN_SENT)                                                                              \
+    T(segments__in_syn_received, IN_SYN_RECEIVED)                                                                      \
+    T(segments__in_syn_received_active, IN_SYN_RECEIVED_ACTIVE)                                                        \
+    T(segments__in_established, IN_ESTABLISHED)                                                                        \
+    T(segments__in_fin_wait_1, IN_FIN_WAIT_1)                                                                          \
+    T(segments__in_fin_wait_2, IN_FIN_WAIT_2)                                                                          \
+    T(segments__in_close_wait, IN_CLOSE_WAIT)                                                                          \
+    T(segments__in_closing, IN_CLOSING)                                                                                \
+    T(segments__in_last_ack, IN_LAST_ACK)                                                                              \
+    T(segments__in_time_wait, IN_TIME_WAIT)
+
 #define STATE_TEST(name, start)                                                                                        \
     static void name(void **state)                                                                                     \
     {                                                                                                                  \
         (void)state;                                                                                                   \
         segments_in(start);                                                                                            \
     }
-STATE_TEST(segments__in_closed, IN_CLOSED)
-STATE_TEST(segments__in_listen, IN_LISTEN)
-STATE_TEST(segments__in_syn_sent, IN_SYN_SENT)
-STATE_TEST(segments__in_syn_received, IN_SYN_RECEIVED)
-STATE_TEST(segments__in_syn_received_active, IN_SYN_RECEIVED_ACTIVE)
-STATE_TEST(segments__in_established, IN_ESTABLISHED)
-STATE_TEST(segments__in_fin_wait_1, IN_FIN_WAIT_1)
-STATE_TEST(segments__in_fin_wait_2, IN_FIN_WAIT_2)
-STATE_TEST(segments__in_close_wait, IN_CLOSE_WAIT)
-STATE_TEST(segments__in_closing, IN_CLOSING)
-STATE_TEST(segments__in_last_ack, IN_LAST_ACK)
-STATE_TEST(segments__in_time_wait, IN_TIME_WAIT)
+STATE_TESTS(STATE_TEST)
 
 /* --- calls --- */
 
@@ -587,21 +590,8 @@ static void calls__in_each_state(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(segments__in_closed),
-        cmocka_unit_test(segments__in_listen),
-        cmocka_unit_test(segments__in_syn_sent),
-        cmocka_unit_test(segments__in_syn_received),
-        cmocka_unit_test(segments__in_syn_received_active),
-        cmocka_unit_test(segments__in_established),
-        cmocka_unit_test(segments__in_fin_wait_1),
-        cmocka_unit_test(segments__in_fin_wait_2),
-        cmocka_unit_test(segments__in_close_wait),
-        cmocka_unit_test(segments__in_closing),
-        cmocka_unit_test(segments__in_last_ack),
-        cmocka_unit_test(segments__in_time_wait),
-        cmocka_unit_test(calls__in_each_state),
-    };
+#define STATE_ENTRY(name, start) cmocka_unit_test(name),
+    const struct CMUnitTest tests[] = {STATE_TESTS(STATE_ENTRY) cmocka_unit_test(calls__in_each_state)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
