@@ -139,6 +139,12 @@ void clock_init(struct clock *c, bool force_gettime)
         clock_refine(c); /* the longer ago the first pair was read, the better it measures the rate */
 }
 
+void clock_use_virtual(struct clock *c, const uint64_t *ns)
+{
+    c->use_tsc = false;
+    c->virtual_ns = ns;
+}
+
 void clock_steer(struct clock *c, uint64_t tsc, uint64_t ns)
 {
     uint64_t span = ns - c->paired_ns;

@@ -28,6 +28,7 @@ struct clock {
     uint64_t tsc_hz;     /* measured rate; 0 when the counter is not used */
     uint64_t paired_tsc; /* last true pair of both clocks: the rate is measured from here */
     uint64_t paired_ns;
+    const uint64_t *virtual_ns; /* not NULL: a simulation's clock, which is the time; use_tsc is false */
 };
 
 /*
@@ -42,6 +43,9 @@ void clock_init(struct clock *c, bool force_gettime);
  * steps.
  */
 void clock_refine(struct clock *c);
+
+/* From now on the time is what stands at ns, which outlives the clock and does not go back. */
+void clock_use_virtual(struct clock *c, const uint64_t *ns);
 
 /* The computation behind clock_refine: the counter read tsc when CLOCK_MONOTONIC read ns. */
 void clock_steer(struct clock *c, uint64_t tsc, uint64_t ns);
@@ -67,7 +71,7 @@ static inline uint64_t clock_now_ns(const struct clock *c)
     if (LIKELY(c->use_tsc))
         return clock_at_tsc(c, __rdtsc());
 #endif
-    return clock_gettime_ns();
+    return c->virtual_ns != NULL ? *c->virtual_ns : clock_gettime_ns();
 }
 
 #endif /* CORE_CLOCK_H */

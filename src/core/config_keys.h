@@ -24,7 +24,18 @@ enum engine_kind { ENGINE_EPOLL, ENGINE_URING };
     BOOL(stat, true, "publish counters for demi stat")                                                                 \
     STR(run_dir, "", "directory of counter pages and trace rings; empty: /dev/shm/caracal-UID")                        \
     UINT(uring_entries, 1024, 16, 32768, "catnap, uring: submission ring entries")                                     \
-    UINT(catmem_ring, 65536, 4096, 16777216, "catmem: bytes of each direction's ring of a connection")
+    UINT(catmem_ring, 65536, 4096, 16777216, "catmem: bytes of each direction's ring of a connection")                 \
+    UINT(sim_seed, 1, 0, 18446744073709551615ULL, "sim: what all chance of the simulated network comes from")          \
+    UINT(sim_hosts, 2, 1, 8, "sim: hosts in the network, 10.0.0.1 and so on; a client and its server are on two")      \
+    UINT(sim_mtu, 1500, 576, 9000, "sim: bytes of the largest packet")                                                 \
+    UINT(sim_delay_us, 50, 0, 10000000, "sim: microseconds from host to host")                                         \
+    UINT(sim_jitter_us, 0, 0, 10000000, "sim: and at random up to so many more")                                       \
+    UINT(sim_rate_mbps, 0, 0, 1000000, "sim: megabits a second a host can send; 0: no limit")                          \
+    UINT(sim_loss, 0, 0, 1000000, "sim: frames of a million that are lost")                                            \
+    UINT(sim_duplicate, 0, 0, 1000000, "sim: frames of a million that arrive twice")                                   \
+    UINT(sim_reorder, 0, 0, 1000000, "sim: frames of a million that are overtaken by later ones")                      \
+    UINT(sim_corrupt, 0, 0, 1000000, "sim: frames of a million with an inverted bit")                                  \
+    STR(sim_pcap, "", "sim: file that all frames are written to, with their fate; empty: none")
 /* clang-format on */
 
 #endif /* CORE_CONFIG_KEYS_H */

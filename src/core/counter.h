@@ -21,6 +21,7 @@ enum counter {
 #define STAT_MAGIC    UINT64_C(0x0031746174736363) /* "ccstat1" */
 #define STAT_VERSION  1
 #define STAT_NAME_MAX 32
+#define STAT_SLOTS    ((COUNTER_MAX + 7) / 8 * 8) /* whole cache lines */
 
 /*
  * The page. A reader checks magic and version; how many counters there are, where they lie and what they are called
@@ -37,8 +38,8 @@ struct stat_page {
     uint64_t start_unix_ns; /* when the instance was made */
     char libos[STAT_NAME_MAX];
     char program[STAT_NAME_MAX];
-    _Alignas(CACHE_LINE) uint64_t value[COUNTER_MAX];
-    char name[COUNTER_MAX][STAT_NAME_MAX];
+    _Alignas(CACHE_LINE) uint64_t value[STAT_SLOTS];
+    char name[STAT_SLOTS][STAT_NAME_MAX];
 };
 
 const char *counter_name(enum counter c);

@@ -104,6 +104,24 @@ struct instance *instance_new(const struct libos *net, const struct config *cfg,
     return NULL;
 }
 
+void instance_use_clock(struct instance *inst, const uint64_t *ns)
+{
+    struct trace_header *t = inst->trace.head;
+
+    assert(inst->timers.armed == 0);
+    clock_use_virtual(&inst->clock, ns);
+    inst->now_ns = inst->tick_ns = inst->refine_ns = *ns;
+    inst->config.idle = IDLE_BLOCK;
+    timer_wheel_init(&inst->timers, *ns);
+    if (t != NULL) { /* it begins anew: its time does not go back */
+        uint32_t records = t->capacity;
+
+        memset(t, 0, trace_bytes(records));
+        trace_init(&inst->trace, t, records, *ns);
+        trace_set_time(&inst->trace, *ns);
+    }
+}
+
 static void close_everything(struct instance *inst)
 {
     for (uint32_t i = 0; i < inst->queues.carved; i++)
@@ -224,15 +242,19 @@ static bool arm_pollers(struct instance *inst, uint32_t *armed)
 
 void instance_sleep(struct instance *inst, uint64_t deadline_ns)
 {
-    uint64_t timer_ns = timer_next_ns(&inst->timers), from = inst->now_ns, timeout;
+    uint64_t timer_ns, from = inst->now_ns, timeout = 0;
     uint32_t armed;
 
-    if (timer_ns < deadline_ns)
-        deadline_ns = timer_ns;
     if (!sched_is_idle(&inst->sched, SCHED_APPLICATION) || !sched_is_idle(&inst->sched, SCHED_BACKGROUND))
         return;
-    timeout = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns > from ? deadline_ns - from : 0;
-    if (arm_pollers(inst, &armed) && timeout != 0) {
+    inst->sleep_until_ns = deadline_ns;
+    if (arm_pollers(inst, &armed)) {
+        timer_ns = timer_next_ns(&inst->timers);
+        if (timer_ns < deadline_ns)
+            deadline_ns = timer_ns;
+        timeout = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns > from ? deadline_ns - from : 0;
+    }
+    if (timeout != 0) {
         COUNT(inst, sleeps);
         trace_add(&inst->trace, TRACE_SLEEP, 0, timeout == UINT64_MAX ? 0 : (uint32_t)(timeout / NS_PER_US), 0);
         keep_house(inst);

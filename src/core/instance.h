@@ -38,7 +38,8 @@ struct libos {
 /* What a device needs to be polled and slept on. */
 struct poller {
     struct op *task; /* the coroutine that polls it, in the fast-path class */
-    /* Sleep is near: ask the device to wake the instance's epoll descriptor. false: there is work, do not sleep. */
+    /* Sleep is near: ask the device to wake the instance's epoll descriptor. false: there is work, do not sleep. May
+     * arm timers. A device with a clock of its own moves that up to sleep_until_ns, and there is work. */
     bool (*arm)(struct instance *inst);
     void (*disarm)(struct instance *inst);
 };
@@ -54,6 +55,7 @@ struct instance {
     uint64_t now_ns;       /* time of the last turn that looked */
     uint64_t tick_ns;      /* time of the last housekeeping */
     uint64_t refine_ns;
+    uint64_t sleep_until_ns; /* while devices are armed: when the wait ends at the latest */
     struct mem mem;
     struct queue_table queues;
     struct timer_wheel timers;
@@ -78,6 +80,13 @@ struct instance {
  * the text in et.
  */
 struct instance *instance_new(const struct libos *net, const struct config *cfg, int *err, struct error_text *et);
+
+/*
+ * For a libOS with a clock of its own, in its init: from now on the instance's time is what stands at ns, which
+ * outlives the instance and does not go back. Waits do not spin: the clock moves when they would sleep (see struct
+ * poller).
+ */
+void instance_use_clock(struct instance *inst, const uint64_t *ns);
 
 /* Closes every queue and frees everything. */
 void instance_free(struct instance *inst);

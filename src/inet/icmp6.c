@@ -69,7 +69,7 @@ void icmp6_error(struct inet *in, const struct ip_packet *p, uint8_t type, uint8
     put16(h + 2, 0);
     put32(h + 4, rest);
     frame_add(f, p->obj, (char *)p->l3, quote);
-    icmp6_send(in, &p->dst, &p->src, IP_TTL, f);
+    icmp6_send(in, &p->dst, &p->src, IP_HOPS, f);
 }
 
 /* Section 4.2; a request to a group is answered from an address of ours. */
@@ -90,7 +90,7 @@ static void echo_reply(struct inet *in, const struct ip_packet *p)
     put16(h + 2, 0);
     if (p->len > ICMP_HEADER)
         frame_add(f, p->obj, (char *)p->data + ICMP_HEADER, p->len - ICMP_HEADER);
-    icmp6_send(in, local, &p->src, IP_TTL, f);
+    icmp6_send(in, local, &p->src, IP_HOPS, f);
 }
 
 static int errno_of(uint8_t type, uint8_t code)

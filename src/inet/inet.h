@@ -66,6 +66,9 @@ void inet_input(struct inet *in, const struct frame_in *f);
 /* Delivers what was sent to ourselves; the caller's loop calls it once a turn. Returns how many packets. */
 unsigned inet_poll(struct inet *in);
 
+/* Does inet_poll have something to do? */
+bool inet_waiting(const struct inet *in);
+
 /* Adds an address with its network's prefix (an IPv4 prefix counts in 32 bits). -EINVAL, -EEXIST, -ENOSPC. */
 int inet_addr_add(struct inet *in, const struct inet_addr *a, unsigned prefix);
 int inet_addr_remove(struct inet *in, const struct inet_addr *a);

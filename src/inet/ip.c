@@ -252,6 +252,11 @@ static void loop_one(struct inet *in, struct frame *f)
     mem_unref(in->env.mem, obj);
 }
 
+bool inet_waiting(const struct inet *in)
+{
+    return stack_of(in)->loop_count > 0;
+}
+
 unsigned inet_poll(struct inet *in)
 {
     struct inet_stack *s = stack_of(in);

@@ -15,7 +15,7 @@
 
 struct inet;
 
-#define IP_TTL          64
+#define IP_HOPS         64
 #define IP_PATH_LINK    18 /* longest link header: Ethernet and a VLAN tag */
 #define IP_MTU_MIN4     68 /* RFC 791: what every link takes */
 #define IP_MTU_MIN6     1280

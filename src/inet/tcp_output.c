@@ -102,7 +102,7 @@ static int transmit(struct tcp_conn *c, struct frame *f, const struct tcp_seg *s
 {
     uint8_t header[TCP_HEADER_MAX];
     unsigned len = tcp_write(header, s);
-    struct ip_send how = {.proto = IPPROTO_TCP, .ttl = IP_TTL, .tos = tos, .csum = CSUM_OFFSET, .mss = mss};
+    struct ip_send how = {.proto = IPPROTO_TCP, .ttl = IP_HOPS, .tos = tos, .csum = CSUM_OFFSET, .mss = mss};
 
     memcpy(frame_push(f, len), header, len);
     INET_COUNT(c->tcp->in, tcp_segs_out);
@@ -203,7 +203,7 @@ void tcp_send_syn(struct tcp_conn *c)
 
 void tcp_reply(struct tcp *t, const struct ip_packet *p, const struct tcp_seg *s, uint8_t tos)
 {
-    struct ip_send how = {.proto = IPPROTO_TCP, .ttl = IP_TTL, .tos = tos, .csum = CSUM_OFFSET};
+    struct ip_send how = {.proto = IPPROTO_TCP, .ttl = IP_HOPS, .tos = tos, .csum = CSUM_OFFSET};
     uint8_t header[TCP_HEADER_MAX];
     unsigned len = tcp_write(header, s);
     struct ip_path path;

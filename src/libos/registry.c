@@ -9,6 +9,7 @@
 #define LIBOS_LIST(LIBOS)                                                                                              \
     LIBOS(catnap, "Linux sockets (epoll or io_uring)", &libos_catnap)                                                  \
     LIBOS(catmem, "shared memory between processes", &libos_catmem)                                                    \
+    LIBOS(sim, "a simulated network inside the process, in virtual time", &libos_sim)                                  \
     LIBOS(catpowder, "AF_XDP, AF_PACKET, TAP", NULL)                                                                   \
     LIBOS(catnip, "DPDK", NULL)                                                                                        \
     LIBOS(catmint, "RDMA verbs", NULL)                                                                                 \
@@ -35,7 +36,7 @@ const struct libos *libos_find(const char *name, int *err, struct error_text *et
                           name, known[i].device);
         return known[i].os;
     }
-    *err = error_set(et, EINVAL, "LIBOS=%.64s: no libOS has this name; there are catnap and catmem", name);
+    *err = error_set(et, EINVAL, "LIBOS=%.64s: no libOS has this name; there are catnap, catmem and sim", name);
     return NULL;
 }
 

@@ -7,6 +7,7 @@
 
 extern const struct libos libos_catnap;
 extern const struct libos libos_catmem;
+extern const struct libos libos_sim;
 
 /*
  * The network libOS that LIBOS names. NULL with *err -EINVAL: nobody knows the name; -ENOENT: the name is known, this

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* Datagrams: UDP's sockets as queues. */
+#include "stack.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Completes a pop with a datagram, whose reference it takes over. */
+static void give_datagram(struct instance *inst, struct sock *s, struct op *op, const struct udp_datagram *d)
+{
+    struct sockaddr_storage from;
+    struct mem_meta *meta = d->obj;
+    uint32_t len = d->len;
+    socklen_t size;
+
+    sockaddr_of_end(&d->from, s->q->domain, &from, &size);
+    meta->addr_len = size;
+    memcpy(meta->addr, &from, size);
+    *mem_ref_word(d->obj) |= REF_META;
+    if (s->q->domain == AF_INET)
+        memcpy(&op->args.in, &from, sizeof(op->args.in));
+    if (UNLIKELY(op->len != 0 && op->len < len)) {
+        COUNT(inst, dgram_dropped); /* the rest of it */
+        len = op->len;
+    }
+    op_complete_pop(inst, op, d->obj, d->ptr, len);
+}
+
+static bool udp_deliver(void *ctx, const struct udp_datagram *d)
+{
+    struct sock *s = ctx;
+    struct instance *inst = s->stack->inst;
+    struct op *op = op_list_first(&inst->ops, &s->q->pops);
+
+    if (op == NULL)
+        return false;
+    op_unpend(inst, &s->q->pops, op);
+    give_datagram(inst, s, op, d);
+    return true;
+}
+
+/* The error of an earlier datagram: the next operation's, the socket goes on. */
+static void udp_failed(void *ctx, int err)
+{
+    struct sock *s = ctx;
+    struct instance *inst = s->stack->inst;
+    struct op *op = op_list_first(&inst->ops, &s->q->pops);
+
+    if (op == NULL) {
+        s->error = err;
+        return;
+    }
+    op_unpend(inst, &s->q->pops, op);
+    op_fail(inst, op, err);
+}
+
+const struct udp_upcalls stack_udp_upcalls = {.deliver = udp_deliver, .failed = udp_failed};
+
+static int dgram_bind(struct instance *inst, struct queue *q, const struct sockaddr *addr, socklen_t len)
+{
+    struct sock *s = sock_of(q);
+    struct inet_end end, remote;
+    int err;
+
+    (void)inst, (void)len;
+    end_of_sockaddr(&end, addr);
+    stack_place(s, &end.addr, NULL);
+    err = udp_bind(s->udp, &end);
+    if (err == 0)
+        udp_ends(s->udp, &s->local, &remote);
+    return err;
+}
+
+static int dgram_connect(struct instance *inst, struct queue *q, struct op *op, const struct sockaddr *addr,
+                         socklen_t len)
+{
+    struct sock *s = sock_of(q);
+    struct inet_end remote;
+    int err;
+
+    (void)len;
+    end_of_sockaddr(&remote, addr);
+    stack_place(s, NULL, &remote.addr);
+    stack_enter(s->stack);
+    err = udp_connect(s->udp, &remote);
+    if (err == 0) {
+        udp_ends(s->udp, &s->local, &remote);
+        q->status = QUEUE_CONNECTED;
+        op_complete_connect(inst, op);
+    } else {
+        op_fail(inst, op, -err);
+    }
+    return 0;
+}
+
+/* A datagram as its own object: see note 2 in stack.h. */
+static int send_copy(struct instance *inst, struct sock *s, const struct op *op, const struct inet_end *to)
+{
+    char *copy;
+    int err;
+
+    if (!mem_app_owned(op->obj))
+        return udp_send(s->udp, op->obj, op->ptr, op->len, to);
+    copy = mem_alloc(&inst->mem, op->len, 1);
+    if (copy == NULL)
+        return -ENOMEM;
+    memcpy(copy, op->ptr, op->len);
+    err = udp_send(s->udp, copy, copy, op->len, to);
+    mem_unref(&inst->mem, copy);
+    return err;
+}
+
+static int dgram_push(struct instance *inst, struct queue *q, struct op *op)
+{
+    struct sock *s = sock_of(q);
+    bool aimed = op->args.in.sin_family != AF_UNSPEC;
+    struct inet_end to, remote;
+    int err = s->error;
+
+    s->error = 0;
+    if (UNLIKELY((q->flags & QUEUE_SHUT_WR) != 0))
+        err = EPIPE;
+    if (UNLIKELY(err != 0)) {
+        op_fail(inst, op, err);
+        return 0;
+    }
+    if (aimed) {
+        end_of_sockaddr(&to, (const struct sockaddr *)&op->args);
+        stack_place(s, NULL, &to.addr);
+    }
+    stack_enter(s->stack);
+    err = send_copy(inst, s, op, aimed ? &to : NULL);
+    if (UNLIKELY(q->status == QUEUE_FRESH)) {
+        udp_ends(s->udp, &s->local, &remote);
+        if (s->local.port != 0)
+            q->status = QUEUE_BOUND; /* the first datagram gave it an ephemeral port */
+    }
+    if (LIKELY(err == 0 || err == -ENOBUFS)) /* one that a full queue drops is lost like any other on its way */
+        op_complete_push(inst, op);
+    else
+        op_fail(inst, op, -err);
+    return 0;
+}
+
+static int dgram_pop(struct instance *inst, struct queue *q, struct op *op)
+{
+    struct sock *s = sock_of(q);
+    struct udp_datagram d;
+
+    if (UNLIKELY((q->flags & QUEUE_SHUT_RD) != 0)) {
+        stack_pop_end(inst, op);
+    } else if (UNLIKELY(s->error != 0)) {
+        op_fail(inst, op, s->error);
+        s->error = 0;
+    } else if (op_list_is_empty(&q->pops) && udp_recv(s->udp, &d)) {
+        give_datagram(inst, s, op, &d);
+    } else {
+        op_pend(inst, &q->pops, op);
+    }
+    return 0;
+}
+
+static int dgram_shutdown(struct instance *inst, struct queue *q, int how)
+{
+    struct op *op;
+
+    if (how != SHUT_RD)
+        q->flags |= QUEUE_SHUT_WR;
+    if (how == SHUT_WR)
+        return 0;
+    q->flags |= QUEUE_SHUT_RD;
+    while ((op = op_list_first(&inst->ops, &q->pops)) != NULL) {
+        op_unpend(inst, &q->pops, op);
+        stack_pop_end(inst, op);
+    }
+    return 0;
+}
+
+static void dgram_close(struct instance *inst, struct queue *q)
+{
+    struct sock *s = sock_of(q);
+
+    (void)inst;
+    udp_close(s->udp);
+    sock_free(s);
+}
+
+static void dgram_event(struct instance *inst, struct queue *q, uint32_t events)
+{
+    (void)inst, (void)q, (void)events; /* it has no descriptor */
+}
+
+const struct queue_ops stack_dgram_ops = {
+    .name = "stack/dgram",
+    .bind = dgram_bind,
+    .connect = dgram_connect,
+    .push = dgram_push,
+    .pop = dgram_pop,
+    .shutdown = dgram_shutdown,
+    .close = dgram_close,
+    .setsockopt = stack_setsockopt,
+    .getsockopt = stack_getsockopt,
+    .getpeername = stack_getpeername,
+    .getsockname = stack_getsockname,
+    .event = dgram_event,
+};

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* A stack in an instance: what it is handed, and its turn. */
+#include "stack.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define STACK_BURSTS 4  /* bursts a turn takes at most, so that others have their turn */
+#define STACK_TIMERS 64 /* timers a turn fires at most */
+
+static void *env_alloc(void *ctx, size_t bytes)
+{
+    const struct stack *st = ctx;
+
+    return mem_alloc(&st->inst->mem, bytes, 1);
+}
+
+static uint64_t env_random(void *ctx)
+{
+    const struct stack *st = ctx;
+    uint64_t v = 0;
+
+    if (st->dev->ops->random != NULL)
+        return st->dev->ops->random(st->dev);
+    if (getrandom(&v, sizeof(v), 0) != sizeof(v))
+        v = clock_gettime_ns() * UINT64_C(0x9e3779b97f4a7c15); /* no kernel without it since 2014 */
+    return v;
+}
+
+static void flush(struct stack *st)
+{
+    struct netdev *d = st->dev;
+    unsigned n = st->batched, sent = d->ops->tx_burst(d, st->batch, n);
+
+    st->batched = 0;
+    for (; sent < n; sent++) {
+        COUNT(st->inst, drop_device_full);
+        frame_free(&st->inst->mem, st->batch[sent]);
+    }
+}
+
+/* Frames of a turn go together; what an application's call sends goes at once. */
+static int env_output(void *ctx, struct frame *f)
+{
+    struct stack *st = ctx;
+
+    if (st->batching) {
+        st->batch[st->batched++] = f;
+        if (st->batched == NETDEV_BURST)
+            flush(st);
+        return 0;
+    }
+    if (LIKELY(st->dev->ops->tx_burst(st->dev, &f, 1) == 1))
+        return 0;
+    frame_free(&st->inst->mem, f);
+    return -ENOBUFS;
+}
+
+static void *env_reserve(void *ctx, size_t bytes)
+{
+    (void)ctx;
+    return calloc(1, bytes);
+}
+
+static void env_unreserve(void *ctx, void *p, size_t bytes)
+{
+    (void)ctx, (void)bytes;
+    free(p);
+}
+
+void stack_config_defaults(struct stack_config *cfg, const struct instance *inst)
+{
+    inet_config_defaults(&cfg->inet);
+    tcp_config_defaults(&cfg->tcp);
+    if (cfg->tcp.conns > inst->config.max_queues)
+        cfg->tcp.conns = (uint32_t)inst->config.max_queues;
+}
+
+static int make_parts(struct stack *st, const struct stack_config *cfg)
+{
+    struct inet_env env = {.now_ns = st->inst->now_ns,
+                           .mem = &st->inst->mem,
+                           .timers = &st->wheel,
+                           .count = st->inst->stat->value,
+                           .ctx = st,
+                           .offload = st->dev->offload,
+                           .alloc = env_alloc,
+                           .random = env_random,
+                           .output = env_output,
+                           .reserve = env_reserve,
+                           .unreserve = env_unreserve};
+    struct inet_config inet = cfg->inet;
+    int err;
+
+    memcpy(inet.mac, st->dev->mac, sizeof(inet.mac));
+    inet.mtu = st->dev->mtu;
+    st->in = inet_new(&env, &inet, &err);
+    if (st->in == NULL)
+        return err;
+    st->udp = udp_new(st->in, &stack_udp_upcalls, &err);
+    if (st->udp == NULL)
+        return err;
+    st->tcp = tcp_new(st->in, &cfg->tcp, &stack_tcp_upcalls, &err);
+    return st->tcp == NULL ? err : 0;
+}
+
+static void free_parts(struct stack *st)
+{
+    if (st->tcp != NULL)
+        tcp_free(st->tcp);
+    if (st->udp != NULL)
+        udp_free(st->udp);
+    if (st->in != NULL)
+        inet_free(st->in);
+    timer_cancel(&st->inst->timers, &st->alarm);
+    free(st);
+}
+
+struct stack *stack_new(struct instance *inst, struct netdev *dev, const struct stack_config *cfg, int *err)
+{
+    struct stack *st = calloc(1, sizeof(*st));
+
+    if (st == NULL) {
+        *err = error_set(&inst->error, ENOMEM, "no memory for a TCP/IP stack");
+        return NULL;
+    }
+    st->inst = inst;
+    st->dev = dev;
+    st->tcp_cfg = cfg->tcp;
+    timer_wheel_init(&st->wheel, inst->now_ns);
+    *err = make_parts(st, cfg);
+    if (*err == 0)
+        return st;
+    error_set(&inst->error, -*err, "the TCP/IP stack on %s: %s", dev->ops->name, strerror(-*err));
+    free_parts(st);
+    return NULL;
+}
+
+void stack_free(struct stack *st)
+{
+    struct netdev *dev = st->dev;
+
+    free_parts(st);
+    dev->ops->close(dev);
+}
+
+unsigned stack_poll(struct stack *st)
+{
+    struct frame_in in[NETDEV_BURST];
+    unsigned n, total = 0;
+
+    st->batching = true;
+    for (unsigned burst = 0; burst < STACK_BURSTS; burst++) {
+        n = st->dev->ops->rx_burst(st->dev, in, NETDEV_BURST);
+        if (n == 0)
+            break;
+        if (burst == 0)
+            stack_enter(st);
+        for (unsigned i = 0; i < n; i++)
+            inet_input(st->in, &in[i]);
+        total += n;
+    }
+    total += inet_poll(st->in);
+    if (timer_pending(&st->wheel, st->inst->now_ns)) {
+        inet_set_now(st->in, st->inst->now_ns);
+        COUNT_ADD(st->inst, timers_fired, timer_advance(&st->wheel, st->inst->now_ns, STACK_TIMERS));
+    }
+    st->batching = false;
+    if (st->batched > 0)
+        flush(st);
+    return total;
+}
+
+/* The instance woke; its turn does the rest. */
+static void alarm_fire(struct timer *t, void *arg)
+{
+    (void)t, (void)arg;
+}
+
+bool stack_arm(struct stack *st)
+{
+    uint64_t next = timer_next_ns(&st->wheel);
+
+    if (inet_waiting(st->in) || (st->dev->ops->arm != NULL && !st->dev->ops->arm(st->dev)))
+        return false;
+    if (next == UINT64_MAX)
+        timer_cancel(&st->inst->timers, &st->alarm);
+    else
+        timer_arm(&st->inst->timers, &st->alarm, next, alarm_fire, st);
+    return true;
+}
+
+struct sock *sock_new(struct stack *st, struct queue *q)
+{
+    struct sock *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return NULL;
+    s->stack = st;
+    s->q = q;
+    s->unsent = OP_NIL;
+    s->local.addr = q->domain == AF_INET ? INET_ANY4 : INET_ANY6;
+    stack_option_defaults(s, &st->tcp_cfg);
+    q->state = s;
+    return s;
+}
+
+void sock_free(struct sock *s)
+{
+    struct sock **p = &s->stack->bound;
+
+    if (s->held_port) {
+        while (*p != s)
+            p = &(*p)->next;
+        *p = s->next;
+    }
+    free(s);
+}
+
+int stack_socket(struct stack *st, struct queue *q)
+{
+    struct sock *s = sock_new(st, q);
+
+    if (s == NULL)
+        return error_set(&st->inst->error, ENOMEM, "no memory for a socket");
+    if (q->type == SOCK_DGRAM) {
+        s->udp = udp_open(st->udp, s);
+        if (s->udp == NULL) {
+            sock_free(s);
+            return error_set(&st->inst->error, EMFILE, "all datagram sockets of the stack are open");
+        }
+    }
+    q->ops = q->type == SOCK_DGRAM ? &stack_dgram_ops : &stack_stream_ops;
+    q->fd = -1;
+    return 0;
+}
+
+void stack_move(struct sock *s, struct stack *st)
+{
+    struct udp_socket *udp;
+
+    assert(s->local.port == 0 && s->conn == NULL && s->listener == NULL);
+    if (s->udp != NULL) {
+        udp = udp_open(st->udp, s);
+        if (udp == NULL)
+            return; /* it stays where it is */
+        udp_close(s->udp);
+        s->udp = udp;
+    }
+    s->stack = st;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * LIBOS=sim through the public API: a client and a server in one thread on a simulated network with faults, in virtual
+ * time. Whatever the network does, a stream arrives whole and every operation completes.
+ */
+#include <demi/ext.h>
+#include <demi/libos.h>
+#include <demi/sga.h>
+#include <demi/wait.h>
+
+#include "api/api.h"
+#include "libos/stack/stack.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define BYTES (256 * 1024)
+
+static struct sockaddr_in at(const char *host, uint16_t port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+    inet_pton(AF_INET, host, &a.sin_addr);
+    return a;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    setenv("LIBOS", "sim", 1);
+    setenv("STAT", "false", 1);
+    setenv("TRACE", "false", 1);
+    assert_int_equal(demi_init(NULL), 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct instance *inst = api_self.inst;
+    static const char *const names[] = {"SIM_LOSS",      "SIM_SEED",    "SIM_REORDER",
+                                        "SIM_DUPLICATE", "SIM_CORRUPT", "SIM_JITTER_US"};
+
+    (void)state;
+    assert_int_equal(inst->queues.used, 0);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        unsetenv(names[i]);
+    return demi_fini();
+}
+
+static demi_qresult_t done(demi_qtoken_t qt)
+{
+    struct timespec long_enough = {.tv_sec = 3600};
+    demi_qresult_t qr;
+
+    assert_int_equal(demi_wait(&qr, qt, &long_enough), 0);
+    return qr;
+}
+
+static int bound(int type, const char *host, uint16_t port)
+{
+    struct sockaddr_in a = at(host, port);
+    int qd;
+
+    assert_int_equal(demi_socket(&qd, AF_INET, type, 0), 0);
+    assert_int_equal(demi_bind(qd, (struct sockaddr *)&a, sizeof(a)), 0);
+    return qd;
+}
+
+static demi_sgarray_t text(const char *s)
+{
+    demi_sgarray_t sga = demi_sgaalloc(strlen(s));
+
+    memcpy(sga.sga_segs[0].sgaseg_buf, s, strlen(s));
+    return sga;
+}
+
+static void sim__datagram_and_its_answer(void **state)
+{
+    struct sockaddr_in to = at("10.0.0.1", 7), from;
+    int server = bound(SOCK_DGRAM, "10.0.0.1", 7), client;
+    socklen_t len = sizeof(from);
+    demi_qtoken_t pop, push;
+    demi_sgarray_t sga = text("ping");
+    demi_qresult_t qr;
+
+    (void)state;
+    assert_int_equal(demi_socket(&client, AF_INET, SOCK_DGRAM, 0), 0);
+    assert_int_equal(demi_pop(&pop, server), 0);
+    assert_int_equal(demi_pushto(&push, client, &sga, (struct sockaddr *)&to, sizeof(to)), 0);
+    demi_sgafree(&sga);
+    assert_int_equal(done(push).qr_opcode, DEMI_OPC_PUSH);
+    qr = done(pop);
+    assert_int_equal(qr.qr_opcode, DEMI_OPC_POP);
+    assert_int_equal(qr.qr_value.sga.sga_segs[0].sgaseg_len, 4);
+    assert_int_equal(demi_sga_source(&qr.qr_value.sga, (struct sockaddr *)&from, &len), 0);
+    assert_string_equal(inet_ntoa(from.sin_addr), "10.0.0.2");
+    assert_memory_equal(&qr.qr_value.sga.sga_addr, &from, sizeof(from));
+    assert_int_equal(demi_pop(&pop, client), 0);
+    assert_int_equal(demi_pushto(&push, server, &qr.qr_value.sga, (struct sockaddr *)&from, sizeof(from)), 0);
+    demi_sgafree(&qr.qr_value.sga);
+    assert_int_equal(done(push).qr_opcode, DEMI_OPC_PUSH);
+    qr = done(pop);
+    assert_memory_equal(qr.qr_value.sga.sga_segs[0].sgaseg_buf, "ping", 4);
+    demi_sgafree(&qr.qr_value.sga);
+    assert_int_equal(demi_close(server), 0);
+    assert_int_equal(demi_close(client), 0);
+}
+
+static void connect_pair(int *client, int *server, int *listener)
+{
+    struct sockaddr_in to = at("10.0.0.1", 80);
+    demi_qtoken_t accept, connect;
+    demi_qresult_t qr;
+
+    *listener = bound(SOCK_STREAM, "10.0.0.1", 80);
+    assert_int_equal(demi_listen(*listener, 8), 0);
+    assert_int_equal(demi_accept(&accept, *listener), 0);
+    assert_int_equal(demi_socket(client, AF_INET, SOCK_STREAM, 0), 0);
+    assert_int_equal(demi_connect(&connect, *client, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(done(connect).qr_opcode, DEMI_OPC_CONNECT);
+    qr = done(accept);
+    assert_int_equal(qr.qr_opcode, DEMI_OPC_ACCEPT);
+    assert_string_equal(inet_ntoa(qr.qr_value.ares.addr.sin_addr), "10.0.0.2");
+    *server = qr.qr_value.ares.qd;
+}
+
+static void close_pair(int client, int server, int listener)
+{
+    assert_int_equal(demi_close(client), 0);
+    assert_int_equal(demi_close(server), 0);
+    assert_int_equal(demi_close(listener), 0);
+}
+
+/* Sends BYTES from one to the other in pushes of odd sizes, all outstanding at once, then the end. */
+static void transfer(int from, int to)
+{
+    demi_qtoken_t pushes[128], pop;
+    demi_qresult_t qr;
+    uint32_t sent = 0, got = 0;
+    unsigned n = 0;
+
+    for (uint32_t size = 100; sent < BYTES && n < 128; size = size * 7 % 9973 + 1) {
+        demi_sgarray_t sga = demi_sgaalloc(size);
+        uint8_t *p = sga.sga_segs[0].sgaseg_buf;
+
+        for (uint32_t i = 0; i < size; i++)
+            p[i] = (uint8_t)((sent + i) * 31 + (sent + i) / 256);
+        assert_int_equal(demi_push(&pushes[n++], from, &sga), 0);
+        demi_sgafree(&sga);
+        sent += size;
+    }
+    assert_int_equal(demi_shutdown(from, SHUT_WR), 0);
+    for (;;) {
+        const uint8_t *p;
+        uint32_t len;
+
+        assert_int_equal(demi_pop(&pop, to), 0);
+        qr = done(pop);
+        assert_int_equal(qr.qr_opcode, DEMI_OPC_POP);
+        p = qr.qr_value.sga.sga_segs[0].sgaseg_buf;
+        len = qr.qr_value.sga.sga_segs[0].sgaseg_len;
+        for (uint32_t i = 0; i < len; i++)
+            assert_int_equal(p[i], (uint8_t)((got + i) * 31 + (got + i) / 256));
+        got += len;
+        demi_sgafree(&qr.qr_value.sga);
+        if (len == 0)
+            break;
+    }
+    assert_int_equal(got, sent);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(done(pushes[i]).qr_opcode, DEMI_OPC_PUSH);
+}
+
+static void sim__stream_both_ways(void **state)
+{
+    int client, server, listener;
+
+    (void)state;
+    connect_pair(&client, &server, &listener);
+    transfer(client, server);
+    transfer(server, client);
+    close_pair(client, server, listener);
+}
+
+static void sim__stream_through_faults(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 8; seed++) {
+        char number[16];
+        int client, server, listener;
+
+        demi_fini();
+        snprintf(number, sizeof(number), "%u", seed);
+        setenv("SIM_SEED", number, 1);
+        setenv("SIM_LOSS", "20000", 1);
+        setenv("SIM_REORDER", "20000", 1);
+        setenv("SIM_DUPLICATE", "20000", 1);
+        setenv("SIM_CORRUPT", "20000", 1);
+        setenv("SIM_JITTER_US", "30", 1);
+        assert_int_equal(demi_init(NULL), 0);
+        connect_pair(&client, &server, &listener);
+        transfer(client, server);
+        transfer(server, client);
+        close_pair(client, server, listener);
+    }
+}
+
+/* Nobody listens, and nobody is there at all: each with its own error (docs of the contract: section 2). */
+static void sim__connect_fails(void **state)
+{
+    struct sockaddr_in closed = at("10.0.0.1", 81), nobody = at("10.0.0.77", 80), nowhere = at("192.0.2.1", 80);
+    demi_qtoken_t qt;
+    demi_qresult_t qr;
+    int qd;
+
+    (void)state;
+    assert_int_equal(demi_socket(&qd, AF_INET, SOCK_STREAM, 0), 0);
+    assert_int_equal(demi_connect(&qt, qd, (struct sockaddr *)&closed, sizeof(closed)), 0);
+    qr = done(qt);
+    assert_int_equal(qr.qr_opcode, DEMI_OPC_FAILED);
+    assert_int_equal(qr.qr_ret, ECONNREFUSED);
+    assert_int_equal(demi_connect(&qt, qd, (struct sockaddr *)&nowhere, sizeof(nowhere)), 0);
+    assert_int_equal(done(qt).qr_ret, ENETUNREACH);
+    assert_int_equal(demi_connect(&qt, qd, (struct sockaddr *)&nobody, sizeof(nobody)), 0);
+    assert_int_equal(done(qt).qr_ret, EHOSTUNREACH);
+    assert_int_equal(demi_close(qd), 0);
+}
+
+static void sim__time_is_virtual(void **state)
+{
+    struct timespec hour = {.tv_sec = 3600};
+    uint64_t before = clock_gettime_ns(), sim = api_self.inst->now_ns;
+    demi_qtoken_t qt;
+    demi_qresult_t qr;
+    int qd = bound(SOCK_DGRAM, "10.0.0.1", 7);
+
+    (void)state;
+    assert_int_equal(demi_pop(&qt, qd), 0);
+    assert_int_equal(demi_wait(&qr, qt, &hour), ETIMEDOUT);
+    assert_true(clock_gettime_ns() - before < 60 * NS_PER_S);
+    assert_in_range(api_self.inst->now_ns - sim, 3600 * NS_PER_S, 3601 * NS_PER_S);
+    assert_int_equal(demi_close(qd), 0);
+    assert_int_equal(demi_wait(&qr, qt, NULL), 0);
+    assert_int_equal(qr.qr_ret, ECANCELED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(sim__datagram_and_its_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(sim__stream_both_ways, setup, teardown),
+        cmocka_unit_test_setup_teardown(sim__stream_through_faults, setup, teardown),
+        cmocka_unit_test_setup_teardown(sim__connect_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(sim__time_is_virtual, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
