@@ -8,6 +8,7 @@
 
 #define AREA_SCRATCH   0  /* two words of the trap handler */
 #define AREA_ALIVE     16 /* threads that have not returned */
+#define AREA_RUNNING   24 /* 1: the scheduler runs */
 #define AREA_SLOTS     64
 #define SLOT_SHIFT     10
 #define SLOT_BYTES     (1 << SLOT_SHIFT)

@@ -23,12 +23,22 @@ static char *slot_of(unsigned context)
     return area() + AREA_SLOTS + ((context + 1) & 7) * SLOT_BYTES;
 }
 
+/*
+ * A core that sits in a context of priority 0 without being done with a message loses the context's priority after
+ * lmsgcycles, for good; only the nanokernel's context is exempt. So that is where the setting up is done.
+ */
+static unsigned context_to_go_on_in(void)
+{
+    unsigned context = nanopu_context();
+
+    return *word(area(), AREA_RUNNING) != 0 ? context : NANOPU_NANOKERNEL;
+}
+
 int nanopu_thread_start(void (*function)(void *arg), void *arg, unsigned context, unsigned priority)
 {
-    unsigned old_context = nanopu_context();
-    uint64_t old_priority = nanopu_csr_read(NANOPU_CSR_lcurpriority);
+    unsigned go_on = context_to_go_on_in();
+    uint64_t old_priority = nanopu_csr_read(NANOPU_CSR_lcurpriority), gp, tp;
     char *slot;
-    uint64_t gp, tp;
 
     if (context >= NANOPU_CONTEXTS)
         return -1;
@@ -36,9 +46,8 @@ int nanopu_thread_start(void (*function)(void *arg), void *arg, unsigned context
     if (*word(slot, SLOT_TAKEN) != 0)
         return -1;
     __asm__("mv %0, gp\n\tmv %1, tp" : "=r"(gp), "=r"(tp));
-    for (unsigned i = 0; i < SLOT_BYTES; i += 8)
-        *word(slot, i) = 0;
     *word(slot, SLOT_TAKEN) = 1;
+    *word(slot, SLOT_FP_VALID) = 0;
     *word(slot, SLOT_PC) = (uint64_t)nanopu_thread_begin;
     /* Below the area: the stack that main has, then one for each context. */
     *word(slot, 8 * 2) = (uint64_t)area() - (uint64_t)(context + 1) * NANOPU_THREAD_STACK_BYTES;
@@ -49,7 +58,7 @@ int nanopu_thread_start(void (*function)(void *arg), void *arg, unsigned context
     ++*word(area(), AREA_ALIVE);
     nanopu_csr_write(NANOPU_CSR_lniccmd, NANOPU_CMD_START_TIMER);
     nanopu_register(context, priority);
-    nanopu_set_context(old_context);
+    nanopu_set_context(go_on);
     nanopu_csr_write(NANOPU_CSR_lcurpriority, old_priority);
     return 0;
 }
@@ -87,9 +96,11 @@ void nanopu_scheduler_run(enum nanopu_scheduling scheduling)
         start_slice();
     nanopu_set_context(NANOPU_NANOKERNEL);
     nanopu_csr_write(NANOPU_CSR_lcurpriority, 255);
+    *word(area(), AREA_RUNNING) = 1;
     nanopu_csr_set(CSR_MIE, enable);
     nanopu_scheduler_sleep();
     nanopu_csr_clear(CSR_MIE, enable);
+    *word(area(), AREA_RUNNING) = 0;
     nanopu_csr_set(CSR_MSTATUS, MSTATUS_MIE);
     nanopu_set_context(old_context);
     nanopu_csr_write(NANOPU_CSR_lcurpriority, old_priority);

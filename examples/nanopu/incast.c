@@ -3,7 +3,7 @@
  * Many senders, one receiver, all at the same moment: the switch queue in front of the receiver fills up, packets are
  * trimmed, and the transport has them sent again. Each sender sends one message of 1024 bytes.
  *
- * incast server CLIENTS | client SERVER_IP NUMBER
+ * incast server CLIENTS | client SERVER_IP          clients have the addresses behind the server's
  */
 #include <nanopu/nanopu.h>
 
@@ -66,7 +66,7 @@ int main(int argc, char **argv)
     if (role != NULL && arg != NULL && strcmp(role, "server") == 0)
         return server(nanopu_number_parse(arg, 0) % CLIENTS_MAX);
     if (role != NULL && arg != NULL && strcmp(role, "client") == 0)
-        return client(nanopu_ip_parse(arg), nanopu_number_parse(nanopu_arg(argc, argv, 2), 0));
-    printf("usage: incast server CLIENTS | client SERVER_IP NUMBER\n");
+        return client(nanopu_ip_parse(arg), nanopu_own_ip(argc, argv) - nanopu_ip_parse(arg) - 1);
+    printf("usage: incast server CLIENTS | client SERVER_IP\n");
     return 2;
 }
