@@ -328,6 +328,9 @@ static int any_set(struct hart *h, unsigned csr, uint64_t value)
 {
     if (is_net(h, csr)) {
         hart_net_write(h, csr, value);
+        /* The NIC may answer a command from the second cycle on: the host looks before this hart goes further. */
+        if (csr == CSR_lniccmd || csr == CSR_lnicucmd)
+            hart_limit(h, h->now + 2);
         return 0;
     }
     return csr_set(h, csr, value);
