@@ -298,13 +298,13 @@ static int want_pushv(const struct segments *s, int q)
 {
     size_t total = 0;
 
+    if (!up)
+        return ENOSYS;
     for (int i = 0; i < s->n; i++) {
         if (s->iov[i].iov_len > SIZE_MAX - total)
             return EINVAL;
         total += s->iov[i].iov_len;
     }
-    if (!up)
-        return ENOSYS;
     if (s->null || total == 0)
         return EINVAL;
     if (total > sga_limit)
