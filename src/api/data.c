@@ -42,15 +42,24 @@ demi_sgarray_t demi_sgaalloc(size_t size)
     return LIKELY(obj != NULL) ? sga_of(obj, size) : sgaalloc_slow(size);
 }
 
+/* The rare ways out of demi_sgafree and demi_free. */
+static int free_slow(struct instance *inst, void *obj, const char *call) COLD;
+static int free_slow(struct instance *inst, void *obj, const char *call)
+{
+    if (inst == NULL)
+        return api_no_instance();
+    if (mem_app_free(&inst->mem, obj) != 0)
+        return api_fail(EINVAL, "%s: not memory of this thread's instance, or freed before", call);
+    return 0;
+}
+
 int demi_sgafree(demi_sgarray_t *sga)
 {
     struct instance *inst = api_self.inst;
 
-    if (UNLIKELY(inst == NULL))
-        return api_no_instance();
-    if (UNLIKELY(sga == NULL || mem_app_free(&inst->mem, sga->sga_buf) != 0))
-        return api_fail(EINVAL, "demi_sgafree: not an array of this instance, or freed before");
-    return 0;
+    if (LIKELY(inst != NULL && sga != NULL && mem_app_free_cached(&inst->mem, sga->sga_buf)))
+        return 0;
+    return free_slow(inst, sga != NULL ? sga->sga_buf : NULL, "demi_sgafree");
 }
 
 void *demi_malloc(size_t size)
@@ -72,11 +81,9 @@ int demi_free(void *ptr)
 {
     struct instance *inst = api_self.inst;
 
-    if (UNLIKELY(inst == NULL))
-        return api_no_instance();
-    if (UNLIKELY(mem_app_free(&inst->mem, ptr) != 0))
-        return api_fail(EINVAL, "demi_free: not memory of demi_malloc in this thread, or freed before");
-    return 0;
+    if (LIKELY(inst != NULL && mem_app_free_cached(&inst->mem, ptr)))
+        return 0;
+    return free_slow(inst, ptr, "demi_free");
 }
 
 /*

@@ -439,9 +439,11 @@ void mem_release_slow(struct mem *m, char *obj)
     mem_release(m, obj, word);
 }
 
-int mem_app_free_slow(struct mem *m, void *ptr, uint32_t *word)
+int mem_app_free(struct mem *m, void *ptr)
 {
-    if ((*word & (REF_APP | REF_FREE)) != REF_APP)
+    uint32_t *word = mem_word_at(m, ptr);
+
+    if (word == NULL || (*word & (REF_APP | REF_FREE)) != REF_APP)
         return -EINVAL;
     *word &= ~REF_APP;
     if ((*word & REF_HELD) == 0)

@@ -225,27 +225,29 @@ static inline void *mem_alloc(struct mem *m, size_t bytes, uint32_t ref)
     return LIKELY(obj != NULL) ? obj : mem_alloc_slow(m, bytes, ref);
 }
 
-/* Nobody holds the object any more, and its bytes are its own; word is its reference word. */
-static inline void mem_release_plain(struct mem *m, void *obj, uint32_t *word)
+/*
+ * Puts an object into its class's cache that nobody holds any more and whose bytes are its own; word is its reference
+ * word. False: the cache is full.
+ */
+static inline bool mem_release_cached(struct mem *m, void *obj, uint32_t *word)
 {
     struct mem_cache *c = &m->cache[(*word & REF_CLASS) >> REF_CLASS_SHIFT];
+    char **top = c->top;
 
-    if (UNLIKELY(c->top == c->full)) {
-        mem_release_slow(m, obj);
-        return;
-    }
+    if (UNLIKELY(top == c->full))
+        return false;
     MEM_POISON(obj, mem_superblock(obj)->obj_bytes);
     *word = REF_FREE | REF_NIL;
-    *++c->top = obj;
+    top[1] = obj;
+    c->top = top + 1;
+    return true;
 }
 
 /* Nobody holds the object any more. */
 static inline void mem_release(struct mem *m, void *obj, uint32_t *word)
 {
-    if (UNLIKELY((*word & REF_EXTERN) != 0))
+    if (UNLIKELY((*word & REF_EXTERN) != 0 || !mem_release_cached(m, obj, word)))
         mem_release_slow(m, obj);
-    else
-        mem_release_plain(m, obj, word);
 }
 
 /* Adds a reference of the library. obj is the object's first byte. */
@@ -316,20 +318,15 @@ static inline bool mem_is_app_object(const struct mem *m, const void *ptr)
     return LIKELY(word != NULL) && (*word & (REF_APP | REF_FREE)) == REF_APP;
 }
 
-/* The part of mem_app_free for an object the library refers to, and for one whose bytes lie elsewhere. */
-int mem_app_free_slow(struct mem *m, void *ptr, uint32_t *word);
-
 /* The application gives up the object that starts at ptr. -EINVAL: nothing of that kind starts there. */
-static inline int mem_app_free(struct mem *m, void *ptr)
+int mem_app_free(struct mem *m, void *ptr);
+
+/* The same for the common case: nobody else holds the object and it can be kept at hand. False: not that case. */
+static inline bool mem_app_free_cached(struct mem *m, void *ptr)
 {
     uint32_t *word = mem_word_at(m, ptr);
 
-    if (UNLIKELY(word == NULL))
-        return -EINVAL;
-    if (UNLIKELY((*word & ~(REF_CLASS | REF_META)) != REF_APP))
-        return mem_app_free_slow(m, ptr, word);
-    mem_release_plain(m, ptr, word);
-    return 0;
+    return LIKELY(word != NULL && (*word & ~(REF_CLASS | REF_META)) == REF_APP) && mem_release_cached(m, ptr, word);
 }
 
 #endif /* CORE_MEM_H */
