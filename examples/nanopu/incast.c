@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define CONTEXT     0
-#define BYTES       1024
+#define BYTES       1024u
 #define START_CYCLE 60000
 #define CLIENTS_MAX 128
 

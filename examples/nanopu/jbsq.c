@@ -11,9 +11,9 @@
 #include <string.h>
 
 #define CONTEXT       0
-#define REQUESTS      400
+#define REQUESTS      400u
 #define WINDOW        12
-#define SERVICE       600   /* cycles of work a request asks for */
+#define SERVICE       600u   /* cycles of work a request asks for */
 #define START_CYCLE   60000 /* the server is ready by then */
 #define REQUEST_BYTES 16
 #define CORES_MAX     64

@@ -14,8 +14,8 @@
 #define PATIENT       1
 #define CLIENT        0
 #define ROUNDS        20
-#define SHORT         100
-#define LONG          40000
+#define SHORT         100u
+#define LONG          40000u
 #define START_CYCLE   60000
 #define REQUEST_BYTES 16
 

@@ -40,7 +40,7 @@ enum ndp_verdict ndp_rx_data(struct ndp_rx *m, const struct ndp_options *o, uint
 
 struct ndp_reply ndp_rx_late(const struct ndp_options *o)
 {
-    return o->no_ack_duplicate ? (struct ndp_reply){0} : (struct ndp_reply){.flags = MSG_ACK};
+    return (struct ndp_reply){.flags = o->no_ack_duplicate ? 0 : MSG_ACK};
 }
 
 struct ndp_reply ndp_rx_refuse(const struct ndp_options *o, uint8_t pkt_offset)
