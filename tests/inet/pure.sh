@@ -30,7 +30,8 @@ else
     echo "ok inet_is_pure"
 fi
 # variables that live as long as the process: none; what the loader relocates and then protects is constant
-globals=$(size -A "$lib" | awk '$1 ~ /^\.(data|bss|tdata|tbss)/ && $1 !~ /^\.data\.rel\.ro/ && $2 > 0 {print $1, $2}' | sort -u)
+globals=$(size -A "$lib" |
+    awk '$1 ~ /^\.(data|bss|tdata|tbss)/ && $1 !~ /^\.data\.rel\.ro/ && $2 > 0 {print $1, $2}' | sort -u)
 if [ -n "$globals" ]; then
     echo "not ok inet_has_no_globals $globals"
 else

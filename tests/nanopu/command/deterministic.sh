@@ -19,7 +19,8 @@ same_results() {
         for threads in 1 2 4; do
             this=$(result --topology "$file" --threads "$threads" "${args[@]}")
             [ -n "$first" ] || first=$this
-            [ "$this" = "$first" ] || fail "$file with $threads threads differs: $(diff <(echo "$first") <(echo "$this"))"
+            [ "$this" = "$first" ] ||
+                fail "$file with $threads threads differs: $(diff <(echo "$first") <(echo "$this"))"
         done
     done
     grep -q '^hash' <<<"$first" || fail "no hash: $first"
