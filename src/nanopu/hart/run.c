@@ -80,16 +80,10 @@ static void pulse_done(struct hart *h, uint64_t pulse)
 
 void hart_net_check(struct hart *h)
 {
-    static const char *const texts[] = {
-        [HTS_TX_OVERFLOW] = "netTX was written with the transmit FIFO full",
-        [HTS_TX_LENGTH] = "a message with a length of 0 or more than max_msg_bytes was sent",
-        [HTS_RX_EMPTY] = "netRX was read and there was no word",
-        [HTS_DONE_UNDERFLOW] = "msg_done without a message outstanding",
-    };
     enum hts_error error = hts_error(h->hts);
 
     if (UNLIKELY(error != HTS_OK)) {
-        hart_fail_at(h, texts[error]);
+        hart_fail_at(h, hts_error_text(error));
     }
 }
 

@@ -195,7 +195,8 @@ uint64_t nic_horizon(const struct nic *nic)
 
     if (nic->rx_head != NULL)
         t = least(t, nic->rx_done + ACCEPT_TO_CORE);
-    t = least(t, plus(nic->next[MOD_RXQ], decide));
+    /* A word that the core in hand waits for goes on at once. */
+    t = least(t, plus(nic->next[MOD_RXQ], nic->jbsq_state == JBSQ_WORDS ? 1 : decide));
     if (nic->next[MOD_RXQ] == CYCLE_NEVER && (nic->rxq_active || nic->completed_len > 0))
         t = least(t, nic->now + DONE_TO_OTHER_CORE);
     t = least(t, plus(nic->next[MOD_JBSQ], 1));
