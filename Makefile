@@ -18,6 +18,7 @@ help:
 	  'make build        build the libraries and programs in $(BUILD)/' \
 	  'make test         everything CI runs; STAGES="gcc asan" and TESTS=name narrow it' \
 	  'make diff         millions of random instructions on the simulated machine and on QEMU (DIFF_PROGRAMS=100)' \
+	  'make sim          SEEDS=n worlds of the whole-stack simulation; a failing one says how to repeat it' \
 	  'make bench        measure; the figures go to $(BUILD)/bench.json' \
 	  'make install      install under PREFIX ($(PREFIX)), staged under DESTDIR' \
 	  'make format       format the C files in place' \
@@ -53,6 +54,14 @@ bench:
 	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
 	@ninja -C "$(BUILD)" --quiet
 	@if [ -x scripts/bench ]; then exec scripts/bench; else echo 'bench: there is no scripts/bench yet'; exit 1; fi
+
+SEEDS ?= 1000
+FIRST ?= 1
+sim:
+	@scripts/setup test
+	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
+	@ninja -C "$(BUILD)" --quiet tests/sim/sim-worlds
+	@"$(BUILD)/tests/sim/sim-worlds" --seeds "$(SEEDS)" --first "$(FIRST)"
 
 install:
 	@scripts/setup build

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/* Building a world, letting time pass in it, and what must hold at its end. */
+#include "world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS_MAX   3000000           /* turns of all hosts */
+#define TIME_MAX_NS (7200 * NS_PER_S) /* of virtual time, for the conversations */
+#define REST_NS     (900 * NS_PER_S)  /* in which everything of TCP must have come to an end */
+
+uint64_t world_draw(struct world *w, uint64_t n)
+{
+    uint64_t z = w->random += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (z ^ (z >> 31)) % n;
+}
+
+static bool chance(struct world *w, unsigned percent)
+{
+    return world_draw(w, 100) < percent;
+}
+
+bool world_fail(struct world *w, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (w->text[0] != '\0')
+        return false;
+    va_start(ap, fmt);
+    vsnprintf(w->text, sizeof(w->text), fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+static enum co_status turn(struct instance *inst, struct op *task)
+{
+    struct host *h = inst->net_state;
+
+    (void)task;
+    h->moved = stack_poll(h->st);
+    return CO_AGAIN;
+}
+
+/* The host that is being made: instance_new hands its libOS nothing but the instance. */
+static struct host *newborn;
+
+static int host_init(struct instance *inst)
+{
+    struct host *h = newborn;
+    struct stack_config cfg;
+    int err;
+
+    inst->net_state = h;
+    instance_use_clock(inst, sim_clock(h->w->net));
+    h->port = sim_port(h->w->net, &inst->mem, h->w->mtu);
+    stack_config_defaults(&cfg, inst);
+    cfg.inet.neighbours = 16;
+    cfg.inet.udp_sockets = 16;
+    cfg.tcp.conns = 64;
+    cfg.tcp.half_open = 32;
+    cfg.tcp.time_waits = 32;
+    cfg.tcp.orphans = 32;
+    h->st = stack_new(inst, h->port, &cfg, &err);
+    return h->st == NULL ? err : instance_add_poller(inst, turn, NULL, NULL);
+}
+
+static void host_fini(struct instance *inst)
+{
+    static const uint64_t end_of_time = SIM_START_NS;
+    struct host *h = inst->net_state;
+
+    stack_free(h->st);
+    clock_use_virtual(&inst->clock, &end_of_time);
+}
+
+static int host_socket(struct instance *inst, struct queue *q)
+{
+    return stack_socket(((struct host *)inst->net_state)->st, q);
+}
+
+static const struct libos host_libos = {
+    .name = "world", .what = "a host of the simulation", .init = host_init, .fini = host_fini, .socket = host_socket};
+
+static bool add_host(struct world *w)
+{
+    struct host *h = &w->host[w->hosts];
+    struct inet_addr a4 = INET_ADDR4(10, 0, 0, (uint8_t)(w->hosts + 1)),
+                     a6 = {{{0xfd, [15] = (uint8_t)(w->hosts + 1)}}};
+    struct error_text et = {""};
+    struct config cfg;
+    int err = 0;
+
+    config_defaults(&cfg);
+    cfg.memory_limit = 32 << 20;
+    cfg.sga_limit = 1 << 20;
+    cfg.max_queues = 128;
+    cfg.max_operations = 1024;
+    cfg.stat = cfg.trace = false;
+    *h = (struct host){.w = w, .number = w->hosts, .listener = -1};
+    newborn = h;
+    h->inst = instance_new(&host_libos, &cfg, &err, &et);
+    if (h->inst == NULL)
+        return world_fail(w, "instance_new: %s", et.text);
+    w->hosts++;
+    if (inet_addr_add(h->st->in, &a4, 24) != 0 || (w->v6 && inet_addr_add(h->st->in, &a6, 64) != 0))
+        return world_fail(w, "inet_addr_add");
+    h->idle_bytes = mem_bytes_used(&h->inst->mem);
+    h->idle_ops = h->inst->ops.used;
+    return true;
+}
+
+static uint32_t ppm_up_to(struct world *w, uint32_t max)
+{
+    return chance(w, 50) ? (uint32_t)world_draw(w, max) : 0;
+}
+
+/* The network and what is to go wrong in it. */
+static void draw_network(struct world *w)
+{
+    static const uint16_t mtus[] = {1500, 1500, 1500, 576, 1280, 9000};
+
+    w->v6 = chance(w, 30);
+    w->mtu = mtus[world_draw(w, ARRAY_LEN(mtus))];
+    if (w->v6 && w->mtu < IP_MTU_MIN6)
+        w->mtu = 1500;
+    w->faults = (struct sim_faults){
+        .delay_ns = world_draw(w, 4) == 0 ? world_draw(w, 100 * NS_PER_MS) : world_draw(w, 200 * NS_PER_US),
+        .jitter_ns = chance(w, 40) ? world_draw(w, NS_PER_MS) : 0,
+    };
+    if (chance(w, 30)) {
+        w->faults.rate_bps = 1000000 + world_draw(w, 1000000000);
+        w->faults.queue_ns = NS_PER_MS + world_draw(w, 50 * NS_PER_MS);
+    }
+    if (chance(w, 70)) {
+        w->faults.loss = ppm_up_to(w, 100000);
+        w->faults.duplicate = ppm_up_to(w, 100000);
+        w->faults.reorder = ppm_up_to(w, 100000);
+        w->faults.corrupt = ppm_up_to(w, 50000);
+        w->faults.truncate = ppm_up_to(w, 50000);
+        w->faults.no_buffer = ppm_up_to(w, 30000);
+        w->faults.refuse = ppm_up_to(w, 30000);
+    }
+    w->dark_host = WORLD_HOSTS;
+    if (chance(w, 20)) {
+        w->dark_host = (unsigned)world_draw(w, 2);
+        w->dark_from_ns = SIM_START_NS + world_draw(w, 50 * NS_PER_MS);
+        w->dark_until_ns = w->dark_from_ns + world_draw(w, 5 * NS_PER_S);
+        if (chance(w, 25)) {
+            w->dark_until_ns = UINT64_MAX; /* it vanished */
+            w->rough = true;
+        }
+    }
+    if (chance(w, 10)) {
+        w->jump_at_ns = SIM_START_NS + world_draw(w, NS_PER_S);
+        w->jump_ns = world_draw(w, 10 * NS_PER_S);
+    }
+}
+
+static void tap(void *ctx, uint64_t now_ns, unsigned port, const uint8_t *bytes, uint32_t len, const char *fate)
+{
+    struct frame_seg seg = {NULL, (char *)(uintptr_t)bytes, len};
+
+    pcap_add(ctx, now_ns, port, PCAP_SENT, &seg, 1, fate);
+}
+
+static bool build(struct world *w, uint64_t seed, const char *pcap)
+{
+    int err = 0;
+
+    *w = (struct world){.seed = seed, .random = seed * 2 + 1};
+    draw_network(w);
+    traffic_plan(w);
+    w->net = sim_new(seed, &w->faults);
+    if (w->net == NULL)
+        return world_fail(w, "no memory");
+    if (pcap != NULL) {
+        w->pcap = pcap_open(pcap, "Caracal's simulation", WORLD_HOSTS, &err);
+        if (w->pcap == NULL)
+            return world_fail(w, "%s: %s", pcap, strerror(-err));
+        sim_set_tap(w->net, tap, w->pcap);
+    }
+    for (unsigned i = 0, n = 2 + (unsigned)world_draw(w, WORLD_HOSTS - 1); i < n; i++)
+        if (!add_host(w))
+            return false;
+    return true;
+}
+
+static void take_down(struct world *w)
+{
+    for (unsigned i = 0; i < w->hosts; i++) {
+        api_self.inst = w->host[i].inst;
+        instance_free(w->host[i].inst);
+    }
+    api_self.inst = NULL;
+    if (w->net != NULL)
+        sim_free(w->net);
+    if (w->pcap != NULL)
+        pcap_close(w->pcap);
+}
+
+static uint64_t now(const struct world *w)
+{
+    return *sim_clock(w->net);
+}
+
+/* The earliest moment at which something happens by itself. */
+static uint64_t next_event(const struct world *w)
+{
+    uint64_t next = sim_next_ns(w->net), thought = traffic_next_ns(w);
+
+    next = thought < next ? thought : next;
+    for (unsigned i = 0; i < w->hosts; i++) {
+        uint64_t a = timer_next_ns(&w->host[i].inst->timers), b = timer_next_ns(&w->host[i].st->wheel);
+
+        next = a < next ? a : next;
+        next = b < next ? b : next;
+    }
+    if (w->dark_from_ns > now(w) && w->dark_from_ns < next)
+        next = w->dark_from_ns;
+    if (w->dark_until_ns > now(w) && w->dark_until_ns < next)
+        next = w->dark_until_ns;
+    return next;
+}
+
+static void move_clock(struct world *w, uint64_t to_ns)
+{
+    if (w->jump_at_ns != 0 && to_ns >= w->jump_at_ns) {
+        to_ns += w->jump_ns;
+        w->jump_at_ns = 0;
+    }
+    sim_advance(w->net, to_ns > now(w) ? to_ns : now(w) + 1);
+    if (w->dark_host < w->hosts)
+        sim_set_dark(w->net, w->host[w->dark_host].port, now(w) >= w->dark_from_ns && now(w) < w->dark_until_ns);
+    for (unsigned i = 0; i < w->hosts; i++)
+        instance_look_at_clock(w->host[i].inst);
+}
+
+/* One turn of every host. Returns whether anything happened. */
+static bool turn_all(struct world *w)
+{
+    bool busy = false;
+
+    for (unsigned i = 0; i < w->hosts; i++) {
+        struct host *h = &w->host[i];
+
+        api_self.inst = h->inst;
+        instance_turn(h->inst);
+        busy |= h->moved > 0;
+        busy |= traffic_step(w, h);
+        if (mem_bytes_used(&h->inst->mem) > h->inst->config.memory_limit)
+            world_fail(w, "host %u uses more memory than its limit", i);
+    }
+    return busy;
+}
+
+static bool stuck(struct world *w, const char *how)
+{
+    char where[WORLD_TEXT / 2] = "";
+
+    traffic_describe(w, where, sizeof(where));
+    return world_fail(w, "stuck: %s%s", how, where);
+}
+
+static bool run(struct world *w)
+{
+    uint64_t end_ns = now(w) + TIME_MAX_NS;
+
+    while (!traffic_over(w) && w->text[0] == '\0') {
+        uint64_t next;
+
+        if (++w->steps > STEPS_MAX)
+            return world_fail(w, "no end after %d turns", STEPS_MAX);
+        if (turn_all(w))
+            continue;
+        next = next_event(w);
+        if (next == UINT64_MAX)
+            return stuck(w, "nothing is under way and no timer is armed");
+        if (next > end_ns)
+            return stuck(w, "not over after two hours of the network's time");
+        move_clock(w, next);
+    }
+    return w->text[0] == '\0';
+}
+
+/* What is left of closed connections comes to its end; then every pool is as it was. */
+static bool rest(struct world *w)
+{
+    uint64_t end_ns = now(w) + REST_NS;
+
+    while (now(w) < end_ns && w->text[0] == '\0') {
+        uint64_t next;
+
+        if (++w->steps > 2 * STEPS_MAX)
+            return world_fail(w, "no rest after %d turns", 2 * STEPS_MAX);
+        if (turn_all(w))
+            continue;
+        next = next_event(w);
+        move_clock(w, next < end_ns ? next : end_ns);
+    }
+    for (unsigned i = 0; i < w->hosts; i++) {
+        struct host *h = &w->host[i];
+
+        if (tcp_count(h->st->tcp) != 0)
+            world_fail(w, "host %u still has %u connections", i, tcp_count(h->st->tcp));
+        if (h->inst->queues.used != 0)
+            world_fail(w, "host %u still has %u queues", i, h->inst->queues.used);
+        if (h->inst->ops.used != h->idle_ops)
+            world_fail(w, "host %u still has %u operations", i, h->inst->ops.used - h->idle_ops);
+        if (mem_bytes_used(&h->inst->mem) != h->idle_bytes)
+            world_fail(w, "host %u still has %lld bytes of memory", i,
+                       (long long)(mem_bytes_used(&h->inst->mem) - h->idle_bytes));
+    }
+    return w->text[0] == '\0';
+}
+
+bool world_run(struct world *w, uint64_t seed, const char *pcap)
+{
+    bool good = build(w, seed, pcap) && traffic_start(w) && run(w) && traffic_judge(w) && rest(w);
+
+    take_down(w);
+    return good;
+}
