@@ -4,12 +4,6 @@
 
 #include <errno.h>
 
-enum csr_number {
-#define R(name, number) CSR_##name = number,
-#include "nanopu/hart/csr_list.h"
-#undef R
-};
-
 #define MISA_LETTER(c) (UINT64_C(1) << ((c) - 'a'))
 #define MISA                                                                                                           \
     (UINT64_C(2) << 62 | MISA_LETTER('a') | MISA_LETTER('c') | MISA_LETTER('d') | MISA_LETTER('f') |                   \
@@ -350,6 +344,9 @@ int hart_csr(struct hart *h, enum csr_op op, unsigned csr, bool write, uint64_t 
         return -EACCES;
     }
     if (!write) {
+        if (csr == CSR_lmsgsrdy && *old == 0) {
+            hart_poll_look(h);
+        }
         return 0;
     }
     h->stop = 0; /* interrupts and limits have to be looked at again */
@@ -368,6 +365,7 @@ int hart_csr_get(const struct hart *h, unsigned csr, uint64_t *value)
 
 int hart_csr_set(struct hart *h, unsigned csr, uint64_t value)
 {
+    h->poll.found = false;
     return any_set(h, csr, value) == -ENOENT ? -ENOENT : 0;
 }
 

@@ -69,6 +69,7 @@ void hart_reset(struct hart *h, uint64_t pc, uint64_t a1, uint64_t cycle)
     }
     h->cycle_base = cycle;
     h->instret = h->instret_base = 0;
+    h->poll = (struct poll){.next = cycle};
     h->pulses_len = 0;
     h->pulses_from = cycle;
     h->failure[0] = '\0';
@@ -240,6 +241,7 @@ void hart_trap(struct hart *h, uint64_t mcause, uint64_t tval)
         trap_fail(h, mcause, tval, why);
         return;
     }
+    hart_probe(h, PROBE_trap, h->pc, mcause, tval);
     hart_unreserve(h);
     h->mepc = h->pc;
     h->mcause = mcause;
@@ -247,6 +249,7 @@ void hart_trap(struct hart *h, uint64_t mcause, uint64_t tval)
     h->mstatus = (uint64_t)h->priv << MSTATUS_MPP_SHIFT | ((h->mstatus & MSTATUS_MIE) != 0 ? MSTATUS_MPIE : 0);
     h->priv = PRIV_M;
     h->in_trap = true;
+    h->traps++;
     h->pc = vector;
     h->issued = false;
     hart_redirected(h);
@@ -283,6 +286,7 @@ void hart_set_pc(struct hart *h, uint64_t pc)
 {
     h->pc = pc & ~UINT64_C(1);
     h->issued = false;
+    h->poll.found = false;
 }
 
 uint64_t hart_x(const struct hart *h, unsigned reg)
@@ -293,6 +297,7 @@ uint64_t hart_x(const struct hart *h, unsigned reg)
 void hart_set_x(struct hart *h, unsigned reg, uint64_t value)
 {
     h->r[(reg & 31) == 0 ? REG_NONE : reg & 31] = value;
+    h->poll.found = false;
 }
 
 uint64_t hart_f(const struct hart *h, unsigned reg)
@@ -303,4 +308,5 @@ uint64_t hart_f(const struct hart *h, unsigned reg)
 void hart_set_f(struct hart *h, unsigned reg, uint64_t value)
 {
     h->r[REG_F + (reg & 31)] = value;
+    h->poll.found = false;
 }

@@ -7,6 +7,7 @@
 #include "nanopu/hart/hart.h"
 #include "nanopu/hart/pipe.h"
 #include "nanopu/nic/hts.h"
+#include "nanopu/view/probe.h"
 
 #define REG_RX 30 /* netRX */
 #define REG_TX 31 /* netTX */
@@ -52,6 +53,27 @@ enum exec_end {
     EXEC_TRAP  /* the instruction at pc raised hart.cause, with hart.tval */
 };
 
+/* What a turn of a polling loop read: as long as that stays, so does the loop. */
+#define POLL_READS_MAX 8
+
+struct poll_read {
+    uint64_t addr, value; /* csr: its number; otherwise an address in DRAM */
+    uint8_t size;         /* bytes; 0: a CSR of the network */
+};
+
+struct poll {
+    bool found; /* the hart goes round in a circle */
+    bool idles; /* and writes idle each time, last at idle_cycle */
+    uint64_t idle_cycle;
+    uint64_t period;  /* cycles of a turn */
+    uint64_t next;    /* look for a loop from this cycle on */
+    uint64_t wait;    /* how long after the last failure */
+    uint64_t retry;   /* no sooner than this, whatever suggests it */
+    uint64_t skipped; /* cycles, in all */
+    unsigned reads_len;
+    struct poll_read reads[POLL_READS_MAX];
+};
+
 struct hart {
     uint64_t r[PIPE_REGS]; /* x, f, and one that takes what is written to x0 */
     uint64_t pc;           /* the next instruction, while the core is not running */
@@ -86,6 +108,9 @@ struct hart {
     uint64_t pulses[8];                /* of the NIC, noted down and not dealt with; earliest first */
     unsigned pulses_len;
     uint64_t pulses_from; /* later ones are asked for from here on */
+
+    struct poll poll;
+    uint64_t traps; /* taken so far, interrupts too */
 
     enum cause cause; /* of a trap: what the core says */
     uint64_t tval;
@@ -155,6 +180,37 @@ int hart_csr(struct hart *h, enum csr_op op, unsigned csr, bool write, uint64_t 
 bool hart_csr_flushes(unsigned csr);
 
 void hart_mret(struct hart *h);
+
+/*
+ * Runs instructions, or takes an interrupt, with commit cycles before limit. limit 0, with timing: the next instruction
+ * is only issued.
+ */
+void hart_turn(struct hart *h, uint64_t limit);
+
+/* The first commit cycle of an instruction that an interrupt may hit; CYCLE_NEVER. */
+uint64_t hart_interrupt_next(const struct hart *h);
+
+/* Notes down the pulses before a cycle, which the scheduler's state still knows. */
+void hart_pulses_note(struct hart *h, uint64_t before);
+
+/*
+ * Polling (skip.c). hart_poll: looks whether the hart goes round in a circle, if it is time to, and if so adds whole
+ * turns up to hart.until. hart_poll_look: something suggests to look now. hart_poll_event: hart_next_event of a hart
+ * that was found polling.
+ */
+void hart_poll(struct hart *h);
+void hart_poll_look(struct hart *h);
+uint64_t hart_poll_event(struct hart *h);
+
+/* Tells those who look on, in the cycle that the clock shows. */
+static inline void hart_probe(const struct hart *h, enum probe_kind kind, uint64_t a, uint64_t b, uint64_t c)
+{
+    if (probe_wants(h->probe, kind)) {
+        struct probe_event e = {kind, h->probe->node, h->id, h->now, a, b, c, NULL};
+
+        h->probe->event(h->probe->arg, &e);
+    }
+}
 
 /* Takes a trap that happened at hart.pc; mcause with bit 63 for interrupts. May end the hart instead. */
 void hart_trap(struct hart *h, uint64_t mcause, uint64_t tval);

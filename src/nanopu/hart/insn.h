@@ -57,6 +57,12 @@ struct insn_info {
 };
 extern const struct insn_info insn_info[INSN_ALL_LEN];
 
+enum csr_number {
+#define R(name, number) CSR_##name = number,
+#include "nanopu/hart/csr_list.h"
+#undef R
+};
+
 /* A CSR's name, or NULL; and its number, or -ENOENT. */
 const char *csr_name(unsigned number);
 int csr_number(const char *name);

@@ -38,8 +38,7 @@ static void pulses_drop(struct hart *h)
     memmove(h->pulses, h->pulses + 1, h->pulses_len * sizeof(h->pulses[0]));
 }
 
-/* Notes down the pulses before a cycle, which the scheduler's state still knows. */
-static void pulses_note(struct hart *h, uint64_t before)
+void hart_pulses_note(struct hart *h, uint64_t before)
 {
     if (!pulses_wanted(h)) {
         h->pulses_len = 0;
@@ -91,7 +90,7 @@ uint64_t hart_net_pop(struct hart *h)
 {
     uint64_t word;
 
-    pulses_note(h, h->now);
+    hart_pulses_note(h, h->now);
     word = hts_pop(h->hts, h->now);
     if (pulses_wanted(h)) {
         h->stop = 0; /* what is next for the scheduler may have changed */
@@ -108,9 +107,12 @@ void hart_net_push(struct hart *h, uint64_t cycle, uint64_t word)
 
 void hart_net_write(struct hart *h, unsigned csr, uint64_t value)
 {
-    pulses_note(h, h->now);
+    hart_pulses_note(h, h->now);
     hts_csr_write(h->hts, h->now, csr, value);
     hart_net_check(h);
+    if (csr == CSR_lcurcontext) {
+        hart_probe(h, PROBE_ctx, value & 0xffff, hts_csr_read(h->hts, h->now, CSR_lcurpriority), 0);
+    }
 }
 
 /* Interrupts */
@@ -172,8 +174,7 @@ static bool interrupt_taken(struct hart *h)
     return on && mti <= last && interrupt(h, IRQ_MTI, max_u64(mti, first));
 }
 
-/* The first commit cycle of an instruction for which interrupt_taken has to be asked. */
-static uint64_t interrupt_next(const struct hart *h)
+uint64_t hart_interrupt_next(const struct hart *h)
 {
     uint64_t next = CYCLE_NEVER;
 
@@ -188,7 +189,8 @@ static void sleep_on(struct hart *h)
 {
     uint64_t wake = min_u64(line_from(h, IRQ_MSI), line_from(h, IRQ_MTI)), then;
 
-    for (unsigned i = h->pulses_len; i > 0 && h->pulses[0] < h->now; i--) {
+    /* A pulse that came before wfi was in its last stage wakes nobody, but it interrupts what follows wfi in decode. */
+    for (unsigned i = h->pulses_len; i > 0 && h->pulses[0] + (interrupts_on(h) ? DECODE_TO_WB : 0) < h->now; i--) {
         pulses_drop(h);
     }
     wake = min_u64(wake, pulse_next(h));
@@ -206,18 +208,17 @@ static void sleep_on(struct hart *h)
     }
 }
 
-/* One turn: an interrupt, or instructions until something may interrupt them. */
-static void turn(struct hart *h)
+void hart_turn(struct hart *h, uint64_t limit)
 {
-    uint64_t next = interrupt_next(h);
+    uint64_t next = hart_interrupt_next(h);
 
     if (h->timed && !h->issued) {
         /* when the next instruction is in decode is known when it is issued; nothing is executed for that */
-        h->stop = next <= h->now ? 0 : min_u64(h->until, next);
+        h->stop = next <= h->now ? 0 : min_u64(limit, next);
     } else if (next <= h->now && interrupt_taken(h)) {
         return;
     } else {
-        h->stop = min_u64(h->until, interrupt_next(h));
+        h->stop = min_u64(limit, hart_interrupt_next(h));
     }
     if ((h->timed ? hart_exec_timed(h) : hart_exec_fast(h)) == EXEC_TRAP) {
         hart_trap(h, h->cause, h->tval);
@@ -231,11 +232,14 @@ uint64_t hart_run(struct hart *h, uint64_t until)
         if (h->state == HART_WFI) {
             sleep_on(h);
         } else {
-            turn(h);
+            hart_poll(h);
+            if (h->now < h->until) {
+                hart_turn(h, h->poll.next > h->now ? min_u64(h->until, h->poll.next) : h->until);
+            }
         }
     }
     if (h->hts != NULL) {
-        pulses_note(h, h->now);
+        hart_pulses_note(h, h->now);
     }
     return h->now;
 }
@@ -254,5 +258,5 @@ uint64_t hart_next_event(struct hart *h)
     if (h->state == HART_WFI) {
         return min_u64(pulse_next(h), min_u64(line_from(h, IRQ_MSI), line_from(h, IRQ_MTI)));
     }
-    return h->now;
+    return h->poll.found ? hart_poll_event(h) : h->now;
 }

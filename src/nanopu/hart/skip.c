@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Skipping of polling loops.
+ *
+ * A turn of a loop is executed instruction by instruction and watched: it may load from DRAM, read registers of the NIC
+ * and tell it to idle, and nothing else that anybody could notice. When registers, floating-point state and pipeline
+ * are after the turn what they were before, then every further turn is the same, as long as what it reads stays the
+ * same. So whole turns are added to clock, instret and the pipeline's counters, up to the first cycle in which
+ * something may change: the limit of this run, an interrupt, a register of the NIC. Memory stays as it is until the
+ * limit, because the host lets other harts run only between two runs of this one.
+ *
+ * Looking for a loop costs a few hundred instructions' time. It begins when a poll found no message, and otherwise now
+ * and then; after a failure it waits, each time twice as long.
+ */
+#include "nanopu/hart/hart_internal.h"
+
+#include <string.h>
+
+#define TURN_INSNS_MAX 64  /* of a loop */
+#define TURNS_MAX      24  /* until the pipeline is in its steady state: the branch history has 8 bits */
+#define ROOM_CYCLES    16  /* with less before the limit it is not worth it */
+#define WAIT_MIN       256 /* cycles after a failure */
+#define WAIT_MAX       65536
+#define NIC_IDLE       2 /* lnicucmd */
+
+/* The state at the begin of a turn. */
+struct mark {
+    uint64_t pc, now, instret, traps;
+    uint64_t r[REG_NONE];
+    uint64_t mstatus, mie;
+    uint8_t frm, fflags, fs, priv;
+    struct pipe_shape shape;
+    struct pipe_stats stats;
+};
+
+static void mark_set(const struct hart *h, struct mark *m)
+{
+    memset(m, 0, sizeof(*m));
+    m->pc = h->pc;
+    m->now = h->now;
+    m->instret = h->instret;
+    m->traps = h->traps;
+    memcpy(m->r, h->r, sizeof(m->r));
+    m->mstatus = h->mstatus;
+    m->mie = h->mie;
+    m->frm = h->frm;
+    m->fflags = h->fflags;
+    m->fs = h->fs;
+    m->priv = h->priv;
+    if (h->timed) {
+        pipe_shape(&h->pipe, &m->shape);
+        m->stats = h->pipe.stats;
+    }
+}
+
+static bool mark_same(const struct mark *a, const struct mark *b)
+{
+    return a->pc == b->pc && a->traps == b->traps && memcmp(a->r, b->r, sizeof(a->r)) == 0 &&
+           a->mstatus == b->mstatus && a->mie == b->mie && a->frm == b->frm && a->fflags == b->fflags &&
+           a->fs == b->fs && a->priv == b->priv && memcmp(&a->shape, &b->shape, sizeof(a->shape)) == 0;
+}
+
+static bool note_read(struct poll *poll, uint64_t addr, uint8_t size, uint64_t value)
+{
+    if (poll->reads_len == POLL_READS_MAX) {
+        return false;
+    }
+    poll->reads[poll->reads_len++] = (struct poll_read){addr, value, size};
+    return true;
+}
+
+static uint64_t dram_value(const struct hart *h, uint64_t addr, uint8_t size)
+{
+    uint64_t value = 0;
+
+    memcpy(&value, h->memory->dram + (addr - MEMORY_BASE), size);
+    return value;
+}
+
+static uint8_t load_size(enum insn_id id)
+{
+    switch (id) {
+    case INSN_lb:
+    case INSN_lbu:
+        return 1;
+    case INSN_lh:
+    case INSN_lhu:
+        return 2;
+    case INSN_lw:
+    case INSN_lwu:
+        return 4;
+    case INSN_ld:
+        return 8;
+    default: /* lr changes the reservation */
+        return 0;
+    }
+}
+
+/* A CSR instruction that polls: reads a register of the NIC, or says idle. */
+static bool watch_csr(struct hart *h, const struct uop *u)
+{
+    unsigned csr = (unsigned)u->imm & 0xfff;
+    bool immediate = u->code == INSN_csrrwi;
+    uint64_t operand = immediate ? (uint64_t)u->imm >> 12 : h->r[u->op.rs1];
+
+    if (h->hts == NULL || !hts_is_csr(csr)) {
+        return false;
+    }
+    if (u->code == INSN_csrrs && u->op.rs1 == 0) {
+        return note_read(&h->poll, csr, 0, hts_csr_read(h->hts, h->now, csr));
+    }
+    if ((u->code == INSN_csrrw || immediate) && csr == CSR_lnicucmd && operand == NIC_IDLE && !h->poll.idles) {
+        h->poll.idles = true;
+        h->poll.idle_cycle = h->now;
+        return true;
+    }
+    return false;
+}
+
+/* May the next instruction be part of such a loop? Notes down what it reads. */
+static bool watch(struct hart *h)
+{
+    const struct code_page *page = code_page(h, h->pc);
+    const struct uop *u = page != NULL ? &page->uops[(h->pc - page->base) / 2] : NULL;
+    uint64_t addr;
+    uint8_t size;
+
+    if (u == NULL || u->code >= INSN_LEN) { /* not decoded: it has not been executed; or netRX, netTX */
+        return false;
+    }
+    switch (u->op.class) {
+    case PIPE_ALU:
+    case PIPE_BRANCH:
+    case PIPE_JAL:
+    case PIPE_JALR:
+    case PIPE_MUL:
+    case PIPE_DIV:
+    case PIPE_FENCE:
+        return true;
+    case PIPE_LOAD:
+    case PIPE_LOAD_SUB:
+        addr = h->r[u->op.rs1] + (uint64_t)u->imm;
+        size = load_size((enum insn_id)u->code);
+        return size != 0 && (addr & (size - 1U)) == 0 && memory_dram(h->memory, addr, size) != NULL &&
+               note_read(&h->poll, addr, size, dram_value(h, addr, size));
+    case PIPE_CSR:
+        return watch_csr(h, u);
+    default:
+        return false;
+    }
+}
+
+/* Executes one turn, back to the mark's pc. False when it is none of a polling loop, or there is no more room. */
+static bool execute_turn(struct hart *h, const struct mark *begin)
+{
+    h->poll.reads_len = 0;
+    h->poll.idles = false;
+    for (unsigned i = 0; i < TURN_INSNS_MAX && h->now < h->until; i++) {
+        if (!watch(h)) {
+            return false;
+        }
+        hart_turn(h, h->now + 1);
+        if (h->traps != begin->traps || h->state != HART_RUNNING || (h->timed && !h->issued)) {
+            return false;
+        }
+        if (h->pc == begin->pc) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool reads_nic(const struct hart *h)
+{
+    for (unsigned i = 0; i < h->poll.reads_len; i++) {
+        if (h->poll.reads[i].size == 0) {
+            return true;
+        }
+    }
+    return h->poll.idles;
+}
+
+/* The NIC's side is not asked for what comes at the limit or later: other things may happen to it first. */
+static uint64_t nic_cycle(const struct hart *h)
+{
+    return h->now < h->until ? h->now : h->until - 1;
+}
+
+/* The first cycle in which a turn might find something else. */
+static uint64_t change_next(struct hart *h)
+{
+    uint64_t next = hart_interrupt_next(h);
+
+    if (reads_nic(h)) {
+        uint64_t change = hts_next_change(h->hts, nic_cycle(h));
+
+        next = change < next ? change : next;
+    }
+    return next;
+}
+
+uint64_t hart_poll_event(struct hart *h)
+{
+    for (unsigned i = 0; i < h->poll.reads_len; i++) {
+        const struct poll_read *read = &h->poll.reads[i];
+        uint64_t value = read->size == 0 ? hts_csr_read(h->hts, nic_cycle(h), (unsigned)read->addr)
+                                         : dram_value(h, read->addr, read->size);
+
+        if (value != read->value) {
+            return h->now;
+        }
+    }
+    return change_next(h);
+}
+
+/* Does an idle command of each turn do the same? It does while no message waits and the message timer cannot end. */
+static bool idles_alike(struct hart *h, uint64_t period)
+{
+    return hts_csr_read(h->hts, h->now, CSR_lmsgsrdy) == 0 && hts_csr_read(h->hts, h->now, CSR_lmsgcycles) > period;
+}
+
+/* Adds whole turns, each like the one from begin to now. */
+static void add_turns(struct hart *h, const struct mark *begin)
+{
+    uint64_t period = h->now - begin->now, limit = hart_poll_event(h), turns;
+
+    limit = limit < h->until ? limit : h->until;
+    turns = limit > h->now ? (limit - h->now) / period : 0;
+    if (turns == 0 || (h->poll.idles && !idles_alike(h, period))) {
+        return;
+    }
+    hart_pulses_note(h, h->now);
+    if (h->poll.idles) {
+        hts_idle_turns(h->hts, h->poll.idle_cycle + period, period, turns);
+        h->poll.idle_cycle += turns * period;
+    }
+    h->instret += turns * (h->instret - begin->instret);
+    h->now += turns * period;
+    h->poll.skipped += turns * period;
+    if (h->timed) {
+        pipe_skip(&h->pipe, &begin->stats, turns, turns * period);
+    }
+}
+
+/* Executes turns until two in a row begin in the same state, that of *begin. */
+static bool find_loop(struct hart *h, struct mark *begin)
+{
+    struct mark end;
+
+    mark_set(h, begin);
+    for (unsigned i = 0; i < TURNS_MAX && execute_turn(h, begin); i++) {
+        mark_set(h, &end);
+        if (mark_same(begin, &end)) {
+            return true;
+        }
+        *begin = end;
+    }
+    return false;
+}
+
+/* A hart that was found polling and has too little room now stays that if nothing changes meanwhile. */
+static bool goes_on(struct hart *h)
+{
+    return h->poll.found && h->until - h->now < 4 * h->poll.period && hart_poll_event(h) >= h->until;
+}
+
+void hart_poll(struct hart *h)
+{
+    struct poll *poll = &h->poll;
+    struct mark begin;
+
+    if (h->params->idle_skip == 0 || h->now < poll->next || probe_wants(h->probe, PROBE_insn)) {
+        poll->found = poll->found && h->now < poll->next && poll->next == h->until;
+        return;
+    }
+    poll->next = h->until;
+    if (goes_on(h)) {
+        return;
+    }
+    poll->found = false;
+    if (h->until - h->now < ROOM_CYCLES) {
+        return;
+    }
+    if (h->timed && !h->issued) {
+        hart_turn(h, 0);
+        if (!h->issued) {
+            return;
+        }
+    }
+    if (find_loop(h, &begin)) {
+        poll->period = h->now - begin.now;
+        poll->wait = 0;
+        add_turns(h, &begin);
+        poll->found = hart_poll_event(h) >= h->until; /* otherwise something changes before the limit */
+        poll->next = poll->found ? h->until : h->now + WAIT_MIN;
+    } else if (h->now < h->until) {
+        poll->wait = poll->wait < WAIT_MIN ? WAIT_MIN : poll->wait > WAIT_MAX / 2 ? WAIT_MAX : 2 * poll->wait;
+        poll->next = h->now + poll->wait;
+        poll->retry = h->now + WAIT_MIN;
+    }
+}
+
+void hart_poll_look(struct hart *h)
+{
+    if (!h->poll.found && h->now >= h->poll.retry && h->poll.next > h->now) {
+        h->poll.next = h->now;
+        h->stop = 0;
+    }
+}

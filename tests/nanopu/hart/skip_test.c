@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Polling loops that are skipped come out as if they had been executed: the same program runs with and without
+ * skipping, through the same limits and the same arrivals of messages, and is compared at each limit.
+ */
+#include "nanopu/hart/hart_internal.h"
+#include "nanopu/nic/hts_nic.h"
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MESSAGES 5
+
+struct pair {
+    struct rig skipping, executing;
+};
+
+static int setup(void **state, bool timing)
+{
+    static struct pair pair;
+
+    rig_init(&pair.skipping, timing, true);
+    rig_init(&pair.executing, timing, true);
+    pair.skipping.params.idle_skip = 1;
+    pair.executing.params.idle_skip = 0;
+    *state = &pair;
+    return 0;
+}
+
+static int setup_fast(void **state)
+{
+    return setup(state, false);
+}
+
+static int setup_timed(void **state)
+{
+    return setup(state, true);
+}
+
+static int teardown(void **state)
+{
+    struct pair *pair = *state;
+
+    rig_fini(&pair->skipping);
+    rig_fini(&pair->executing);
+    return 0;
+}
+
+static void compare(const struct rig *a, const struct rig *b)
+{
+    assert_int_equal(hart_cycle(a->hart), hart_cycle(b->hart));
+    assert_int_equal(hart_instret(a->hart), hart_instret(b->hart));
+    assert_int_equal(hart_pc(a->hart), hart_pc(b->hart));
+    for (unsigned r = 1; r < 32; r++)
+        assert_int_equal(hart_x(a->hart, r), hart_x(b->hart, r));
+    assert_int_equal(hart_state(a->hart), hart_state(b->hart));
+    if (a->hart->timed)
+        assert_memory_equal(&a->hart->pipe.stats, &b->hart->pipe.stats, sizeof(a->hart->pipe.stats));
+}
+
+/* Both run through limits that are `step` apart; then the skipping one must have skipped most of the cycles. */
+static void run(struct pair *pair, uint64_t from, uint64_t step, unsigned steps)
+{
+    for (unsigned i = 1; i <= steps; i++) {
+        hart_run(pair->skipping.hart, from + i * step);
+        hart_run(pair->executing.hart, from + i * step);
+        compare(&pair->skipping, &pair->executing);
+    }
+}
+
+static void put_both(struct pair *pair, enum insn_id id, unsigned rd, unsigned rs1, unsigned rs2, int64_t imm)
+{
+    rig_put(&pair->skipping, id, rd, rs1, rs2, imm);
+    rig_put(&pair->executing, id, rd, rs1, rs2, imm);
+}
+
+static void a_jump_to_itself(void **state)
+{
+    struct pair *pair = *state;
+
+    put_both(pair, INSN_jal, ZERO, 0, 0, 0);
+    run(pair, 0, 999, 20);
+    assert_true(pair->skipping.hart->poll.skipped > 10000);
+    assert_int_equal(hart_next_event(pair->skipping.hart), CYCLE_NEVER);
+}
+
+static void a_word_in_memory_is_awaited(void **state)
+{
+    struct pair *pair = *state;
+
+    put_both(pair, INSN_ld, A0, A1, 0, 0);
+    put_both(pair, INSN_beq, 0, A0, ZERO, -4);
+    put_both(pair, INSN_addi, A2, ZERO, 0, 1);
+    put_both(pair, INSN_jal, ZERO, 0, 0, 0);
+    hart_set_x(pair->skipping.hart, A1, RIG_DATA);
+    hart_set_x(pair->executing.hart, A1, RIG_DATA);
+    run(pair, 0, 1000, 10);
+    assert_true(pair->skipping.hart->poll.skipped > 5000);
+    assert_int_equal(hart_next_event(pair->skipping.hart), CYCLE_NEVER);
+    rig_store(&pair->skipping, RIG_DATA, 1);
+    rig_store(&pair->executing, RIG_DATA, 1);
+    assert_int_equal(hart_next_event(pair->skipping.hart), hart_cycle(pair->skipping.hart));
+    run(pair, 10000, 1000, 10);
+    assert_int_equal(hart_x(pair->skipping.hart, A2), 1);
+}
+
+static void a_loop_that_counts_is_executed(void **state)
+{
+    struct pair *pair = *state;
+
+    put_both(pair, INSN_addi, A0, A0, 0, 1);
+    put_both(pair, INSN_jal, ZERO, 0, 0, -4);
+    run(pair, 0, 1000, 10);
+    assert_int_equal(pair->skipping.hart->poll.skipped, 0);
+}
+
+static void a_loop_that_stores_is_executed(void **state)
+{
+    struct pair *pair = *state;
+
+    put_both(pair, INSN_sd, 0, A1, ZERO, 0);
+    put_both(pair, INSN_jal, ZERO, 0, 0, -4);
+    hart_set_x(pair->skipping.hart, A1, RIG_DATA);
+    hart_set_x(pair->executing.hart, A1, RIG_DATA);
+    run(pair, 0, 1000, 10);
+    assert_int_equal(pair->skipping.hart->poll.skipped, 0);
+}
+
+/* Registers context 0, then polls lmsgsrdy, with the idle command as the runtime's wait does or without. */
+static void put_poll(struct pair *pair, bool idle)
+{
+    put_both(pair, INSN_csrrwi, ZERO, 0, 0, CSR_lcurcontext);
+    put_both(pair, INSN_csrrwi, ZERO, 0, 0, CSR_lniccmd | 1 << 12);
+    put_both(pair, INSN_csrrs, A0, ZERO, 0, CSR_lmsgsrdy);
+    put_both(pair, INSN_bne, 0, A0, ZERO, idle ? 12 : 8);
+    if (idle)
+        put_both(pair, INSN_csrrwi, ZERO, 0, 0, CSR_lnicucmd | 2 << 12);
+    put_both(pair, INSN_jal, ZERO, 0, 0, idle ? -12 : -8);
+    put_both(pair, INSN_add, A1, NETRX, ZERO, 0);
+    put_both(pair, INSN_add, A2, A2, A1, 0);
+    put_both(pair, INSN_jal, ZERO, 0, 0, idle ? -24 : -20);
+}
+
+static void poll_for_messages(struct pair *pair, bool idle)
+{
+    uint64_t now = 0;
+
+    put_poll(pair, idle);
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        uint64_t until = now + 10000 + 37 * i;
+
+        run(pair, now, until - now, 1);
+        now = until;
+        if (i > 0)
+            assert_true(hart_next_event(pair->skipping.hart) > now);
+        hts_enqueue(pair->skipping.hts, 0, now + 3, 100 + i, true);
+        hts_enqueue(pair->executing.hts, 0, now + 3, 100 + i, true);
+        assert_true(hart_next_event(pair->skipping.hart) <= now + 5);
+    }
+    run(pair, now, 100, 10);
+    assert_int_equal(hart_x(pair->skipping.hart, A2), 100 + 101 + 102 + 103 + 104);
+    assert_true(pair->skipping.hart->poll.skipped > 30000);
+    assert_memory_equal(hts_stats(pair->skipping.hts), hts_stats(pair->executing.hts), sizeof(struct hts_stats));
+}
+
+static void a_poll_for_messages(void **state)
+{
+    poll_for_messages(*state, false);
+}
+
+static void a_poll_that_idles(void **state)
+{
+    poll_for_messages(*state, true);
+}
+
+/* In steps of a quantum, as when another hart works: the loop is found, and left in time. */
+static void within_quanta(void **state)
+{
+    struct pair *pair = *state;
+
+    put_poll(pair, false);
+    run(pair, 0, 32, 600); /* beyond the NIC's reset */
+    assert_true(hart_next_event(pair->skipping.hart) == CYCLE_NEVER);
+    hts_enqueue(pair->skipping.hts, 0, 600 * 32 + 1, 7, true);
+    hts_enqueue(pair->executing.hts, 0, 600 * 32 + 1, 7, true);
+    run(pair, 600 * 32, 32, 400);
+    assert_int_equal(hart_x(pair->skipping.hart, A2), 7);
+}
+
+static void a_timer_ends_the_circle(void **state)
+{
+    struct pair *pair = *state;
+
+    put_both(pair, INSN_jal, ZERO, 0, 0, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct rig *rig = i == 0 ? &pair->skipping : &pair->executing;
+
+        rig_set_csr(rig, CSR_mtvec, RIG_HANDLER);
+        rig_set_csr(rig, CSR_mie, 1 << IRQ_MTI);
+        rig_set_csr(rig, CSR_mstatus, MSTATUS_MIE);
+        rig->end = RIG_HANDLER;
+        rig_put(rig, INSN_addi, A0, A0, 0, 1);
+        rig_put(rig, INSN_csrrw, ZERO, ZERO, 0, CSR_mie);
+        rig_put(rig, INSN_mret, 0, 0, 0, 0);
+    }
+    run(pair, 0, 5000, 2);
+    hart_set_mip(pair->skipping.hart, 1 << IRQ_MTI, true, 12345);
+    hart_set_mip(pair->executing.hart, 1 << IRQ_MTI, true, 12345);
+    assert_int_equal(hart_next_event(pair->skipping.hart), 12345 + 3);
+    run(pair, 10000, 5000, 2);
+    assert_int_equal(hart_x(pair->skipping.hart, A0), 1);
+    assert_true(pair->skipping.hart->poll.skipped > 10000);
+}
+
+#define BOTH(test)                                                                                                     \
+    {#test, test, setup_fast, teardown, NULL},                                                                         \
+    {                                                                                                                  \
+#test "_timed", test, setup_timed, teardown, NULL                                                              \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(a_jump_to_itself),
+        BOTH(a_word_in_memory_is_awaited),
+        BOTH(a_loop_that_counts_is_executed),
+        BOTH(a_loop_that_stores_is_executed),
+        BOTH(a_poll_for_messages),
+        BOTH(a_poll_that_idles),
+        BOTH(within_quanta),
+        BOTH(a_timer_ends_the_circle),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
