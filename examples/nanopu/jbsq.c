@@ -13,7 +13,7 @@
 #define CONTEXT       0
 #define REQUESTS      400u
 #define WINDOW        12
-#define SERVICE       600u   /* cycles of work a request asks for */
+#define SERVICE       600u  /* cycles of work a request asks for */
 #define START_CYCLE   60000 /* the server is ready by then */
 #define REQUEST_BYTES 16
 #define CORES_MAX     64

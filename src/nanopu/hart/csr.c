@@ -301,6 +301,8 @@ static int csr_set(struct hart *h, unsigned csr, uint64_t value)
     }
 }
 
+#define NET_COMMAND 1 /* of lniccmd: insert; of lnicucmd: msg_done */
+
 static bool is_net(const struct hart *h, unsigned csr)
 {
     return h->hts != NULL && hts_is_csr(csr);
@@ -322,9 +324,13 @@ static int any_set(struct hart *h, unsigned csr, uint64_t value)
 {
     if (is_net(h, csr)) {
         hart_net_write(h, csr, value);
-        /* The NIC may answer a command from the second cycle on: the host looks before this hart goes further. */
-        if (csr == CSR_lniccmd || csr == CSR_lnicucmd)
+        /*
+         * The NIC may answer a registration or msg_done from the second cycle on: the host looks before this hart goes
+         * further. It hears nothing of the idle and timer commands.
+         */
+        if ((csr == CSR_lniccmd || csr == CSR_lnicucmd) && (value & NET_COMMAND) != 0) {
             hart_limit(h, h->now + 2);
+        }
         return 0;
     }
     return csr_set(h, csr, value);
