@@ -284,12 +284,8 @@ static void step(struct host *h, uint64_t until)
     bool slept[CLINT_HARTS_MAX];
     uint64_t end, clock;
 
-    /* What the NIC does in this very cycle depends on what harts did before it alone: their words take a cycle. */
-    if (nic_horizon(h->nic) <= h->now)
-        nic_advance(h->nic, h->now + 1);
     end = step_end(h, until);
-    if (end <= h->now)
-        end = h->now + 1;
+    assert(end > h->now);
     for (unsigned i = 0; i < h->cores; i++)
         slept[i] = hart_state(h->harts[i]) == HART_WFI;
     /* Those that sleep come last and not further than the others came: one of these may have woken them. */
