@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest of the wire benchmarks: answers each message with its own words. A first message of 8 bytes says how many
- * bytes the others have; there is a loop for each size, so that a word is one instruction and nothing is decided on the
- * way. What is left over is what any service has: waiting, a header of its own, saying that it is done.
+ * The guest of the wire benchmarks: answers each message with its own words. All have the length of the first, and
+ * there is a loop for each length, so that a word is one instruction and nothing is decided on the way. What is left
+ * over is what any service has: waiting, a header of its own, saying that it is done.
  */
 #include <nanopu/nanopu.h>
 
@@ -18,35 +18,34 @@ static inline __attribute__((always_inline)) void copy(unsigned words)
         nanopu_tx_rx();
 }
 
-static inline __attribute__((always_inline)) void echo(unsigned bytes)
+static inline __attribute__((always_inline)) void echo(uint64_t header, unsigned bytes)
 {
     unsigned words = nanopu_words(bytes);
 
     for (;;) {
-        nanopu_wait();
-        nanopu_tx(nanopu_header_with_bytes(nanopu_rx(), bytes));
+        nanopu_tx(nanopu_header_with_bytes(header, bytes));
 #pragma GCC unroll 1
         for (unsigned block = 0; block < words / BLOCK; block++)
             copy(BLOCK);
         copy(words % BLOCK);
         nanopu_msg_done();
+        nanopu_wait();
+        header = nanopu_rx();
     }
 }
 
 int main(void)
 {
-    uint64_t bytes;
+    uint64_t header;
 
     nanopu_register(0, 0);
     nanopu_boot_msg();
     nanopu_wait();
-    (void)nanopu_rx();
-    bytes = nanopu_rx();
-    nanopu_msg_done();
-    switch (bytes) {
+    header = nanopu_rx();
+    switch (nanopu_header_bytes(header)) {
 #define CASE(n)                                                                                                        \
     case n:                                                                                                            \
-        echo(n);                                                                                                       \
+        echo(header, n);                                                                                               \
         break;
         SIZES(CASE)
     default:

@@ -19,7 +19,7 @@ struct wire {
     uint16_t next_id;
     bool booted;
     unsigned answers;
-    uint64_t first_flit[WIRE_ANSWERS_MAX], last_flit[WIRE_ANSWERS_MAX]; /* of each answer since wire_reset_answers */
+    uint64_t first_flit[WIRE_ANSWERS_MAX], last_flit[WIRE_ANSWERS_MAX]; /* of each answer; `answers` may be set to 0 */
 };
 
 /* Starts the guest and waits for its boot message. 0, or a negative errno with a text. */
