@@ -2,7 +2,8 @@
 /*
  * One-sided memory: a server lets a client read and change words of its memory by messages. The client measures the
  * cycles around each request, at random places of an array of 3.2 MB, and shows median and 90th percentile of each
- * operation; the values that come back tell whether the server did as it should.
+ * operation; the values that come back tell whether the server did as it should. What changes a word and tells the old
+ * one is atomic: any number of the server's cores may do it.
  *
  * onesided server CLIENT_IP | client SERVER_IP
  */
@@ -67,8 +68,8 @@ static void answer(uint64_t header, uint64_t value)
 /* Returns false after the last request. */
 static bool serve_one(void)
 {
-    uint64_t header = take(), op = take(), expected, was;
-    volatile uint64_t *word = (volatile uint64_t *)take();
+    uint64_t header = take(), op = take(), expected;
+    uint64_t *word = (uint64_t *)take();
 
     switch (op) {
     case OP_read:
@@ -80,20 +81,13 @@ static bool serve_one(void)
         break;
     case OP_cas:
         expected = take();
-        was = *word;
-        if (was == expected)
-            *word = take();
-        else
-            (void)take();
-        answer(header, was);
+        answer(header, nanopu_compare_and_swap(word, expected, take()));
         break;
     case OP_fetch_add:
-        was = *word;
-        *word = was + take();
-        answer(header, was);
+        answer(header, nanopu_fetch_add(word, take()));
         break;
     case OP_indirect:
-        answer(header, *(volatile uint64_t *)*word);
+        answer(header, *(uint64_t *)*word);
         break;
     case OP_link:
         for (unsigned i = 0; i < WORDS; i++)

@@ -92,6 +92,22 @@ static inline uint64_t nanopu_fetch_add(uint64_t *word, uint64_t value)
     return was;
 }
 
+/* Stores next where expected is; returns what was there: it was done when that is expected. */
+static inline uint64_t nanopu_compare_and_swap(uint64_t *word, uint64_t expected, uint64_t next)
+{
+    uint64_t was, failed;
+
+    __asm__ volatile("0: lr.d.aqrl %0, %2\n\t"
+                     "bne %0, %3, 1f\n\t"
+                     "sc.d.rl %1, %4, %2\n\t"
+                     "bnez %1, 0b\n"
+                     "1:"
+                     : "=&r"(was), "=&r"(failed), "+A"(*word)
+                     : "r"(expected), "r"(next)
+                     : "memory");
+    return was;
+}
+
 /* Every hart of the program waits here for the others. Zero is a fresh one; it can be used again and again. */
 struct nanopu_barrier {
     uint64_t arrived;
