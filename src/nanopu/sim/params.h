@@ -66,9 +66,9 @@
     /* memory hierarchy */                                                                                             \
     P(l1_sets, 64, 64, 1, 4096, "sets of each first-level cache")                                                      \
     P(l1_ways, 4, 4, 1, 16, "ways of each first-level cache")                                                          \
-    P(l2_kib, 512, 512, 16, 65536, "second-level cache, shared by the harts")                                          \
+    P(l2_kib, 1024, 1024, 16, 65536, "second-level cache, shared by the harts")                                        \
     P(l2_ways, 8, 8, 1, 32, "ways of the second-level cache")                                                          \
-    P(l2_cycles, 24, 24, 1, 1000, "cycles from a miss in the first level to the use of a word of the second")          \
+    P(l2_cycles, 38, 38, 1, 1000, "cycles from a miss in the first level to the use of a word of the second")          \
     P(llc_kib, 4096, 4096, 64, 262144, "last-level cache model")                                                       \
     P(llc_ways, 8, 8, 1, 32, "its ways; lines of 128 bytes")                                                           \
     P(llc_cycles, 66, 66, 1, 1000, "cycles that a miss in the second level adds when the last level has it")           \
