@@ -109,6 +109,15 @@ static void put_unsigned(struct out *out, struct spec *s, uint64_t value, char c
     put_number(out, s, value, hex ? 16 : conversion == 'o' ? 8 : 10, prefix);
 }
 
+/* Rounds to the nearest, a half to the even one. */
+static uint64_t round_half_even(double value)
+{
+    uint64_t down = (uint64_t)value;
+    double rest = value - (double)down;
+
+    return down + (rest > 0.5 || (rest == 0.5 && (down & 1) != 0));
+}
+
 static void put_float(struct out *out, struct spec *s, double value)
 {
     static const struct spec plain = {.precision = 1};
@@ -128,8 +137,8 @@ static void put_float(struct out *out, struct spec *s, double value)
     }
     for (int i = 0; i < decimals; i++)
         scale *= 10;
-    whole = (uint64_t)magnitude;
-    fraction = (uint64_t)((magnitude - (double)whole) * (double)scale + 0.5);
+    whole = decimals > 0 ? (uint64_t)magnitude : round_half_even(magnitude);
+    fraction = decimals > 0 ? round_half_even((magnitude - (double)whole) * (double)scale) : 0;
     if (fraction >= scale) {
         fraction -= scale;
         whole++;

@@ -11,7 +11,7 @@ static const char *const unsigneds[] = {"[%u]",  "[%x]",   "[%X]",   "[%o]",    
 static const char *const floats[] = {"[%f]",     "[%.0f]",   "[%.1f]",  "[%8.3f]",
                                      "[%-9.2f]", "[%09.2f]", "[%+.2f]", "[%.9f]"};
 static const int values[] = {0, 1, -1, 7, 42, -12345, 99999, INT_MAX, INT_MIN};
-static const double reals[] = {0, 1, -1, 0.25, 3.14159265, -2.71828, 1234567.891, 99.999, 1e15};
+static const double reals[] = {0, 1, -1, 0.25, 3.14159265, -2.71828, 1234567.891, 99.999, 1e15, 0.5, 1.5, 2.5, 0.125};
 
 static void print_numbers(void)
 {
