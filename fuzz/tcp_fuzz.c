@@ -403,7 +403,7 @@ static void world_end(struct world *w)
         if (w->c[i] != NULL)
             tcp_close(w->c[i]);
     tcp_unlisten(w->l);
-    for (int i = 0; i < 100 && tcp_count(w->t) > 0; i++) {
+    for (int i = 0; i < 500 && tcp_count(w->t) > 0; i++) {
         pass(w, 10 * NS_PER_S);
         require_sane(w);
     }

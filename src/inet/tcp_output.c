@@ -12,12 +12,13 @@
 
 /* --- the window we offer --- */
 
-/* Right edge that the buffer has room for. */
+/* Right edge that the buffer has room for, as far as the window field can say. */
 static uint32_t window_edge(const struct tcp_conn *c)
 {
-    uint32_t used = c->rcv.ready_bytes;
+    uint32_t used = c->rcv.ready_bytes, most = (uint32_t)UINT16_MAX << c->rcv_wscale;
+    uint32_t room = used < c->set.rcvbuf ? c->set.rcvbuf - used : 0;
 
-    return c->rcv_nxt + (used < c->set.rcvbuf ? c->set.rcvbuf - used : 0);
+    return c->rcv_nxt + (room < most ? room : most);
 }
 
 uint32_t tcp_window_gain(const struct tcp_conn *c)

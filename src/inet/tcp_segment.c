@@ -102,8 +102,8 @@ static void take_rst(struct tcp_conn *c, const struct tcp_seg *s)
         break;
     case TCP_CLOSING:
     case TCP_LAST_ACK:
-    case TCP_TIME_WAIT:
-        tcp_conn_end(c, 0);
+    case TCP_TIME_WAIT: /* an error only where it takes data with it */
+        tcp_conn_end(c, tcp_sndq_bytes(&c->snd) > 0 ? ECONNRESET : 0);
         break;
     default:
         tcp_conn_end(c, ECONNRESET);

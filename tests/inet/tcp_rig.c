@@ -303,6 +303,7 @@ struct sock *peer_establish(struct tcp_host *th, uint8_t opts, uint32_t *iss)
     assert_int_equal(r.flags & (TCP_SYN | TCP_ACK), TCP_SYN | TCP_ACK);
     assert_int_equal(r.ack, PEER_ISN + 1);
     *iss = r.seq;
+    host_pass(th, NS_PER_MS); /* the round trip */
     s = seg(TCP_ACK, PEER_ISN + 1, r.seq + 1);
     if ((opts & TCP_OPT_TS) != 0) {
         s.opts = TCP_OPT_TS;
