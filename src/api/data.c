@@ -57,7 +57,7 @@ int demi_sgafree(demi_sgarray_t *sga)
 {
     struct instance *inst = api_self.inst;
 
-    if (LIKELY(inst != NULL && sga != NULL && mem_app_free_cached(&inst->mem, sga->sga_buf)))
+    if (LIKELY(inst != NULL && sga != NULL && mem_app_free_quick(&inst->mem, sga->sga_buf)))
         return 0;
     return free_slow(inst, sga != NULL ? sga->sga_buf : NULL, "demi_sgafree");
 }
@@ -81,7 +81,7 @@ int demi_free(void *ptr)
 {
     struct instance *inst = api_self.inst;
 
-    if (LIKELY(inst != NULL && mem_app_free_cached(&inst->mem, ptr)))
+    if (LIKELY(inst != NULL && mem_app_free_quick(&inst->mem, ptr)))
         return 0;
     return free_slow(inst, ptr, "demi_free");
 }

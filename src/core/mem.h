@@ -321,12 +321,22 @@ static inline bool mem_is_app_object(const struct mem *m, const void *ptr)
 /* The application gives up the object that starts at ptr. -EINVAL: nothing of that kind starts there. */
 int mem_app_free(struct mem *m, void *ptr);
 
-/* The same for the common case: nobody else holds the object and it can be kept at hand. False: not that case. */
-static inline bool mem_app_free_cached(struct mem *m, void *ptr)
+/*
+ * The same for the common cases: the object can be kept at hand, or a push still refers to it. False: another case.
+ */
+static inline bool mem_app_free_quick(struct mem *m, void *ptr)
 {
     uint32_t *word = mem_word_at(m, ptr);
 
-    return LIKELY(word != NULL && (*word & ~(REF_CLASS | REF_META)) == REF_APP) && mem_release_cached(m, ptr, word);
+    if (UNLIKELY(word == NULL))
+        return false;
+    if (LIKELY((*word & ~(REF_CLASS | REF_META)) == REF_APP))
+        return mem_release_cached(m, ptr, word);
+    if (UNLIKELY((*word & (REF_APP | REF_FREE | REF_EXTERN)) != REF_APP))
+        return false;
+    assert((*word & REF_MASK) != 0);
+    *word &= ~REF_APP;
+    return true;
 }
 
 #endif /* CORE_MEM_H */

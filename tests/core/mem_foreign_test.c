@@ -37,7 +37,7 @@ static int teardown(void **state)
 /* As the API frees: the quick way, and where that says no, the other. */
 static int app_free(void *ptr)
 {
-    return mem_app_free_cached(&m, ptr) ? 0 : mem_app_free(&m, ptr);
+    return mem_app_free_quick(&m, ptr) ? 0 : mem_app_free(&m, ptr);
 }
 
 static void refused(void *ptr)
