@@ -56,7 +56,7 @@ static uint64_t *done_place(const struct nic *nic, uint64_t key)
     return &nic->done_keys[(hash(key >> 16) * 64 + key) % DONE_ENTRIES];
 }
 
-static uint16_t start_message(struct nic *nic, const struct msg_header *h, uint64_t key, uint64_t t)
+static uint16_t start_message(struct nic *nic, const struct msg_header *h, uint64_t key, uint64_t first_flit)
 {
     unsigned slot = hash(key);
     struct rx_msg *m;
@@ -77,7 +77,8 @@ static uint16_t start_message(struct nic *nic, const struct msg_header *h, uint6
                          .hash_next = nic->rx_hash[slot]};
     nic->rx_hash[slot] = id;
     ndp_rx_start(&m->ndp, &nic->ndp, h->msg_len);
-    NIC_TELL(nic, msg_start, .cycle = t, .a = id, .b = (uint64_t)h->src_ip << 16 | h->src_context, .c = h->msg_len);
+    NIC_TELL(nic, msg_start, .cycle = first_flit, .a = id, .b = (uint64_t)h->src_ip << 16 | h->src_context,
+             .c = h->msg_len);
     return id;
 }
 
@@ -126,7 +127,7 @@ bool assemble_data(struct nic *nic, const struct packet *p, const struct msg_hea
         return false;
     }
     if (id == NO_ID)
-        id = start_message(nic, h, key, t);
+        id = start_message(nic, h, key, p->first_flit_cycle);
     if (id == NO_ID) {
         NIC_DROP(nic, t, p, drop_no_buffer);
         if (!nic->p->quirk_no_nack_full)

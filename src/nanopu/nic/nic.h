@@ -134,7 +134,6 @@ const char *nic_counter_name(unsigned index);
 #define NIC_QUEUES(Q)                                                                                                  \
     Q(completed, "reassembled messages that wait for the receive queues")                                              \
     Q(rxq, "64-byte words in the global receive queues")                                                               \
-    Q(core_rx, "words in a core's receive FIFOs; port: the core")                                                      \
     Q(paced, "PULLs that wait for their time")                                                                         \
     Q(control, "control packets that wait for the arbiter")                                                            \
     Q(tx_msgs, "messages in the transmit buffers")
