@@ -23,7 +23,8 @@ struct line {
 struct show {
     const struct topology *topology;
     struct machine *machine;
-    struct line *lines; /* of hosts, or NULL: there is one host, whose output goes on as it is */
+    struct run_views *views; /* or NULL */
+    struct line *lines;      /* of hosts, or NULL: there is one host, whose output goes on as it is */
     bool progress, shown;
     double began, next;
     uint64_t last_instret;
@@ -101,6 +102,13 @@ static void hash(void *arg, uint64_t cycle, uint64_t value)
     printf("hash %" PRIu64 " %016" PRIx64 "\n", cycle, value);
 }
 
+static struct probe *probe(void *arg, unsigned node)
+{
+    const struct show *s = arg;
+
+    return run_views_probe(s->views, node);
+}
+
 static bool between(void *arg)
 {
     struct show *s = arg;
@@ -108,6 +116,7 @@ static bool between(void *arg)
 
     if (interrupted)
         return true;
+    run_views_flush(s->views, machine_cycle(s->machine));
     if (!s->progress)
         return false;
     now = seconds();
@@ -157,6 +166,20 @@ static int run_machine(const struct run_options *o, struct show *s)
     return code;
 }
 
+static int run_with_lines(const struct run_options *o, struct show *s)
+{
+    int code;
+
+    if (s->topology->host_count > 1) {
+        s->lines = calloc(s->topology->host_count, sizeof(*s->lines));
+        if (s->lines == NULL)
+            return fail("out of memory");
+    }
+    code = run_machine(o, s);
+    finish_lines(s);
+    return code;
+}
+
 static int run_options_run(const struct run_options *o, struct topology *t)
 {
     struct show show = {.topology = t, .progress = !o->quiet && isatty(STDERR_FILENO)};
@@ -167,22 +190,17 @@ static int run_options_run(const struct run_options *o, struct topology *t)
                                     .output = output,
                                     .hash = hash,
                                     .between = between,
+                                    .probe = probe,
                                     .arg = &show};
     struct error_text et;
     int code;
 
-    if (run_topology(o, t, &et) != 0 || machine_new(&show.machine, &config, &et) != 0)
+    if (run_topology(o, t, &et) != 0 || run_views_open(&show.views, o, t, &et) != 0)
         return fail("%s", et.text);
-    if (t->host_count > 1) {
-        show.lines = calloc(t->host_count, sizeof(*show.lines));
-        if (show.lines == NULL) {
-            machine_free(show.machine);
-            return fail("out of memory");
-        }
-    }
-    code = run_machine(o, &show);
-    finish_lines(&show);
+    code = machine_new(&show.machine, &config, &et) != 0 ? fail("%s", et.text) : run_with_lines(o, &show);
     machine_free(show.machine);
+    if (run_views_close(show.views, &et) != 0)
+        return fail("%s", et.text);
     return code;
 }
 

@@ -33,6 +33,8 @@ static const struct command commands[] = {
      "  --cycles N        end after N cycles at the latest; k, M and G may follow\n"
      "  --input FILE      what guests read from descriptor 0\n"
      "  --hash N          print a hash of the state every N cycles\n"
+     "  --pcap FILE       all packets as pcapng, an interface a host (share/wireshark/nanopu.lua dissects them)\n"
+     "  --perfetto FILE   messages, cores and queues as a trace for ui.perfetto.dev\n"
      "  --stats FORMAT    json or text: counters after the run; json is the last line of stdout\n"
      "  --quiet           no progress line, no report of what ended the run but failures\n"
      "\n"

@@ -15,6 +15,7 @@ enum run_stats { STATS_NONE, STATS_TEXT, STATS_JSON };
 struct run_options {
     unsigned hosts; /* 0: not given */
     const char *topology, *profile, *input;
+    const char *pcap, *perfetto; /* files to write, or NULL */
     struct {
         const char *key, *value;
     } settings[RUN_SETTINGS_MAX];
@@ -33,6 +34,17 @@ bool run_options_read(struct run_options *o, int argc, char **argv);
 
 /* The topology that the options mean, finished. Negative errno and a text. */
 int run_topology(const struct run_options *o, struct topology *t, struct error_text *et);
+
+/*
+ * Views that the options ask for; *out is NULL when there are none, which all of these take. run_views_probe is for
+ * struct machine_config; run_views_flush between windows. Negative errno and a text.
+ */
+struct run_views;
+int run_views_open(struct run_views **out, const struct run_options *o, const struct topology *t,
+                   struct error_text *et);
+struct probe *run_views_probe(struct run_views *v, unsigned node);
+void run_views_flush(struct run_views *v, uint64_t cycle);
+int run_views_close(struct run_views *v, struct error_text *et);
 
 /* How a run went: for the report. */
 struct run_result {

@@ -24,6 +24,8 @@ enum option_id {
     OPT_INPUT,
     OPT_HASH,
     OPT_STATS,
+    OPT_PCAP,
+    OPT_PERFETTO,
     OPT_QUIET
 };
 
@@ -39,6 +41,8 @@ static const struct option options[] = {
     {"input", required_argument, NULL, OPT_INPUT},
     {"hash", required_argument, NULL, OPT_HASH},
     {"stats", required_argument, NULL, OPT_STATS},
+    {"pcap", required_argument, NULL, OPT_PCAP},
+    {"perfetto", required_argument, NULL, OPT_PERFETTO},
     {"quiet", no_argument, NULL, OPT_QUIET},
     {NULL, 0, NULL, 0},
 };
@@ -163,6 +167,12 @@ static bool read_option(struct run_options *o, int id, char *text)
         return number("hash", text, UINT64_MAX / 2, &o->hash_cycles);
     case OPT_STATS:
         return read_stats(o, text);
+    case OPT_PCAP:
+        o->pcap = text;
+        return true;
+    case OPT_PERFETTO:
+        o->perfetto = text;
+        return true;
     case OPT_QUIET:
         o->quiet = true;
         return true;

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run writes for others to look at: --pcap, --perfetto. */
+#include "run.h"
+
+#include "nanopu/view/pcap.h"
+#include "nanopu/view/perfetto.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct run_views {
+    struct recorder *recorder;
+    struct pcap *pcap;
+    struct perfetto *perfetto;
+};
+
+static int open_pcap(struct run_views *v, const char *path, const struct topology *t, struct error_text *et)
+{
+    struct pcap_interface *interfaces = calloc(t->host_count, sizeof(*interfaces));
+    int ret;
+
+    if (interfaces == NULL)
+        return error_set(et, ENOMEM, "out of memory");
+    for (unsigned i = 0; i < t->host_count; i++)
+        interfaces[i] = (struct pcap_interface){.name = t->nodes[i]->name, .mac = t->nodes[i]->mac};
+    ret = pcap_open(&v->pcap, path, interfaces, t->host_count, et);
+    free(interfaces);
+    if (ret == 0)
+        recorder_sink(v->recorder, PCAP_WANTED, pcap_record, v->pcap);
+    return ret;
+}
+
+static int open_perfetto(struct run_views *v, const char *path, const struct topology *t, struct error_text *et)
+{
+    const char **names = calloc(t->host_count, sizeof(*names));
+    int ret;
+
+    if (names == NULL)
+        return error_set(et, ENOMEM, "out of memory");
+    for (unsigned i = 0; i < t->host_count; i++)
+        names[i] = t->nodes[i]->name;
+    ret = perfetto_open(&v->perfetto, path, names, t->host_count, et);
+    free(names);
+    if (ret == 0)
+        recorder_sink(v->recorder, PERFETTO_WANTED, perfetto_record, v->perfetto);
+    return ret;
+}
+
+int run_views_open(struct run_views **out, const struct run_options *o, const struct topology *t, struct error_text *et)
+{
+    struct run_views *v;
+    struct error_text ignored;
+    int ret = 0;
+
+    *out = NULL;
+    if (o->pcap == NULL && o->perfetto == NULL)
+        return 0;
+    v = calloc(1, sizeof(*v));
+    if (v != NULL)
+        v->recorder = recorder_new(t->host_count);
+    if (v == NULL || v->recorder == NULL) {
+        free(v);
+        return error_set(et, ENOMEM, "out of memory");
+    }
+    if (o->pcap != NULL)
+        ret = open_pcap(v, o->pcap, t, et);
+    if (ret == 0 && o->perfetto != NULL)
+        ret = open_perfetto(v, o->perfetto, t, et);
+    if (ret != 0)
+        run_views_close(v, &ignored);
+    else
+        *out = v;
+    return ret;
+}
+
+struct probe *run_views_probe(struct run_views *v, unsigned node)
+{
+    return v == NULL ? NULL : recorder_probe(v->recorder, node);
+}
+
+void run_views_flush(struct run_views *v, uint64_t cycle)
+{
+    if (v != NULL)
+        recorder_flush(v->recorder, cycle);
+}
+
+int run_views_close(struct run_views *v, struct error_text *et)
+{
+    struct error_text other;
+    uint64_t lost;
+    int ret = 0, second = 0;
+
+    if (v == NULL)
+        return 0;
+    recorder_flush(v->recorder, UINT64_MAX);
+    lost = recorder_lost(v->recorder);
+    if (v->pcap != NULL)
+        ret = pcap_close(v->pcap, et);
+    if (v->perfetto != NULL)
+        second = perfetto_close(v->perfetto, ret == 0 ? et : &other);
+    recorder_free(v->recorder);
+    free(v);
+    if (ret == 0 && second == 0 && lost > 0)
+        return error_set(et, ENOMEM, "%llu events were not recorded: out of memory", (unsigned long long)lost);
+    return ret != 0 ? ret : second;
+}
