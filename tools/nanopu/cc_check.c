@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LINE_MAX_BYTES 4096
@@ -25,31 +26,48 @@ static const uint8_t *code_at(const struct elf_image *image, uint64_t addr, uint
     return NULL;
 }
 
+/* A number of the map, 0xHEX, at *at, which is moved behind it. */
+static bool parse_hex(char **at, uint64_t *number)
+{
+    char *end;
+
+    *at += strspn(*at, " ");
+    if (strncmp(*at, "0x", 2) != 0)
+        return false;
+    *number = strtoull(*at, &end, 16);
+    *at = end;
+    return true;
+}
+
 /*
  * A line of the map that places an input section: " .text.name  0xADDRESS  0xSIZE  FILE", the name perhaps on the line
- * before. Only code of library members counts; in a map these are "libc.a(member.o)".
+ * before; it is kept in section. *file is what is left of the line.
  */
-static bool parse_line(const char *line, char *section, uint64_t *addr, uint64_t *len, char *file)
+static bool parse_line(char *line, char *section, uint64_t *addr, uint64_t *len, char **file)
 {
-    char first[LINE_MAX_BYTES] = "";
-    int at = 0;
+    size_t name;
 
     if (line[0] != ' ')
         return false;
-    if (sscanf(line, " .%4000s%n", first, &at) == 1)
-        snprintf(section, LINE_MAX_BYTES, "%s", first);
-    return sscanf(line + at, " 0x%" SCNx64 " 0x%" SCNx64 " %4000s", addr, len, file) == 3 && *len != 0;
+    line += strspn(line, " ");
+    line[strcspn(line, "\n")] = '\0';
+    name = line[0] == '.' ? strcspn(line, " ") : 0;
+    if (name != 0)
+        snprintf(section, LINE_MAX_BYTES, "%.*s", (int)name, line);
+    *file = line + name;
+    return parse_hex(file, addr) && parse_hex(file, len) && *len != 0;
 }
 
-static int check_line(const struct elf_image *image, const char *line, char *section, struct error_text *et)
+/* Only code of library members counts; in a map these are "libc.a(member.o)". */
+static int check_line(const struct elf_image *image, char *line, char *section, struct error_text *et)
 {
-    char file[LINE_MAX_BYTES];
+    char *file;
     struct netregs n = {0};
     const uint8_t *code;
     const struct elf_symbol *in;
     uint64_t addr, len;
 
-    if (!parse_line(line, section, &addr, &len, file) || strncmp(section, "text", 4) != 0 ||
+    if (!parse_line(line, section, &addr, &len, &file) || strncmp(section, ".text", 5) != 0 ||
         strstr(file, ".a(") == NULL || strstr(file, "libnanopu.a(") != NULL)
         return 0;
     code = code_at(image, addr, len);

@@ -4,6 +4,7 @@
 #include "nanopu.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -146,13 +147,18 @@ static int parse(struct cc *cc, int argc, char **argv)
     return NANOPU_OK;
 }
 
-/* Runs the compiler; its exit status, or -1 when it could not be started (errno). */
-static int run(struct cc *cc)
+/* Runs the compiler, silently if so wanted; its exit status, or -1 when it could not be started (errno). */
+static int run(char *const *argv, bool silently)
 {
+    posix_spawn_file_actions_t actions;
     pid_t pid;
-    int status;
-    int err = posix_spawnp(&pid, CC, NULL, NULL, cc->argv, environ);
+    int status, err = posix_spawn_file_actions_init(&actions);
 
+    for (int fd = 1; err == 0 && silently && fd <= 2; fd++)
+        err = posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_WRONLY, 0);
+    if (err == 0)
+        err = posix_spawnp(&pid, CC, &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
     if (err != 0) {
         errno = err;
         return -1;
@@ -167,20 +173,14 @@ static int run(struct cc *cc)
 /* Is the compiler there without its C library? Asked after a failure only. */
 static bool lacks_picolibc(void)
 {
-    char line[PATH_MAX] = "";
-    FILE *f = popen(CC " -print-file-name=picolibc.specs 2>/dev/null", "r");
+    static char *const argv[] = {CC, "-specs=picolibc.specs", "-E", "-x", "c", "/dev/null", NULL};
 
-    if (f == NULL)
-        return false;
-    if (fgets(line, sizeof(line), f) == NULL)
-        line[0] = '\0';
-    pclose(f);
-    return strcmp(line, "picolibc.specs\n") == 0;
+    return run(argv, true) != 0;
 }
 
 static int compile(struct cc *cc)
 {
-    int status = run(cc);
+    int status = run(cc->argv, false);
 
     if (status < 0 && errno == ENOENT)
         return fail("%s is not installed: apt-get install " PACKAGES, CC);

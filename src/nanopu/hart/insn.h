@@ -58,7 +58,7 @@ struct insn_info {
 extern const struct insn_info insn_info[INSN_ALL_LEN];
 
 enum csr_number {
-#define R(name, number) CSR_##name = number,
+#define R(name, number) CSR_##name = (number),
 #include "nanopu/hart/csr_list.h"
 #undef R
 };
