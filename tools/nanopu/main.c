@@ -32,6 +32,8 @@ static const struct command commands[] = {
      "  --threads N       threads of this machine to run on (1); the result does not depend on it\n"
      "  --cycles N        end after N cycles at the latest; k, M and G may follow\n"
      "  --input FILE      what guests read from descriptor 0\n"
+     "  --port WHAT       a way out of the machine, with the address 10.0.0.1: script:FILE, socket:127.0.0.1:PORT, "
+     "tap:NAME\n"
      "  --hash N          print a hash of the state every N cycles\n"
      "  --pcap FILE       all packets as pcapng, an interface a host (share/wireshark/nanopu.lua dissects them)\n"
      "  --perfetto FILE   messages, cores and queues as a trace for ui.perfetto.dev\n"

@@ -14,7 +14,7 @@ enum run_stats { STATS_NONE, STATS_TEXT, STATS_JSON };
 /* The command line, checked as far as it can be without looking at files. Strings are argv's. */
 struct run_options {
     unsigned hosts; /* 0: not given */
-    const char *topology, *profile, *input;
+    const char *topology, *profile, *input, *port;
     const char *pcap, *perfetto; /* files to write, or NULL */
     struct {
         const char *key, *value;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define IP_PORT UINT32_C(0x0a000001)
+
 enum option_id {
     OPT_HOSTS = 256,
     OPT_TOPOLOGY,
@@ -26,6 +28,7 @@ enum option_id {
     OPT_STATS,
     OPT_PCAP,
     OPT_PERFETTO,
+    OPT_PORT,
     OPT_QUIET
 };
 
@@ -43,6 +46,7 @@ static const struct option options[] = {
     {"stats", required_argument, NULL, OPT_STATS},
     {"pcap", required_argument, NULL, OPT_PCAP},
     {"perfetto", required_argument, NULL, OPT_PERFETTO},
+    {"port", required_argument, NULL, OPT_PORT},
     {"quiet", no_argument, NULL, OPT_QUIET},
     {NULL, 0, NULL, 0},
 };
@@ -173,6 +177,9 @@ static bool read_option(struct run_options *o, int id, char *text)
     case OPT_PERFETTO:
         o->perfetto = text;
         return true;
+    case OPT_PORT:
+        o->port = text;
+        return true;
     case OPT_QUIET:
         o->quiet = true;
         return true;
@@ -249,6 +256,23 @@ static int fill_in(const struct run_options *o, struct topology_node *n)
     return 0;
 }
 
+/* The way out of the command line: 10.0.0.1, on the first switch. */
+static int add_port(const struct run_options *o, struct topology *t, const struct params *p)
+{
+    struct topology_node *n = topology_add(t, TOPOLOGY_PORT, "port", p);
+    unsigned s = 0;
+
+    if (n == NULL)
+        return -ENOMEM;
+    n->ip = IP_PORT;
+    n->connect = strdup(o->port);
+    if (n->connect == NULL)
+        return -ENOMEM;
+    while (s < t->node_count && t->nodes[s]->kind != TOPOLOGY_SWITCH)
+        s++;
+    return t->link_count > 0 && s < t->node_count ? topology_join(t, t->node_count - 1, s, 0, 0) : 0;
+}
+
 int run_topology(const struct run_options *o, struct topology *t, struct error_text *et)
 {
     const char *name = o->topology != NULL ? o->topology : "nanopu run";
@@ -261,6 +285,8 @@ int run_topology(const struct run_options *o, struct topology *t, struct error_t
     if (o->topology != NULL)
         ret = topology_read(t, o->topology, &p, et);
     else if (add_hosts(o, t, &p) != 0)
+        ret = error_set(et, ENOMEM, "out of memory");
+    if (ret == 0 && o->port != NULL && add_port(o, t, &p) != 0)
         ret = error_set(et, ENOMEM, "out of memory");
     for (unsigned i = 0; i < t->node_count && ret == 0; i++) {
         apply_settings(o, &t->nodes[i]->params);

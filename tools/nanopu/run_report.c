@@ -35,7 +35,7 @@ static unsigned running_hosts(const struct run_result *r, const char **first)
     return count;
 }
 
-static int conclude_hosts(const struct run_result *r)
+static int conclude_nodes(const struct run_result *r)
 {
     int code = NANOPU_OK;
 
@@ -47,12 +47,18 @@ static int conclude_hosts(const struct run_result *r)
         else if (host_state(h) == HOST_EXITED && code == NANOPU_OK)
             code = host_exit_code(h);
     }
+    for (unsigned i = 0; i < r->topology->node_count; i++) {
+        const struct port *p = machine_port(r->machine, i);
+
+        if (p != NULL && port_state(p) == PORT_FAILED)
+            code = fail("%s: %s", r->topology->nodes[i]->name, port_failure(p));
+    }
     return code;
 }
 
 int run_conclude(const struct run_result *r, bool quiet)
 {
-    int code = conclude_hosts(r);
+    int code = conclude_nodes(r);
     const char *who = "";
     unsigned running = running_hosts(r, &who);
     uint64_t cycle = machine_cycle(r->machine);
@@ -103,6 +109,11 @@ static void add_l2(struct counters *c, const struct l2_stats *s)
 static void add_switch(struct counters *c, const struct switch_stats *s)
 {
     SWITCH_COUNTERS(ADD)
+}
+
+static void add_port(struct counters *c, const struct port_stats *s)
+{
+    PORT_COUNTERS(ADD)
 }
 #undef ADD
 
@@ -155,6 +166,32 @@ static void json_host(struct json *j, const struct topology_node *n, struct host
     json_end(j, '{');
 }
 
+/* Counters of a switch or a port. */
+static void add_fabric(struct counters *c, const struct machine *m, unsigned node)
+{
+    if (machine_switch(m, node) != NULL)
+        add_switch(c, switch_stats(machine_switch(m, node)));
+    else
+        add_port(c, port_stats(machine_port(m, node)));
+}
+
+static void json_fabric(struct json *j, const struct run_result *r, const char *name, enum topology_kind kind)
+{
+    json_begin(j, name, '[');
+    for (unsigned i = 0; i < r->topology->node_count; i++) {
+        struct counters c = {.count = 0};
+
+        if (r->topology->nodes[i]->kind != kind)
+            continue;
+        add_fabric(&c, r->machine, i);
+        json_begin(j, NULL, '{');
+        json_text(j, "name", r->topology->nodes[i]->name);
+        json_counters(j, "counters", &c);
+        json_end(j, '{');
+    }
+    json_end(j, '[');
+}
+
 static void print_json(const struct run_result *r)
 {
     const struct topology *t = r->topology;
@@ -177,19 +214,8 @@ static void print_json(const struct run_result *r)
     for (unsigned i = 0; i < t->host_count; i++)
         json_host(&j, t->nodes[i], machine_host(r->machine, i));
     json_end(&j, '[');
-    json_begin(&j, "switches", '[');
-    for (unsigned i = 0; i < t->node_count; i++) {
-        struct counters c = {.count = 0};
-
-        if (machine_switch(r->machine, i) == NULL)
-            continue;
-        add_switch(&c, switch_stats(machine_switch(r->machine, i)));
-        json_begin(&j, NULL, '{');
-        json_text(&j, "name", t->nodes[i]->name);
-        json_counters(&j, "counters", &c);
-        json_end(&j, '{');
-    }
-    json_end(&j, '[');
+    json_fabric(&j, r, "switches", TOPOLOGY_SWITCH);
+    json_fabric(&j, r, "ports", TOPOLOGY_PORT);
     json_end(&j, '{');
     json_line(&j);
 }
@@ -240,13 +266,13 @@ static void print_text(const struct run_result *r)
     for (unsigned i = 0; i < t->node_count; i++) {
         struct counters c = {.count = 0};
 
-        if (machine_host(r->machine, i) != NULL)
+        if (machine_host(r->machine, i) != NULL) {
             text_host(t->nodes[i], machine_host(r->machine, i));
-        if (machine_switch(r->machine, i) == NULL)
             continue;
+        }
         printf("%s\n", t->nodes[i]->name);
-        add_switch(&c, switch_stats(machine_switch(r->machine, i)));
-        text_counters("switch", &c);
+        add_fabric(&c, r->machine, i);
+        text_counters(t->nodes[i]->kind == TOPOLOGY_SWITCH ? "switch" : "port", &c);
     }
 }
 

@@ -39,7 +39,7 @@ static void append_sent(struct node *n, unsigned port, struct packet *p)
     out->tail = p;
 }
 
-static void host_send(void *arg, struct packet *p)
+static void end_send(void *arg, struct packet *p)
 {
     append_sent(arg, 0, p);
 }
@@ -154,7 +154,7 @@ static int make_host(struct machine *m, struct node *n, struct error_text *et)
                                   .argv = n->argv,
                                   .input = n->input,
                                   .input_len = n->input_len,
-                                  .send = host_send,
+                                  .send = end_send,
                                   .output = host_output,
                                   .arg = n};
     if (m->config.probe != NULL)
@@ -188,6 +188,22 @@ static int make_switch(struct machine *m, struct node *n, struct error_text *et)
     return n->sw != NULL ? 0 : error_set(et, ENOMEM, "out of memory");
 }
 
+static int make_port(struct node *n, struct error_text *et)
+{
+    const struct topology_node *c = n->config;
+    const struct port_config config = {.node = n->index,
+                                       .name = c->name,
+                                       .connect = c->connect,
+                                       .ip = c->ip,
+                                       .mac = c->mac,
+                                       .switch_mac = MAC_SWITCH,
+                                       .params = &c->params,
+                                       .send = end_send,
+                                       .arg = n};
+
+    return port_new(&n->port, &config, et);
+}
+
 static int make_nodes(struct machine *m, struct error_text *et)
 {
     const struct topology *t = m->config.topology;
@@ -206,6 +222,8 @@ static int make_nodes(struct machine *m, struct error_text *et)
             ret = make_host(m, n, et);
         else if (n->config->kind == TOPOLOGY_SWITCH)
             ret = make_switch(m, n, et);
+        else
+            ret = make_port(n, et);
     }
     return ret;
 }
@@ -271,6 +289,7 @@ void machine_free(struct machine *m)
 
         host_free(n->host);
         switch_free(n->sw);
+        port_free(n->port);
         free_argv(n);
         free(n->input);
         free(n->ends);
@@ -311,6 +330,11 @@ uint64_t machine_packets(const struct machine *m)
 uint64_t machine_windows(const struct machine *m)
 {
     return m->window;
+}
+
+const struct port *machine_port(const struct machine *m, unsigned node)
+{
+    return m->nodes[node].port;
 }
 
 struct host *machine_host(const struct machine *m, unsigned node)

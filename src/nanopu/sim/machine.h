@@ -12,6 +12,7 @@
 #define NANOPU_SIM_MACHINE_H
 
 #include "core/error.h"
+#include "nanopu/fabric/port.h"
 #include "nanopu/fabric/topology.h"
 #include "nanopu/sim/host.h"
 
@@ -58,7 +59,8 @@ uint64_t machine_windows(const struct machine *m);
 /* A hash over registers, CSRs, counters of all harts and the DRAM of all hosts, at machine_cycle. */
 uint64_t machine_hash(struct machine *m);
 
-/* NULL when the node is no host, or no switch. */
+/* NULL when the node is no port, no host, no switch. */
+const struct port *machine_port(const struct machine *m, unsigned node);
 struct host *machine_host(const struct machine *m, unsigned node);
 const struct fabric_switch *machine_switch(const struct machine *m, unsigned node);
 

@@ -3,6 +3,7 @@
 #ifndef NANOPU_SIM_MACHINE_INTERNAL_H
 #define NANOPU_SIM_MACHINE_INTERNAL_H
 
+#include "nanopu/fabric/port.h"
 #include "nanopu/sim/barrier.h"
 #include "nanopu/sim/machine.h"
 
@@ -30,6 +31,7 @@ struct node {
     unsigned index;
     struct host *host;
     struct fabric_switch *sw;
+    struct port *port;       /* a node is one of the three */
     struct elf_image *image; /* shared with other hosts */
     char **argv;
     uint8_t *input;

@@ -24,8 +24,10 @@ static void give_back(struct node *n, struct packet *p)
 {
     if (n->host != NULL)
         host_packet_free(n->host, p);
-    else
+    else if (n->sw != NULL)
         switch_packet_free(n->sw, p);
+    else
+        port_packet_free(n->port, p);
 }
 
 /* Frees what was sent two windows ago: it was taken in the last one. */
@@ -58,13 +60,29 @@ static bool collect(struct machine *m, struct node *n)
             assert(p->first_flit_cycle >= m->start);
             if (n->host != NULL)
                 host_receive(n->host, p);
-            else
+            else if (n->sw != NULL)
                 switch_receive(n->sw, i, p);
+            else
+                port_receive(n->port, p);
             n->packets++;
             any = true;
         }
     }
     return any;
+}
+
+static void advance_node(struct node *n, uint64_t until)
+{
+    if (n->host != NULL) {
+        host_advance(n->host, until);
+        n->next_event = host_next_event(n->host);
+    } else if (n->sw != NULL) {
+        switch_advance(n->sw, until);
+        n->next_event = switch_next_event(n->sw);
+    } else {
+        port_advance(n->port, until);
+        n->next_event = port_next_event(n->port);
+    }
 }
 
 static void run_node(struct worker *w, struct node *n)
@@ -74,13 +92,7 @@ static void run_node(struct worker *w, struct node *n)
 
     clear_sent(n, m->window);
     if (received || n->next_event < m->until) {
-        if (n->host != NULL) {
-            host_advance(n->host, m->until);
-            n->next_event = host_next_event(n->host);
-        } else {
-            switch_advance(n->sw, m->until);
-            n->next_event = switch_next_event(n->sw);
-        }
+        advance_node(n, m->until);
         w->spoke |= n->output.len > 0;
         for (unsigned i = 0; i < n->config->links; i++) {
             const struct packet *p = n->ends[i].out[m->window % 2].head;
@@ -127,24 +139,44 @@ static void flush_output(struct machine *m)
     }
 }
 
-/* Is the run over, seen from the hosts? */
-static bool hosts_ended(const struct machine *m, enum machine_end *end)
+/* Nothing will happen any more: that ends it well, unless a script still waits. */
+static enum machine_end give_up(struct machine *m)
 {
-    bool all = true;
+    enum machine_end end = MACHINE_STUCK;
+
+    for (unsigned i = 0; i < m->count; i++) {
+        if (m->nodes[i].port == NULL)
+            continue;
+        port_end(m->nodes[i].port);
+        if (port_state(m->nodes[i].port) == PORT_FAILED)
+            end = MACHINE_FAILED;
+    }
+    return end;
+}
+
+/* Is the run over, seen from the hosts and ports? When nothing is waited for, it goes on. */
+static bool nodes_ended(const struct machine *m, enum machine_end *end)
+{
+    bool all = true, any = false;
 
     for (unsigned i = 0; i < m->count; i++) {
         const struct node *n = &m->nodes[i];
 
-        if (n->host == NULL)
-            continue;
-        if (host_state(n->host) == HOST_FAILED) {
+        if ((n->host != NULL && host_state(n->host) == HOST_FAILED) ||
+            (n->port != NULL && port_state(n->port) == PORT_FAILED)) {
             *end = MACHINE_FAILED;
             return true;
         }
-        all = all && (n->config->background || host_state(n->host) == HOST_EXITED);
+        if (n->host != NULL && !n->config->background) {
+            any = true;
+            all = all && host_state(n->host) == HOST_EXITED;
+        } else if (n->port != NULL && port_is_scripted(n->port)) {
+            any = true;
+            all = all && port_state(n->port) == PORT_IDLE;
+        }
     }
     *end = MACHINE_EXITED;
-    return all;
+    return all && any;
 }
 
 /* Hosts that had nothing to do were left where they were. */
@@ -190,9 +222,9 @@ static unsigned between(struct machine *m)
     m->start = m->until;
     if (spoke)
         flush_output(m);
-    m->done = hosts_ended(m, &m->end);
+    m->done = nodes_ended(m, &m->end);
     if (!m->done && (m->start >= m->config.limit_cycles || next == CYCLE_NEVER)) {
-        m->end = next == CYCLE_NEVER ? MACHINE_STUCK : MACHINE_LIMIT;
+        m->end = next == CYCLE_NEVER ? give_up(m) : MACHINE_LIMIT;
         m->done = true;
     }
     if (m->config.hash_cycles != 0 && m->start >= m->hash_due) {

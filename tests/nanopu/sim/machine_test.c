@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#define RV_COUNT 0x00130313, 0xffdff06f /* addi x6, x6, 1; j . - 4 */
+
 struct rig {
     char path[32];
     struct topology t;
@@ -104,7 +106,7 @@ static void machine__a_failed_host_ends_the_run_with_its_place(void **state)
 
 static void machine__stops_at_the_limit(void **state)
 {
-    static const uint32_t code[] = {0x00128293, 0xffdff06f}; /* addi x5, x5, 1; j . - 4 */
+    static const uint32_t code[] = {RV_COUNT};
     struct rig r = {.hashes = 0};
 
     (void)state;
@@ -130,7 +132,7 @@ static void machine__sees_that_nothing_will_happen(void **state)
 
 static void machine__threads_do_not_matter(void **state)
 {
-    static const uint32_t code[] = {0x00128293, 0xffdff06f};
+    static const uint32_t code[] = {RV_COUNT};
     uint64_t hash = 0;
 
     (void)state;
@@ -146,8 +148,8 @@ static void machine__threads_do_not_matter(void **state)
 
 static void machine_hash__tells_states_apart(void **state)
 {
-    static const uint32_t one[] = {RV_LI(9, 1), RV_SPIN}, two[] = {RV_LI(9, 2), RV_SPIN};
-    static const uint32_t store[] = {RV_LI(9, 1), RV_LA_TOHOST, 0x0092b423, RV_SPIN}; /* sd x9, 8(x5) */
+    static const uint32_t one[] = {RV_LI(9, 1), RV_COUNT}, two[] = {RV_LI(9, 2), RV_COUNT};
+    static const uint32_t store[] = {RV_LI(9, 1), RV_LA_TOHOST, 0x0092b423, RV_COUNT}; /* sd x9, 8(x5) */
     struct rig a = {.hashes = 0}, b = {.hashes = 0}, c = {.hashes = 0};
 
     (void)state;
