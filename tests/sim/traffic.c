@@ -211,7 +211,7 @@ static void popped(struct world *w, struct half *f, demi_qresult_t *qr)
                        f == &w->half[2 * f->plan] ? "answer" : "question");
     f->rx_got += len;
     f->eof = len == 0;
-    if (demi_sgafree(&qr->qr_value.sga) != 0)
+    if (qr->qr_value.sga.sga_buf != NULL && demi_sgafree(&qr->qr_value.sga) != 0)
         world_fail(w, "plan %u: a popped array cannot be freed", f->plan);
     if (f->rx_got >= f->abort_at && !f->eof)
         finish(f);
