@@ -96,7 +96,7 @@ static bool add_host(struct world *w)
     int err = 0;
 
     config_defaults(&cfg);
-    cfg.memory_limit = 32 << 20;
+    cfg.memory_limit = 128 << 20;
     cfg.sga_limit = 1 << 20;
     cfg.max_queues = 128;
     cfg.max_operations = 1024;
