@@ -42,13 +42,13 @@ uint64_t *cache_find(struct cache *c, uint64_t line)
     return NULL;
 }
 
-/* x^16 + x^14 + x^13 + x^11 + 1, a maximal polynomial. */
+/* A way, by the polynomial x^16 + x^14 + x^13 + x^11 + 1, a maximal one. */
 static uint32_t cache_random(struct cache *c)
 {
     uint32_t bit = (c->lfsr ^ c->lfsr >> 2 ^ c->lfsr >> 3 ^ c->lfsr >> 5) & 1;
 
     c->lfsr = c->lfsr >> 1 | bit << 15;
-    return c->lfsr;
+    return c->lfsr * c->ways >> 16;
 }
 
 static void cache_forget(struct cache *c, uint64_t line)
@@ -66,7 +66,7 @@ uint64_t cache_insert(struct cache *c, uint64_t line, unsigned flags)
     while (way < c->ways && set[way] != 0)
         way++;
     if (way == c->ways)
-        way = cache_random(c) % c->ways;
+        way = cache_random(c);
 
     uint64_t victim = set[way];
 

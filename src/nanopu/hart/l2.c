@@ -90,7 +90,7 @@ static uint32_t l2_random(struct l2 *l2, uint32_t below)
     uint32_t bit = (l2->lfsr ^ l2->lfsr >> 2 ^ l2->lfsr >> 3 ^ l2->lfsr >> 5) & 1;
 
     l2->lfsr = l2->lfsr >> 1 | bit << 15;
-    return l2->lfsr % below;
+    return l2->lfsr * below >> 16;
 }
 
 static struct l2_line *l2_find(struct l2 *l2, uint64_t line)
