@@ -282,6 +282,12 @@ uint64_t hart_pc(const struct hart *h)
     return h->pc;
 }
 
+void hart_code_changed(struct hart *h)
+{
+    code_flush(h);
+    h->issued = false;
+}
+
 void hart_set_pc(struct hart *h, uint64_t pc)
 {
     h->pc = pc & ~UINT64_C(1);

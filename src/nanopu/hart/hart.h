@@ -67,6 +67,7 @@ uint64_t hart_pc(const struct hart *h);
 uint64_t hart_x(const struct hart *h, unsigned reg);
 void hart_set_x(struct hart *h, unsigned reg, uint64_t value);
 void hart_set_pc(struct hart *h, uint64_t pc);
+void hart_code_changed(struct hart *h); /* memory was written from outside: decode anew */
 uint64_t hart_f(const struct hart *h, unsigned reg);
 void hart_set_f(struct hart *h, unsigned reg, uint64_t value);
 int hart_csr_get(const struct hart *h, unsigned csr, uint64_t *value); /* without side effects; -ENOENT */

@@ -89,7 +89,7 @@ struct hart {
     enum hart_state state;
     struct code code;
     bool timed;
-    bool issued; /* timed: the next instruction has its commit cycle, hart.now */
+    bool issued; /* timed: the next instruction has its commit cycle, hart.now; probed: it was announced */
     struct pipe pipe;
 
     /* floating point */
@@ -134,6 +134,9 @@ void hart_net_check(struct hart *h);
 /* Runs instructions while the clock is before hart.stop; the state is whole again when it comes back. */
 enum exec_end hart_exec_fast(struct hart *h);
 enum exec_end hart_exec_timed(struct hart *h);
+
+/* The same for whom a probe wants instructions of. */
+enum exec_end hart_exec_probed(struct hart *h);
 
 /* The clock when no instruction is issued. */
 static inline uint64_t hart_clock(const struct hart *h)

@@ -208,6 +208,14 @@ static void sleep_on(struct hart *h)
     }
 }
 
+static enum exec_end run_core(struct hart *h)
+{
+    if (probe_wants(h->probe, PROBE_insn)) {
+        return hart_exec_probed(h);
+    }
+    return h->timed ? hart_exec_timed(h) : hart_exec_fast(h);
+}
+
 void hart_turn(struct hart *h, uint64_t limit)
 {
     uint64_t next = hart_interrupt_next(h);
@@ -220,7 +228,7 @@ void hart_turn(struct hart *h, uint64_t limit)
     } else {
         h->stop = min_u64(limit, hart_interrupt_next(h));
     }
-    if ((h->timed ? hart_exec_timed(h) : hart_exec_fast(h)) == EXEC_TRAP) {
+    if (run_core(h) == EXEC_TRAP) {
         hart_trap(h, h->cause, h->tval);
     }
 }
