@@ -114,9 +114,8 @@ static bool between(void *arg)
     struct show *s = arg;
     double now;
 
-    if (interrupted)
+    if (interrupted || run_views_between(s->views, machine_cycle(s->machine)))
         return true;
-    run_views_flush(s->views, machine_cycle(s->machine));
     if (!s->progress)
         return false;
     now = seconds();
@@ -150,6 +149,8 @@ static int run_machine(const struct run_options *o, struct show *s)
     struct error_text et;
     int code;
 
+    if (run_views_begin(s->views, s->machine, &et) != 0)
+        return fail("%s", et.text);
     s->began = s->last = seconds();
     s->next = s->began + PROGRESS_SECONDS;
     signal(SIGINT, on_signal);
@@ -199,7 +200,7 @@ static int run_options_run(const struct run_options *o, struct topology *t)
         return fail("%s", et.text);
     code = machine_new(&show.machine, &config, &et) != 0 ? fail("%s", et.text) : run_with_lines(o, &show);
     machine_free(show.machine);
-    if (run_views_close(show.views, &et) != 0)
+    if (run_views_close(show.views, code, &et) != 0)
         return fail("%s", et.text);
     return code;
 }

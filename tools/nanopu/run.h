@@ -24,6 +24,9 @@ struct run_options {
     uint64_t limit_cycles, hash_cycles;
     enum run_stats stats;
     bool quiet;
+    const char *trace, *konata; /* files, or NULL */
+    bool gdb;
+    uint16_t gdb_port; /* 0: any */
     char *program;
     char **args;
     unsigned arg_count;
@@ -37,14 +40,16 @@ int run_topology(const struct run_options *o, struct topology *t, struct error_t
 
 /*
  * Views that the options ask for; *out is NULL when there are none, which all of these take. run_views_probe is for
- * struct machine_config; run_views_flush between windows. Negative errno and a text.
+ * struct machine_config; run_views_begin waits for a debugger; run_views_between is called between windows and true
+ * ends the run. Negative errno and a text.
  */
 struct run_views;
 int run_views_open(struct run_views **out, const struct run_options *o, const struct topology *t,
                    struct error_text *et);
 struct probe *run_views_probe(struct run_views *v, unsigned node);
-void run_views_flush(struct run_views *v, uint64_t cycle);
-int run_views_close(struct run_views *v, struct error_text *et);
+int run_views_begin(struct run_views *v, struct machine *machine, struct error_text *et);
+bool run_views_between(struct run_views *v, uint64_t cycle);
+int run_views_close(struct run_views *v, int exit_code, struct error_text *et);
 
 /* How a run went: for the report. */
 struct run_result {

@@ -29,7 +29,10 @@ enum option_id {
     OPT_PCAP,
     OPT_PERFETTO,
     OPT_PORT,
-    OPT_QUIET
+    OPT_QUIET,
+    OPT_TRACE,
+    OPT_KONATA,
+    OPT_GDB
 };
 
 static const struct option options[] = {
@@ -48,6 +51,9 @@ static const struct option options[] = {
     {"perfetto", required_argument, NULL, OPT_PERFETTO},
     {"port", required_argument, NULL, OPT_PORT},
     {"quiet", no_argument, NULL, OPT_QUIET},
+    {"trace", required_argument, NULL, OPT_TRACE},
+    {"konata", required_argument, NULL, OPT_KONATA},
+    {"gdb", required_argument, NULL, OPT_GDB},
     {NULL, 0, NULL, 0},
 };
 
@@ -183,6 +189,17 @@ static bool read_option(struct run_options *o, int id, char *text)
     case OPT_QUIET:
         o->quiet = true;
         return true;
+    case OPT_TRACE:
+        o->trace = text;
+        return true;
+    case OPT_KONATA:
+        o->konata = text;
+        return true;
+    case OPT_GDB:
+        fine = number("gdb", text, UINT16_MAX, &value);
+        o->gdb_port = (uint16_t)value;
+        o->gdb = true;
+        return fine;
     default:
         return false;
     }
@@ -212,6 +229,8 @@ bool run_options_read(struct run_options *o, int argc, char **argv)
         usage_error("run", "no program to run");
     else if (o->hosts != 0 && o->topology != NULL)
         usage_error("run", "--hosts and --topology exclude each other");
+    else if (o->gdb && o->threads > 1)
+        usage_error("run", "--gdb holds all of the machine: it takes one thread");
     else if (o->arg_count > TOPOLOGY_ARGS_MAX)
         usage_error("run", "more than %d arguments for the program", TOPOLOGY_ARGS_MAX);
     else

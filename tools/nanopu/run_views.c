@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a run writes for others to look at: --pcap, --perfetto. */
+/* What a run writes for others to look at: --pcap, --perfetto; with those of harts in run_hart_views.c. */
 #include "run.h"
+#include "run_hart_views.h"
 
 #include "nanopu/view/pcap.h"
 #include "nanopu/view/perfetto.h"
@@ -12,6 +13,7 @@ struct run_views {
     struct recorder *recorder;
     struct pcap *pcap;
     struct perfetto *perfetto;
+    struct hart_views *harts;
 };
 
 static int open_pcap(struct run_views *v, const char *path, const struct topology *t, struct error_text *et)
@@ -53,7 +55,7 @@ int run_views_open(struct run_views **out, const struct run_options *o, const st
     int ret = 0;
 
     *out = NULL;
-    if (o->pcap == NULL && o->perfetto == NULL)
+    if (o->pcap == NULL && o->perfetto == NULL && o->trace == NULL && o->konata == NULL && !o->gdb)
         return 0;
     v = calloc(1, sizeof(*v));
     if (v != NULL)
@@ -66,8 +68,10 @@ int run_views_open(struct run_views **out, const struct run_options *o, const st
         ret = open_pcap(v, o->pcap, t, et);
     if (ret == 0 && o->perfetto != NULL)
         ret = open_perfetto(v, o->perfetto, t, et);
+    if (ret == 0)
+        ret = hart_views_open(&v->harts, o, t, et);
     if (ret != 0)
-        run_views_close(v, &ignored);
+        run_views_close(v, 1, &ignored);
     else
         *out = v;
     return ret;
@@ -75,27 +79,36 @@ int run_views_open(struct run_views **out, const struct run_options *o, const st
 
 struct probe *run_views_probe(struct run_views *v, unsigned node)
 {
-    return v == NULL ? NULL : recorder_probe(v->recorder, node);
+    return v == NULL ? NULL : hart_views_probe(v->harts, node, recorder_probe(v->recorder, node));
 }
 
-void run_views_flush(struct run_views *v, uint64_t cycle)
+int run_views_begin(struct run_views *v, struct machine *machine, struct error_text *et)
 {
-    if (v != NULL)
-        recorder_flush(v->recorder, cycle);
+    return v == NULL ? 0 : hart_views_begin(v->harts, machine, et);
 }
 
-int run_views_close(struct run_views *v, struct error_text *et)
+bool run_views_between(struct run_views *v, uint64_t cycle)
+{
+    if (v == NULL)
+        return false;
+    recorder_flush(v->recorder, cycle);
+    return hart_views_between(v->harts);
+}
+
+int run_views_close(struct run_views *v, int exit_code, struct error_text *et)
 {
     struct error_text other;
     uint64_t lost;
-    int ret = 0, second = 0;
+    int ret, second = 0;
 
     if (v == NULL)
         return 0;
     recorder_flush(v->recorder, UINT64_MAX);
     lost = recorder_lost(v->recorder);
+    ret = hart_views_close(v->harts, exit_code, et);
     if (v->pcap != NULL)
-        ret = pcap_close(v->pcap, et);
+        second = pcap_close(v->pcap, ret == 0 ? et : &other);
+    ret = ret != 0 ? ret : second;
     if (v->perfetto != NULL)
         second = perfetto_close(v->perfetto, ret == 0 ? et : &other);
     recorder_free(v->recorder);
