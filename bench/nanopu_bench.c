@@ -2,7 +2,8 @@
 /*
  * The published figures of the prototype's fast path beside the simulated machine's: latency and throughput of a guest
  * that sends messages back, between first flit in and last flit out. One JSON object a line.
- * usage: nanopu_bench GUEST [NAME]...
+ * `idle_skip` is about the simulator: four polling cores that get a request a microsecond.
+ * usage: nanopu_bench GUEST [NAME]... | nanopu_bench POLLING_GUEST idle_skip
  */
 #include "nanopu/wire.h"
 #include "pair.h"
@@ -17,6 +18,10 @@
 #define ANSWER_MAX  100000
 #define WORDS_MAX   128
 #define HEADER_BITS (64 * 8)
+
+#define IDLE_ROUNDS   5
+#define IDLE_REQUESTS 1000
+#define IDLE_CYCLES   3200 /* between them: a microsecond */
 
 /* B(name, bytes of a message, what is measured, the published figure) */
 #define BENCHES(B)                                                                                                     \
@@ -47,7 +52,7 @@ static void start(struct wire *w, const char *guest, unsigned bytes)
 {
     struct error_text et;
 
-    must(wire_start(w, guest, &et) == 0, et.text);
+    must(wire_start(w, guest, true, &et) == 0, et.text);
     wire_send(w, w->now, payload(), bytes / 8);
     must(wire_wait(w, 1, ANSWER_MAX), "the first message was not answered");
     w->answers = 0;
@@ -87,6 +92,45 @@ static const char *unit_of(double (*measure)(struct wire *, unsigned))
     return measure == latency ? "cycles" : "Gbit/s";
 }
 
+/* Seconds that a microsecond's worth of cycles takes for each of the requests; the hash of their answers' cycles. */
+static double idle_seconds(const char *guest, bool skip, uint64_t *hash)
+{
+    static struct wire w;
+    struct error_text et;
+    uint64_t start;
+    double seconds;
+
+    must(wire_start(&w, guest, skip, &et) == 0, et.text);
+    w.step = IDLE_CYCLES;
+    start = pair_now_ns();
+    for (unsigned i = 0; i < IDLE_REQUESTS; i++) {
+        wire_send(&w, w.now + 1, payload(), 2);
+        must(wire_wait(&w, 1, ANSWER_MAX), "a message was not answered");
+        w.answers = 0;
+    }
+    seconds = (double)(pair_now_ns() - start) / 1e9;
+    *hash = w.all_answers;
+    wire_stop(&w);
+    return seconds;
+}
+
+/* Simulated microseconds a second when waiting is added up, beside the same with each turn of each loop executed. */
+static void idle_skip(const char *guest)
+{
+    double with[IDLE_ROUNDS], without[IDLE_ROUNDS], ratio[IDLE_ROUNDS];
+
+    for (unsigned i = 0; i < IDLE_ROUNDS; i++) {
+        uint64_t a, b;
+
+        with[i] = IDLE_REQUESTS / idle_seconds(guest, true, &a);
+        without[i] = IDLE_REQUESTS / idle_seconds(guest, false, &b);
+        ratio[i] = with[i] / without[i];
+        must(a == b, "skipping changes the cycles of the answers");
+    }
+    pair_print("idle_skip", pair_median(with, IDLE_ROUNDS), "simulated us/s", "the same without skipping",
+               pair_median(without, IDLE_ROUNDS), pair_median(ratio, IDLE_ROUNDS), 10);
+}
+
 static bool wanted(int argc, char **argv, const char *name)
 {
     for (int i = 2; i < argc; i++) {
@@ -110,7 +154,11 @@ static void run(const char *guest, const char *name, unsigned bytes, double (*me
 
 int main(int argc, char **argv)
 {
-    must(argc > 1, "usage: nanopu_bench GUEST [NAME]...");
+    must(argc > 1, "usage: nanopu_bench GUEST [NAME]... | nanopu_bench POLLING_GUEST idle_skip");
+    if (argc == 3 && strcmp(argv[2], "idle_skip") == 0) {
+        idle_skip(argv[1]);
+        return 0;
+    }
 #define RUN(name, bytes, measure, published)                                                                           \
     if (wanted(argc, argv, #name))                                                                                     \
         run(argv[1], #name, bytes, measure, published);

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define STEP          16 /* cycles between looks at what the host has sent */
+#define STEP          16
 #define BOOT_CYCLES   200000
 #define PULL_AHEAD    5
 #define TESTER_IP     0x0a000001
@@ -60,7 +60,8 @@ static void on_packet(void *arg, struct packet *p)
             w->booted = true;
         } else if (w->answers < WIRE_ANSWERS_MAX) {
             w->first_flit[w->answers] = p->first_flit_cycle;
-            w->last_flit[w->answers++] = p->first_flit_cycle + packet_flits(p) - 1;
+            w->last_flit[w->answers] = p->first_flit_cycle + packet_flits(p) - 1;
+            w->all_answers = w->all_answers * 31 + w->last_flit[w->answers++];
         }
         acknowledge(w, &h);
     }
@@ -97,7 +98,7 @@ uint64_t wire_send(struct wire *w, uint64_t cycle, const uint64_t *words, unsign
 
 static void step(struct wire *w)
 {
-    w->now += STEP;
+    w->now += w->step;
     host_advance(w->host, w->now);
 }
 
@@ -110,7 +111,7 @@ bool wire_wait(struct wire *w, unsigned answers, uint64_t max_cycles)
     return w->answers >= answers;
 }
 
-int wire_start(struct wire *w, const char *program, struct error_text *et)
+int wire_start(struct wire *w, const char *program, bool idle_skip, struct error_text *et)
 {
     static char *const argv[] = {"echo", "08:11:22:33:44:08", "10.0.0.2"};
     struct host_config config = {.params = &w->params,
@@ -128,6 +129,8 @@ int wire_start(struct wire *w, const char *program, struct error_text *et)
     memset(w, 0, sizeof(*w));
     params_profile(&w->params, "osdi21");
     w->params.timeout_cycles = 30000;
+    w->params.idle_skip = idle_skip;
+    w->step = STEP;
     err = elf_load(&w->image, program, et);
     if (err != 0)
         return err;

@@ -16,14 +16,16 @@ struct wire {
     struct elf_image image;
     struct host *host;
     uint64_t now, wire_free; /* the next cycle in which nothing is on the wire to the host */
+    uint64_t step;           /* cycles between looks at what the host has sent: an acknowledgement comes at the next */
     uint16_t next_id;
     bool booted;
     unsigned answers;
+    uint64_t all_answers; /* a hash of the cycles of their last flits, since the start */
     uint64_t first_flit[WIRE_ANSWERS_MAX], last_flit[WIRE_ANSWERS_MAX]; /* of each answer; `answers` may be set to 0 */
 };
 
-/* Starts the guest and waits for its boot message. 0, or a negative errno with a text. */
-int wire_start(struct wire *w, const char *program, struct error_text *et);
+/* Starts the guest and waits for its boot message; idle_skip is the parameter. 0, or a negative errno with a text. */
+int wire_start(struct wire *w, const char *program, bool idle_skip, struct error_text *et);
 void wire_stop(struct wire *w);
 
 /* Sends a message of one packet as soon as the wire is free, not before `cycle`; words are sent as they stand. Returns
