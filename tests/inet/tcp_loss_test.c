@@ -15,6 +15,7 @@ struct run {
     uint64_t delay_ns, jitter_ns;
     enum tcp_cc_kind cc;
     bool no_sack, no_ts, ecn;
+    bool starve; /* now and then an allocation fails */
     uint64_t ns_per_byte_q8, queue_ns;
 };
 
@@ -77,6 +78,8 @@ static uint64_t transfer(struct ends *e, const struct run *r)
 
     write_some(e->a, e->x, e->l, r->bytes);
     while ((xr != 0 || yr != 0) && link_step(e->l, until)) {
+        if (r->starve && link_random(e->l, 8) == 0)
+            (link_random(e->l, 2) == 0 ? e->a : e->b)->h->fail_after = 1 + link_random(e->l, 30);
         if (link_random(e->l, 4) == 0)
             e->x->want = link_random(e->l, 3000);
         if (link_random(e->l, 4) != 0)
@@ -88,6 +91,7 @@ static uint64_t transfer(struct ends *e, const struct run *r)
         if (e->x->end_err != 0 || e->y->end_err != 0)
             fail_msg("seed %llu: errors %d, %d", (unsigned long long)r->seed, e->x->end_err, e->y->end_err);
     }
+    e->a->h->fail_after = e->b->h->fail_after = 0;
     xr = sock_read(e->x, e->a); /* nothing moves any more when all is there */
     yr = sock_read(e->y, e->b);
     if (xr != 0 || yr != 0)
@@ -140,6 +144,7 @@ static void transfer__every_seed_arrives(void **state)
         r.no_ts = (x >> 30) % 4 == 0;
         r.ecn = (x >> 32) % 2 == 0;
         r.mark = (x >> 33) % 2 * 3000;
+        r.starve = (x >> 35) % 4 == 0;
         run(&r);
     }
 }

@@ -132,6 +132,38 @@ static void data__bulk_arrives_whole(void **state)
     pair_free(&p);
 }
 
+/* The same state machine over IPv6, neighbour discovery included. */
+static void data__over_ipv6(void **state)
+{
+    struct tcp_host *a = tcp_host_new_default(1), *b = tcp_host_new_default(2);
+    struct inet_addr one = {{{0xfd, 0, [15] = 1}}}, two = {{{0xfd, 0, [15] = 2}}};
+    struct inet_end at = {INET_ANY6, HOST_PORT};
+    struct sock *x, *y;
+    int err;
+
+    (void)state;
+    assert_int_equal(inet_addr_add(a->h->in, &one, 64), 0);
+    assert_int_equal(inet_addr_add(b->h->in, &two, 64), 0);
+    tcp_pass(a, b, 5 * NS_PER_S, 100 * NS_PER_MS);
+    b->l = tcp_listen(b->t, &at, 4, b, &err);
+    assert_non_null(b->l);
+    x = sock_connect(a, &two, HOST_PORT);
+    tcp_wire(a, b);
+    assert_int_equal(x->connected, 1);
+    assert_int_equal(x->c->mss, 1500 - 40 - 20 - 12);
+    y = sock_accept(b);
+    sock_send(a, x, 5000);
+    tcp_wire(a, b);
+    sock_read(y, b);
+    sock_expect(y, 5000);
+    sock_abort(x);
+    tcp_wire(a, b);
+    assert_int_equal(y->end_err, ECONNRESET);
+    sock_close(y);
+    tcp_host_free(a);
+    tcp_host_free(b);
+}
+
 static void close__in_good_order(void **state)
 {
     struct pair p = pair_default();
@@ -218,6 +250,7 @@ int main(void)
         cmocka_unit_test(connect__closed_port_refuses),
         cmocka_unit_test(data__both_ways),
         cmocka_unit_test(data__bulk_arrives_whole),
+        cmocka_unit_test(data__over_ipv6),
         cmocka_unit_test(close__in_good_order),
         cmocka_unit_test(close__both_at_once),
         cmocka_unit_test(close__with_data_unread_resets),
