@@ -341,9 +341,7 @@ static void note_sent(struct tcp_conn *c, uint32_t seq, uint32_t end, bool fin)
     if (c->snd.flying == 0 && c->snd.lost == 0)
         c->progress_ns = tcp_now(c);
     for (uint32_t next; seq != end; seq = next) {
-        next = end - seq > c->mss + (uint32_t)fin && tcp_record_room(&c->snd, tcp_env(c)) ? seq + c->mss : end;
-        if (next != end && tcp_record_count(&c->snd) + 1 > c->snd.record_mask)
-            next = end;
+        next = end - seq > c->mss + (uint32_t)fin && tcp_record_room(&c->snd, tcp_env(c), 2) ? seq + c->mss : end;
         number = tcp_record_add(&c->snd, seq, next, tcp_now(c), tcp_ts_now(c));
     }
     if (fin)
@@ -357,7 +355,7 @@ static bool send_new(struct tcp_conn *c, uint32_t len)
     bool fin = end == c->snd.end_seq && (c->flags & TCPF_FIN_QUEUED) != 0;
     int64_t sent;
 
-    if (UNLIKELY(!tcp_record_room(&c->snd, tcp_env(c)))) {
+    if (UNLIKELY(!tcp_record_room(&c->snd, tcp_env(c), 1))) {
         INET_COUNT(c->tcp->in, tcp_flight_full);
         if (c->snd.flying == 0)
             tcp_timer_set(c, TCP_TIMER_MORE, tcp_now(c) + NS_PER_MS);
@@ -393,7 +391,9 @@ static uint32_t sendable(const struct tcp_conn *c, uint32_t avail)
         return 0;
     if (avail > most)
         avail = most;
-    return avail < (uint32_t)room ? avail : (uint32_t)room;
+    if (avail <= (uint32_t)room)
+        return avail;
+    return room > c->mss ? (uint32_t)room - (uint32_t)room % c->mss : (uint32_t)room;
 }
 
 /* Silly-window avoidance and Nagle: RFC 9293 sections 3.8.6.2.1 and 3.7.4. */

@@ -263,11 +263,11 @@ enum tcp_early tcp_rcvq_early(struct tcp_rcvq *q, struct inet_env *env, const st
 /* Takes bytes bytes away from the front of a run. */
 static void run_trim(struct tcp_rcvq *q, struct inet_env *env, struct tcp_run *r, uint32_t bytes)
 {
+    struct tcp_piece *p;
+
     r->start += bytes;
     q->early_bytes -= bytes;
-    while (bytes > 0) {
-        struct tcp_piece *p = r->pieces.first;
-
+    while (bytes > 0 && (p = r->pieces.first) != NULL) {
         if (p->len > bytes) {
             p->ptr += bytes;
             p->len -= bytes;

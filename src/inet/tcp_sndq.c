@@ -45,11 +45,11 @@ static bool grow_chunks(struct tcp_sndq *q, struct inet_env *env)
     return true;
 }
 
-bool tcp_record_room(struct tcp_sndq *q, struct inet_env *env)
+bool tcp_record_room(struct tcp_sndq *q, struct inet_env *env, uint32_t more)
 {
     void *to;
 
-    if (LIKELY(tcp_record_count(q) <= q->record_mask))
+    if (LIKELY(tcp_record_count(q) + more <= q->record_mask + 1))
         return true;
     to = grow(env, q->record, sizeof(*q->record), q->record_mask, q->record_first, q->record_end);
     if (to == NULL)

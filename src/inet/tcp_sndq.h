@@ -97,8 +97,8 @@ static inline uint32_t tcp_record_count(const struct tcp_sndq *q)
     return q->record_end - q->record_first;
 }
 
-/* Makes room for one more record. False: TCP_RING_MAX, or no memory. */
-bool tcp_record_room(struct tcp_sndq *q, struct inet_env *env);
+/* Makes room for one or two more records. False: TCP_RING_MAX, or no memory. */
+bool tcp_record_room(struct tcp_sndq *q, struct inet_env *env, uint32_t more);
 
 /* A new segment was sent; there is room. Returns its number. */
 uint32_t tcp_record_add(struct tcp_sndq *q, uint32_t seq, uint32_t end, uint64_t now_ns, uint32_t ts);

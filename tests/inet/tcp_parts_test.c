@@ -321,7 +321,7 @@ static void sndq__records_by_time_and_by_number(void **state)
     s.q.chunk = s.q.chunk_inline;
     s.q.record = s.q.record_inline;
     for (uint32_t i = 0; i < 20; i++) {
-        assert_true(tcp_record_room(&s.q, &s.h->in->env));
+        assert_true(tcp_record_room(&s.q, &s.h->in->env, 1));
         assert_int_equal(tcp_record_add(&s.q, seq + 10 * i, seq + 10 * i + 10, 100 + i, 0), i);
     }
     assert_int_equal(s.q.flight_bytes, 200);
