@@ -386,10 +386,10 @@ void hts_fail(struct hts *h, enum hts_error e)
         h->error = e;
 }
 
-#define ERROR_TEXT(name, text) [HTS_##name] = text,
+#define ERROR_TEXT(name, text) (text),
 const char *hts_error_text(enum hts_error e)
 {
-    static const char *const texts[HTS_ERROR_COUNT] = {[HTS_OK] = "no error", HTS_ERRORS(ERROR_TEXT)};
+    static const char *const texts[HTS_ERROR_COUNT] = {"no error", HTS_ERRORS(ERROR_TEXT)};
 
     return e < HTS_ERROR_COUNT ? texts[e] : "unknown error";
 }

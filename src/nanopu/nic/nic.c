@@ -222,10 +222,10 @@ enum nic_fault nic_fault(const struct nic *nic)
     return nic->fault;
 }
 
-#define FAULT_TEXT(name, text) [NIC_FAULT_##name] = text,
+#define FAULT_TEXT(name, text) (text),
 const char *nic_fault_text(enum nic_fault f)
 {
-    static const char *const texts[NIC_FAULT_COUNT] = {[NIC_NO_FAULT] = "no fault", NIC_FAULTS(FAULT_TEXT)};
+    static const char *const texts[NIC_FAULT_COUNT] = {"no fault", NIC_FAULTS(FAULT_TEXT)};
 
     return f < NIC_FAULT_COUNT ? texts[f] : "unknown fault";
 }

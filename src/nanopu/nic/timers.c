@@ -56,8 +56,9 @@ void timer_event(struct nic *nic, uint64_t t)
 {
     uint64_t next = CYCLE_NEVER;
 
-    for (uint16_t id = 0; id < nic->ids; id++) {
-        struct tx_msg *m = &nic->tx[id];
+    for (uint32_t i = 0; i < nic->ids; i++) {
+        struct tx_msg *m = &nic->tx[i];
+        uint16_t id = (uint16_t)i;
         uint64_t at;
 
         if (!m->used || m->deadline == CYCLE_NEVER)

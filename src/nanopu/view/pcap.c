@@ -80,6 +80,11 @@ static void add_option(struct block *b, uint16_t code, const void *value, uint16
     add(b, value, len);
 }
 
+static void end_options(struct block *b)
+{
+    add32(b, OPT_END); /* code and length, both 0 */
+}
+
 static void begin(struct block *b, uint32_t type)
 {
     b->len = 0;
@@ -108,7 +113,7 @@ static void write_section(struct pcap *pcap)
     add(&b, version, sizeof(version));
     add(&b, &unknown, sizeof(unknown));
     add_option(&b, OPT_SHB_APPL, "nanopu run", 10);
-    add_option(&b, OPT_END, NULL, 0);
+    end_options(&b);
     finish(pcap, &b);
 }
 
@@ -129,7 +134,7 @@ static void write_interface(struct pcap *pcap, const struct pcap_interface *i)
     add_option(&b, OPT_IF_MAC, mac, sizeof(mac));
     add_option(&b, OPT_IF_SPEED, &speed, sizeof(speed));
     add_option(&b, OPT_IF_TSRESOL, &digits, sizeof(digits));
-    add_option(&b, OPT_END, NULL, 0);
+    end_options(&b);
     finish(pcap, &b);
 }
 
@@ -152,7 +157,7 @@ static void write_packet(struct pcap *pcap, const struct held *h)
     add(&b, h->data, h->len);
     add_option(&b, OPT_COMMENT, comment, (uint16_t)len);
     add_option(&b, OPT_EPB_FLAGS, &flags, sizeof(flags));
-    add_option(&b, OPT_END, NULL, 0);
+    end_options(&b);
     finish(pcap, &b);
 }
 
