@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The decoder, the encoder and the disassembler on any bits. What decodes has a text, and encodes to bits that decode to
- * the same; what does not decode is shown as data. Nothing is written behind the room that is given.
+ * The decoder, the encoder and the disassembler on any bits. What decodes has a text, and encodes to bits that decode
+ * to the same; what does not decode is shown as data. Nothing is written behind the room that is given.
  */
 #include "nanopu/hart/dis.h"
 #include "nanopu/hart/insn.h"
