@@ -72,6 +72,7 @@ void hts_free(struct hts *h)
 static void touch(struct hts *h)
 {
     h->pulse_from = h->change_from = CYCLE_NEVER;
+    h->quiet = 0;
 }
 
 /* One cycle of the machine itself, not of a look ahead. */
@@ -84,19 +85,38 @@ static void tick(struct hts *h, unsigned commands)
     h->stats.rotations += r->rotated;
 }
 
-/* Brings the registers to their values of cycle `to`; they may be ahead by the cycle of the last command. */
-static void run(struct hts *h, uint64_t to)
+static bool words_to_come(const struct hts *h)
+{
+    for (unsigned i = 0; i < HTS_CONTEXTS; i++)
+        if (h->regs.count[i] < h->fifo[i].total)
+            return true;
+    return false;
+}
+
+static COLD void run_events(struct hts *h, uint64_t to)
 {
     struct hts_regs *r = &h->regs;
 
     while (r->now < to) {
         uint64_t wake = hts_wake(h, r);
 
-        if (wake > r->now)
+        if (wake > r->now) {
+            h->quiet = words_to_come(h) ? 0 : wake;
             hts_skip(h, r, wake < to ? wake : to);
-        else
+        } else {
+            h->quiet = 0;
             tick(h, 0);
+        }
     }
+}
+
+/* Brings the registers to their values of cycle `to`; they may be ahead by the cycle of the last command. */
+static inline void run(struct hts *h, uint64_t to)
+{
+    if (LIKELY(to <= h->quiet))
+        h->regs.now = to > h->regs.now ? to : h->regs.now;
+    else
+        run_events(h, to);
 }
 
 uint64_t hts_pop(struct hts *h, uint64_t cycle)

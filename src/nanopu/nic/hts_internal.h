@@ -69,7 +69,8 @@ struct hts {
     uint32_t commands_head, commands_len;
     enum hts_error error;
     struct hts_stats stats;
-    uint64_t ready_cycle;                                  /* lnicrdy */
+    uint64_t quiet;       /* until then nothing happens but that time passes; 0: not known */
+    uint64_t ready_cycle; /* lnicrdy */
     uint64_t pulse_from, pulse_at, change_from, change_at; /* answers that still hold; from CYCLE_NEVER: none */
 };
 
