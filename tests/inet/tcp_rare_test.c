@@ -53,6 +53,7 @@ static unsigned taken(struct scene *sc, struct tcp_seg *last)
 {
     unsigned n = 0;
 
+    *last = (struct tcp_seg){0};
     while (peer_take(sc->th, last, NULL))
         n++;
     return n;

@@ -67,9 +67,10 @@ static void ack(struct scene *sc, uint32_t n)
 /* Takes segments that were sent; returns how many, the last one in *last, whose seq counts from our first byte. */
 static unsigned taken(struct scene *sc, struct tcp_seg *last)
 {
+    struct tcp_seg r = {0};
     unsigned n = 0;
-    struct tcp_seg r;
 
+    *last = r;
     while (peer_take(sc->th, &r, NULL)) {
         *last = r;
         last->seq -= sc->iss + 1;
