@@ -96,7 +96,7 @@ static void uop_fill(const struct hart *h, struct uop *u, const struct insn *in)
 
     u->code = (uint16_t)in->id;
     u->step = (uint16_t)(in->len / 2 * sizeof(*u));
-    u->imm = strchr(insn_info[in->id].operands, 'm') != NULL ? in->rm : in->imm;
+    u->imm = strpbrk(insn_info[in->id].operands, "me") != NULL ? in->rm : in->imm;
     u->op = (struct pipe_op){
         .rd = in->rd == 0 ? REG_NONE : in->rd,
         .rs1 = source(in->rs1),

@@ -65,7 +65,7 @@ static void add_immediate(struct text *t, char letter, uint64_t pc, int64_t imm)
     case 'b':
     case 'A':
     case 'B':
-        add(t, "%" PRIx64, pc + (uint64_t)imm);
+        add(t, "0x%" PRIx64, pc + (uint64_t)imm);
         break;
     case 'u':
     case 'L':
@@ -95,16 +95,20 @@ static void add_immediate(struct text *t, char letter, uint64_t pc, int64_t imm)
     }
 }
 
+/* Behind a comma of its own, for the usual case says nothing. */
 static void add_rounding(struct text *t, const struct insn *in)
 {
-    static const char names[8][8] = {"rne", "rtz", "rdn", "rup", "rmm", "unknown", "unknown", "dyn"};
+    static const char names[RM_DYNAMIC][8] = {"rne", "rtz", "rdn", "rup", "rmm", "unknown", "unknown"};
 
-    add(t, "%s", names[in->rm]);
+    if (in->rm != RM_DYNAMIC) {
+        add(t, ",%s", names[in->rm]);
+    }
 }
 
 /* A letter of the operands' list, of a base instruction or of a compressed one. */
-static void add_operand(struct text *t, char letter, uint64_t pc, const struct insn *in)
+static void add_operand(struct text *t, const char *place, uint64_t pc, const struct insn *in)
 {
+    char letter = *place;
     static const char base_regs[] = "dstDSTR", c_regs[] = "dtyzDTZ";
     const struct insn_info *info = &insn_info[in->form];
 
@@ -122,9 +126,11 @@ static void add_operand(struct text *t, char letter, uint64_t pc, const struct i
         add(t, "%s", reg_name(reg));
     } else if (letter == 'm') {
         add_rounding(t, in);
+    } else if (letter == ',' && (place[1] == 'm' || place[1] == 'e')) {
+        return;
     } else if (letter == ',' || letter == '(' || letter == ')') {
         add(t, "%c", letter);
-    } else if (letter != 'x') {
+    } else if (letter != 'x' && letter != 'e') {
         add_immediate(t, letter, pc, in->imm);
     }
 }
@@ -151,7 +157,7 @@ unsigned dis_insn(char *out, size_t size, uint64_t pc, uint32_t raw)
     info = &insn_info[in.form];
     add(&t, "%s%s%s", info->text, order[in.aqrl], info->operands[0] != '\0' ? " " : "");
     for (const char *o = info->operands; *o != '\0'; o++) {
-        add_operand(&t, *o, pc, &in);
+        add_operand(&t, o, pc, &in);
     }
     return in.len;
 }

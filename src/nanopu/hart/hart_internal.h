@@ -39,8 +39,7 @@ enum cause {
 #define MSTATUS_MPP_SHIFT 11
 #define MSTATUS_FS_SHIFT  13
 
-#define FS_DIRTY   3 /* of mstatus.FS */
-#define RM_DYNAMIC 7 /* an instruction's rounding mode: that of frm */
+#define FS_DIRTY 3 /* of mstatus.FS */
 
 #define PRIV_U 0
 #define PRIV_M 3

@@ -173,7 +173,7 @@ static void decode_base(uint32_t raw, struct insn *in)
             in->imm |= immediate_get(im, raw);
         } else if (field_of(*o, false, &f)) {
             *insn_reg(in, *o) = field_get(f, raw);
-        } else if (*o == 'm') {
+        } else if (*o == 'm' || *o == 'e') {
             in->rm = raw >> 12 & 7;
         } else if (*o == 'x') {
             in->aqrl = raw >> 25 & 3;
@@ -262,7 +262,7 @@ static int encode_base(const struct insn *in, uint32_t *raw)
             r = immediate_put(im, in->imm, raw);
         } else if (field_of(*o, false, &f)) {
             r = field_put(f, *insn_reg(&copy, *o), raw);
-        } else if (*o == 'm') {
+        } else if (*o == 'm' || *o == 'e') {
             *raw |= (uint32_t)(in->rm & 7) << 12;
         } else if (*o == 'x') {
             *raw |= (uint32_t)(in->aqrl & 3) << 25;

@@ -23,6 +23,8 @@ enum insn_id {
 };
 #undef INSN_ENUM
 
+#define RM_DYNAMIC 7 /* a rounding mode: that of frm */
+
 struct insn {
     enum insn_id id;           /* what it does: one of insn_list.h */
     enum insn_id form;         /* how it is written: id, or the compressed instruction that stands for it */

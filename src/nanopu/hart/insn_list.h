@@ -6,7 +6,8 @@
  * operands     as they are printed, a letter each (see insn.c): d s t r registers rd, rs1, rs2, rs3 and D S T R the
  *              same as floating-point ones; i signed immediate, h k shift amount of 6 and 5 bits, u upper immediate,
  *              a jump target, b branch target, o and q offset of a load and a store, c CSR, z immediate of a CSR
- *              instruction, m rounding mode, f fence's sets, x acquire and release (added to the name)
+ *              instruction, m rounding mode, e one
+ *              that changes nothing, f fence's sets, x acquire and release (added to the name)
  * ext          I M A F D Z (Zicsr, Zifencei) S (privileged) N (the byte swaps of this machine)
  * class        of enum pipe_class, for the timing model
  * ...          what it does, in the words of exec_core.h
@@ -166,7 +167,7 @@ I(fsgnjx_d,  "fsgnjx.d",  0xfe00707f, 0x22002053, "D,S,T",   D, FMISC,    FP64(R
 I(fmin_d,    "fmin.d",    0xfe00707f, 0x2a000053, "D,S,T",   D, FMISC,    FP64(f64_min(RS1, RS2, ENV)))
 I(fmax_d,    "fmax.d",    0xfe00707f, 0x2a001053, "D,S,T",   D, FMISC,    FP64(f64_max(RS1, RS2, ENV)))
 I(fcvt_s_d,  "fcvt.s.d",  0xfff0007f, 0x40100053, "D,S,m",   D, FMISC,    FP32(f64_to_f32(RS1, ENV)))
-I(fcvt_d_s,  "fcvt.d.s",  0xfff0007f, 0x42000053, "D,S,m",   D, FMISC,    FP64(f32_to_f64(S1, ENV)))
+I(fcvt_d_s,  "fcvt.d.s",  0xfff0007f, 0x42000053, "D,S,e",   D, FMISC,    FP64(f32_to_f64(S1, ENV)))
 I(feq_d,     "feq.d",     0xfe00707f, 0xa2002053, "d,S,T",   D, FTOX,     FPX(f64_eq(RS1, RS2, ENV)))
 I(flt_d,     "flt.d",     0xfe00707f, 0xa2001053, "d,S,T",   D, FTOX,     FPX(f64_lt(RS1, RS2, ENV)))
 I(fle_d,     "fle.d",     0xfe00707f, 0xa2000053, "d,S,T",   D, FTOX,     FPX(f64_le(RS1, RS2, ENV)))
@@ -176,8 +177,8 @@ I(fcvt_wu_d, "fcvt.wu.d", 0xfff0007f, 0xc2100053, "d,S,m",   D, FTOX,     FPX(f6
 I(fcvt_l_d,  "fcvt.l.d",  0xfff0007f, 0xc2200053, "d,S,m",   D, FTOX,     FPX(f64_to_int(RS1, INT_L, ENV)))
 I(fcvt_lu_d, "fcvt.lu.d", 0xfff0007f, 0xc2300053, "d,S,m",   D, FTOX,     FPX(f64_to_int(RS1, INT_LU, ENV)))
 I(fmv_x_d,   "fmv.x.d",   0xfff0707f, 0xe2000053, "d,S",     D, FTOX,     FPX(RS1))
-I(fcvt_d_w,  "fcvt.d.w",  0xfff0007f, 0xd2000053, "D,s,m",   D, XTOF,     FP64(f64_from_int(RS1, INT_W, ENV)))
-I(fcvt_d_wu, "fcvt.d.wu", 0xfff0007f, 0xd2100053, "D,s,m",   D, XTOF,     FP64(f64_from_int(RS1, INT_WU, ENV)))
+I(fcvt_d_w,  "fcvt.d.w",  0xfff0007f, 0xd2000053, "D,s,e",   D, XTOF,     FP64(f64_from_int(RS1, INT_W, ENV)))
+I(fcvt_d_wu, "fcvt.d.wu", 0xfff0007f, 0xd2100053, "D,s,e",   D, XTOF,     FP64(f64_from_int(RS1, INT_WU, ENV)))
 I(fcvt_d_l,  "fcvt.d.l",  0xfff0007f, 0xd2200053, "D,s,m",   D, XTOF,     FP64(f64_from_int(RS1, INT_L, ENV)))
 I(fcvt_d_lu, "fcvt.d.lu", 0xfff0007f, 0xd2300053, "D,s,m",   D, XTOF,     FP64(f64_from_int(RS1, INT_LU, ENV)))
 I(fmv_d_x,   "fmv.d.x",   0xfff0707f, 0xf2000053, "D,s",     D, XTOF,     FP64(RS1))
