@@ -33,9 +33,8 @@ void egress_data(struct nic *nic, struct packet *p, unsigned words, uint64_t t)
     schedule_arbiter(nic);
 }
 
-void egress_control_ready(struct nic *nic, uint64_t t)
+void egress_wake(struct nic *nic)
 {
-    (void)t;
     schedule_arbiter(nic);
 }
 

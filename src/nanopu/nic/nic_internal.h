@@ -297,7 +297,7 @@ void pktgen_reply(struct nic *nic, const struct msg_header *data, struct ndp_rep
 /* Whether a packet of so many 64-byte words fits into the arbiter's queue; puts it there. */
 bool egress_room(const struct nic *nic, unsigned words);
 void egress_data(struct nic *nic, struct packet *p, unsigned words, uint64_t t);
-void egress_control_ready(struct nic *nic, uint64_t t);
+void egress_wake(struct nic *nic); /* a control packet is in its queue */
 
 /* ---- Small things ---- */
 

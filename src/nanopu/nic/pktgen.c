@@ -23,7 +23,7 @@ static void send(struct nic *nic, const struct msg_header *h, uint64_t t)
         return;
     }
     NIC_TELL(nic, queue, .cycle = t, .unit = NIC_QUEUE_control, .a = nic->control_len);
-    egress_control_ready(nic, c.cycle);
+    egress_wake(nic);
 }
 
 static void schedule_paced(struct nic *nic)
