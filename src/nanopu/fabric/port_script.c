@@ -100,10 +100,10 @@ static bool is_ignored(const struct script *s, const struct port *p, const struc
     return false;
 }
 
-/* The statement that is to be done, or NULL at the end. */
+/* The statement that is to be done, unless script_done. */
 static const struct script_step *current(const struct script *s)
 {
-    return s->next < s->step_count ? &s->steps[s->next] : NULL;
+    return &s->steps[s->next];
 }
 
 static void go_on(struct script *s, uint64_t cycle)
@@ -165,7 +165,7 @@ static void judge(struct script *s, struct port *p, const struct packet *packet)
     const struct script_step *step = current(s);
     char why[SCRIPT_WHY_MAX];
 
-    if (step == NULL) {
+    if (script_done(s)) {
         fail(s, &beyond, p, packet, "nothing more was expected");
     } else if (!matches(p, step, packet, why, sizeof(why))) {
         fail(s, step, p, packet, why);
@@ -193,7 +193,7 @@ void script_advance(struct script *s, struct port *p, uint64_t until)
         const struct script_step *step = current(s);
         struct packet *packet;
 
-        if (step != NULL && step->verb == SCRIPT_SEND) {
+        if (!script_done(s) && step->verb == SCRIPT_SEND) {
             if (due(s, step) >= until)
                 return;
             send_packet(s, p, step, due(s, step));
@@ -201,7 +201,7 @@ void script_advance(struct script *s, struct port *p, uint64_t until)
         }
         packet = port_take(p, until);
         if (packet == NULL) {
-            if (step != NULL)
+            if (!script_done(s))
                 check_deadline(s, step, until);
             return;
         }
@@ -218,7 +218,7 @@ uint64_t script_next_event(const struct script *s, const struct port *p)
     const struct script_step *step = current(s);
     uint64_t next = p->head != NULL ? p->head->first_flit_cycle : PORT_NEVER;
 
-    if (s->failure[0] != '\0' || step == NULL)
+    if (s->failure[0] != '\0' || script_done(s))
         return s->failure[0] != '\0' ? PORT_NEVER : next;
     if (step->verb == SCRIPT_SEND)
         return due(s, step);
@@ -227,16 +227,14 @@ uint64_t script_next_event(const struct script *s, const struct port *p)
 
 void script_end(struct script *s)
 {
-    const struct script_step *step = current(s);
-
-    if (step != NULL && s->failure[0] == '\0')
+    if (!script_done(s) && s->failure[0] == '\0')
         snprintf(s->failure, sizeof(s->failure), "%s:%u: a packet was expected, and none will come any more", s->name,
-                 step->line);
+                 current(s)->line);
 }
 
 bool script_done(const struct script *s)
 {
-    return current(s) == NULL;
+    return s->next >= s->step_count;
 }
 
 const char *script_failure(const struct script *s)

@@ -153,6 +153,12 @@ static void note_peak(struct fabric_switch *s, unsigned band, uint64_t bytes)
         *peak = bytes;
 }
 
+static void drop(struct fabric_switch *s, struct packet *p, uint64_t *counter)
+{
+    ++*counter;
+    packet_free(&s->pool, p);
+}
+
 /* Takes p: into a queue of the port, whole or trimmed, or nowhere. */
 static void enqueue(struct fabric_switch *s, unsigned port, struct packet *p)
 {
@@ -169,10 +175,7 @@ static void enqueue(struct fabric_switch *s, unsigned port, struct packet *p)
         room = has_room(s, o, band, TRIMMED_BYTES);
     }
     if (!fits || !room) {
-        uint64_t *counter = !fits ? &s->stats.drop_long : band == 0 ? &s->stats.drop_high : &s->stats.drop_low;
-
-        ++*counter;
-        packet_free(&s->pool, p);
+        drop(s, p, !fits ? &s->stats.drop_long : band == 0 ? &s->stats.drop_high : &s->stats.drop_low);
         return;
     }
     list_append(&o->band[band], p);
@@ -208,28 +211,24 @@ static void broadcast(struct fabric_switch *s, unsigned from, struct packet *p, 
 
 void switch_forward(struct fabric_switch *s, unsigned port, struct packet *p, switch_touch_fn *touched)
 {
-    uint64_t *drop = NULL;
-    uint16_t to = ROUTE_NONE;
+    uint16_t address, to;
 
     if (obey_pause(s, port, p)) {
         packet_free(&s->pool, p);
         return;
     }
-    if (packet_flits(p) < MIN_FLITS)
-        drop = &s->stats.drop_short;
-    else if (!frame_is_ipv4(p))
-        drop = &s->stats.drop_unknown;
-    else if (frame_u16(p, FRAME_IP_DEST + 2) == ADDRESS_BROADCAST) {
+    if (packet_flits(p) < MIN_FLITS) {
+        drop(s, p, &s->stats.drop_short);
+        return;
+    }
+    address = frame_is_ipv4(p) ? frame_u16(p, FRAME_IP_DEST + 2) : 0;
+    if (address == ADDRESS_BROADCAST) {
         broadcast(s, port, p, touched);
         return;
-    } else {
-        to = s->routes[frame_u16(p, FRAME_IP_DEST + 2)];
-        if (to == ROUTE_NONE)
-            drop = &s->stats.drop_unknown;
     }
-    if (drop != NULL) {
-        ++*drop;
-        packet_free(&s->pool, p);
+    to = frame_is_ipv4(p) ? s->routes[address] : ROUTE_NONE;
+    if (to == ROUTE_NONE) {
+        drop(s, p, &s->stats.drop_unknown);
         return;
     }
     touched(s, to, p->first_flit_cycle);

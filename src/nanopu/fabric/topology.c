@@ -50,7 +50,7 @@ struct topology_node *topology_add(struct topology *t, enum topology_kind kind, 
 
     if (t->node_count == TOPOLOGY_NODES_MAX || (kind == TOPOLOGY_HOST && t->host_count == TOPOLOGY_HOSTS_MAX))
         return NULL;
-    nodes = grown(t->nodes, t->node_count, sizeof(*nodes));
+    nodes = grown(t->nodes, t->node_count, sizeof(struct topology_node *));
     if (nodes == NULL)
         return NULL;
     t->nodes = nodes;
@@ -327,11 +327,12 @@ static int check_links(const struct topology *t, const char *name, struct error_
 static int check_whole(const struct topology *t, const char *name, struct error_text *et)
 {
     uint8_t *reached = calloc(t->node_count, 1);
-    bool more = reached != NULL;
-    int ret = reached != NULL ? 0 : error_set(et, ENOMEM, "%s: out of memory", name);
+    bool more = true;
+    int ret = 0;
 
-    if (reached != NULL)
-        reached[0] = 1;
+    if (reached == NULL)
+        return error_set(et, ENOMEM, "%s: out of memory", name);
+    reached[0] = 1;
     for (unsigned turn = 0; more && turn < t->node_count; turn++) {
         more = false;
         for (unsigned i = 0; i < t->link_count; i++) {

@@ -153,9 +153,11 @@ static int read_symbols(const struct reader *r)
     Elf_Data *data = section != NULL ? elf_getdata(section, NULL) : NULL;
     size_t count = data != NULL ? data->d_size / sizeof(Elf64_Sym) : 0;
 
+    if (count == 0)
+        return 0;
     if (count > SYMBOLS_MAX)
         return refuse(r, "too many symbols");
-    image->symbols = calloc(count + 1, sizeof(*image->symbols));
+    image->symbols = calloc(count, sizeof(*image->symbols));
     if (image->symbols == NULL)
         return error_set(r->et, ENOMEM, "%s: out of memory", image->name);
     for (size_t i = 0; i < count; i++) {

@@ -281,7 +281,7 @@ static uint64_t run_harts(struct host *h, uint64_t end, const bool *slept, bool 
 
 static void step(struct host *h, uint64_t until)
 {
-    bool slept[CLINT_HARTS_MAX];
+    bool slept[CLINT_HARTS_MAX] = {false};
     uint64_t end, clock;
 
     end = step_end(h, until);

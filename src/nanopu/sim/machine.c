@@ -61,8 +61,9 @@ static struct elf_image *find_image(struct machine *m, const char *path, struct 
     struct elf_image *image;
 
     for (unsigned i = 0; i < m->image_count; i++) {
-        if (strcmp(m->images[i]->name, path) == 0)
-            return m->images[i];
+        image = m->images[i];
+        if (image != NULL && strcmp(image->name, path) == 0)
+            return image;
     }
     image = malloc(sizeof(*image));
     if (image == NULL) {
@@ -259,11 +260,13 @@ int machine_new(struct machine **out, const struct machine_config *config, struc
     m->hash_due = config->hash_cycles;
     m->nodes = aligned_alloc(CACHE_LINE, config->topology->node_count * sizeof(*m->nodes));
     m->images = calloc(config->topology->host_count, sizeof(struct elf_image *));
-    if (m->nodes != NULL) {
-        m->count = config->topology->node_count;
-        memset(m->nodes, 0, m->count * sizeof(*m->nodes));
+    if (m->nodes == NULL || m->images == NULL) {
+        machine_free(m);
+        return error_set(et, ENOMEM, "out of memory");
     }
-    ret = m->nodes != NULL && m->images != NULL ? make_nodes(m, et) : error_set(et, ENOMEM, "out of memory");
+    m->count = config->topology->node_count;
+    memset(m->nodes, 0, m->count * sizeof(*m->nodes));
+    ret = make_nodes(m, et);
     if (ret != 0) {
         machine_free(m);
         return ret;
@@ -284,7 +287,7 @@ void machine_free(struct machine *m)
 {
     if (m == NULL)
         return;
-    for (unsigned i = 0; i < m->count; i++) {
+    for (unsigned i = 0; m->nodes != NULL && i < m->count; i++) {
         struct node *n = &m->nodes[i];
 
         host_free(n->host);
@@ -295,7 +298,7 @@ void machine_free(struct machine *m)
         free(n->ends);
         free(n->output.bytes);
     }
-    for (unsigned i = 0; i < m->image_count; i++) {
+    for (unsigned i = 0; m->images != NULL && i < m->image_count; i++) {
         elf_free(m->images[i]);
         free(m->images[i]);
     }
