@@ -22,7 +22,8 @@ enum state { START, SIGN, WHOLE, FRACTION, EXPONENT, POWER, INVALID, STATES };
 static struct node nodes[NODES];
 static int16_t left[SIDE][SIDE], right[SIDE][SIDE];
 static int32_t product[SIDE][SIDE];
-static const char text[] = "12 -7 3.25 +1.5e3 x9 2e+8 .5 99999 1.2.3 -0 7e 4e-2 abc 3 1e5 -12.75 +8 6.02e23 0.001 !! 42 ";
+static const char text[] =
+    "12 -7 3.25 +1.5e3 x9 2e+8 .5 99999 1.2.3 -0 7e 4e-2 abc 3 1e5 -12.75 +8 6.02e23 0.001 !! 42 ";
 
 static uint16_t crc(uint16_t sum, uint32_t word)
 {

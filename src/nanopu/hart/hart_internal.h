@@ -62,6 +62,7 @@ struct poll_read {
 
 struct poll {
     bool found; /* the hart goes round in a circle */
+    bool cut;   /* the limit came before the last search knew */
     bool idles; /* and writes idle each time, last at idle_cycle */
     uint64_t idle_cycle;
     uint64_t period;  /* cycles of a turn */

@@ -290,13 +290,16 @@ void hart_poll(struct hart *h)
     if (find_loop(h, &begin)) {
         poll->period = h->now - begin.now;
         poll->wait = 0;
+        poll->cut = false;
         add_turns(h, &begin);
         poll->found = hart_poll_event(h) >= h->until; /* otherwise something changes before the limit */
         poll->next = poll->found ? h->until : h->now + WAIT_MIN;
-    } else if (h->now < h->until) {
+    } else if (h->now < h->until || poll->cut) { /* one cut is due to where it began, two to the loop's length */
         poll->wait = poll->wait < WAIT_MIN ? WAIT_MIN : poll->wait > WAIT_MAX / 2 ? WAIT_MAX : 2 * poll->wait;
         poll->next = h->now + poll->wait;
         poll->retry = h->now + WAIT_MIN;
+    } else {
+        poll->cut = true;
     }
 }
 
