@@ -22,7 +22,7 @@ doctor__default_works() {
 
 doctor__json_names_every_libos() {
     demi 0 doctor --json
-    same names "catmem catmint catnano catnap catnip catpowder cattree" \
+    same names "catmem catmint catnano catnap catnip catpowder cattree sim" \
         "$(value '" ".join(sorted({r["name"] for r in d["libos"]}))')"
     same "strange states" 0 "$(value \
         'len({r["state"] for r in d["libos"]} - {"works", "not available", "not in this version"})')"
