@@ -113,6 +113,21 @@ headers_in_cxx() {
 
 help_is_short_and_ends_well() { LD_LIBRARY_PATH=$lib "$1" --help | grep -q .; }
 
+# A guest of the simulated machine, with what was installed alone.
+guest_runs() {
+    cat >guest.c <<'END'
+#include <nanopu/nanopu.h>
+#include <stdio.h>
+
+int main(void)
+{
+    printf("at %u\n", nanopu_hart());
+}
+END
+    "$prefix/bin/nanopu" cc guest.c -o guest.elf && "$prefix/bin/nanopu" run --quiet guest.elf >guest.out &&
+        [ "$(cat guest.out)" = "at 0" ]
+}
+
 try install_tree install_tree
 lib=$(dirname "$(find "$prefix" -name libcaracal.so | head -n 1)")
 [ -e "$lib/libcaracal.so" ] || {
@@ -136,6 +151,11 @@ try soname_is_libcaracal_so_0 soname
 for h in "$prefix"/include/demi/*.h; do
     try "header_alone_$(basename "$h" .h)" header_alone "$(basename "$h")"
 done
+if [ -f "$build/sdk/libnanopu.a" ]; then
+    try guest_runs guest_runs
+else
+    echo "skip guest_runs the guest runtime is not built here"
+fi
 if command -v g++ >/dev/null; then
     try headers_in_cxx headers_in_cxx
 else
