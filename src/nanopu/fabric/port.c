@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *after_prefix(const char *text, const char *prefix)
 {
@@ -26,7 +25,9 @@ static int connect_port(struct port *p, struct error_text *et)
         return port_open_socket(p, rest, et);
     if ((rest = after_prefix(what, "tap:")) != NULL)
         return port_open_tap(p, rest, et);
-    return error_set(et, EINVAL, "%s: a port takes script:FILE, socket:ADDRESS:PORT or tap:NAME, not \"%s\"",
+    if ((rest = after_prefix(what, "ring:")) != NULL)
+        return port_open_ring(p, rest, et);
+    return error_set(et, EINVAL, "%s: a port takes script:FILE, socket:ADDRESS:PORT, tap:NAME or ring:FILE, not \"%s\"",
                      p->config.name, what);
 }
 
@@ -53,8 +54,7 @@ void port_free(struct port *p)
 {
     if (p == NULL)
         return;
-    if (p->fd >= 0)
-        close(p->fd);
+    port_close_live(p);
     script_free(p->script);
     packet_pool_fini(&p->pool);
     free(p);

@@ -9,6 +9,7 @@
 
 #define PORT_NEVER UINT64_MAX
 
+struct ring;
 struct script;
 
 struct port {
@@ -19,6 +20,7 @@ struct port {
     uint64_t busy_until;        /* the link into the machine sends until then */
     struct script *script;      /* or NULL: live */
     int fd;                     /* live; -1 */
+    struct ring *ring;          /* live, through shared memory; or NULL */
     bool datagrams;             /* a socket, whose peer is: */
     struct sockaddr_in peer;    /* port 0: nobody yet */
     uint64_t next_poll;
@@ -33,6 +35,8 @@ struct packet *port_take(struct port *p, uint64_t until);
 /* Live ports. */
 int port_open_socket(struct port *p, const char *address, struct error_text *et);
 int port_open_tap(struct port *p, const char *name, struct error_text *et);
+int port_open_ring(struct port *p, const char *path, struct error_text *et);
+void port_close_live(struct port *p);
 void port_live_advance(struct port *p, uint64_t until);
 
 #endif /* NANOPU_FABRIC_PORT_INTERNAL_H */

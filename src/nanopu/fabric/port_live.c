@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Ports to this machine: a UDP socket on loopback, a TAP interface. Nothing here waits. */
+/* Ports to this machine: a UDP socket on loopback, a TAP interface, shared memory. Nothing here waits. */
 #include "port_internal.h"
+#include "port_ring.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FRAMES_AT_ONCE 64 /* taken from outside in one look */
@@ -62,12 +65,91 @@ int port_open_tap(struct port *p, const char *name, struct error_text *et)
     return 0;
 }
 
+/* A new file gets its size and its magic number; one that is there must have them. */
+static int map_ring(struct port *p, int fd)
+{
+    struct stat st;
+    bool fresh;
+
+    if (fstat(fd, &st) != 0)
+        return -errno;
+    fresh = st.st_size == 0;
+    if (!S_ISREG(st.st_mode) || (!fresh && st.st_size != (off_t)sizeof(struct ring)))
+        return -EINVAL;
+    if (fresh && ftruncate(fd, (off_t)sizeof(struct ring)) != 0)
+        return -errno;
+    p->ring = mmap(NULL, sizeof(struct ring), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p->ring == MAP_FAILED) {
+        p->ring = NULL;
+        return -errno;
+    }
+    if (fresh)
+        atomic_store_explicit(&p->ring->magic, RING_MAGIC, memory_order_release);
+    return atomic_load_explicit(&p->ring->magic, memory_order_acquire) == RING_MAGIC ? 0 : -EINVAL;
+}
+
+int port_open_ring(struct port *p, const char *path, struct error_text *et)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), ret;
+
+    if (fd < 0)
+        return error_set(et, errno, "%s: %s: %s", p->config.name, path, strerror(errno));
+    ret = map_ring(p, fd);
+    close(fd);
+    if (ret == -EINVAL)
+        return error_set(et, EINVAL, "%s: %s is another file than a ring", p->config.name, path);
+    return ret == 0 ? 0 : error_set(et, -ret, "%s: %s: %s", p->config.name, path, strerror(-ret));
+}
+
+void port_close_live(struct port *p)
+{
+    if (p->ring != NULL)
+        munmap(p->ring, sizeof(struct ring));
+    if (p->fd >= 0)
+        close(p->fd);
+}
+
+/* The other side may be broken: a count that cannot be is as good as a full or an empty lane. */
+static bool put_ring(struct port *p, const struct packet *packet)
+{
+    struct ring_lane *lane = &p->ring->lane[RING_OUT];
+    uint64_t put = atomic_load_explicit(&lane->put, memory_order_relaxed);
+    struct ring_slot *slot = &p->ring->slot[RING_OUT][put % RING_SLOTS];
+
+    if (put - atomic_load_explicit(&lane->taken, memory_order_acquire) >= RING_SLOTS)
+        return false;
+    slot->len = packet->len_bytes;
+    memcpy(slot->data, packet->data, packet->len_bytes);
+    atomic_store_explicit(&lane->put, put + 1, memory_order_release);
+    return true;
+}
+
+/* The next frame's length, at most size, and its bytes; 0: there is none. */
+static size_t get_ring(struct port *p, uint8_t *buf, size_t size)
+{
+    struct ring_lane *lane = &p->ring->lane[RING_IN];
+    uint64_t taken = atomic_load_explicit(&lane->taken, memory_order_relaxed);
+    uint64_t waiting = atomic_load_explicit(&lane->put, memory_order_acquire) - taken;
+    const struct ring_slot *slot = &p->ring->slot[RING_IN][taken % RING_SLOTS];
+    size_t len;
+
+    if (waiting == 0 || waiting > RING_SLOTS)
+        return 0;
+    len = *(const volatile uint32_t *)&slot->len;
+    len = len < size ? len : size;
+    memcpy(buf, slot->data, len);
+    atomic_store_explicit(&lane->taken, taken + 1, memory_order_release);
+    return len;
+}
+
 /* A frame goes out, or is lost: nobody there, or no room. */
 static void put_outside(struct port *p, const struct packet *packet)
 {
     ssize_t n = -1;
 
-    if (!p->datagrams)
+    if (p->ring != NULL)
+        n = put_ring(p, packet) ? (ssize_t)packet->len_bytes : -1;
+    else if (!p->datagrams)
         n = write(p->fd, packet->data, packet->len_bytes);
     else if (p->peer.sin_port != 0)
         n = sendto(p->fd, packet->data, packet->len_bytes, 0, (const struct sockaddr *)&p->peer, sizeof(p->peer));
@@ -79,9 +161,14 @@ static void put_outside(struct port *p, const struct packet *packet)
 static size_t get_outside(struct port *p, uint8_t *buf, size_t size)
 {
     socklen_t len = sizeof(p->peer);
-    ssize_t n = p->datagrams ? recvfrom(p->fd, buf, size, MSG_DONTWAIT, (struct sockaddr *)&p->peer, &len)
-                             : read(p->fd, buf, size);
+    ssize_t n;
 
+    if (p->ring != NULL)
+        return get_ring(p, buf, size);
+    if (p->datagrams)
+        n = recvfrom(p->fd, buf, size, MSG_DONTWAIT, (struct sockaddr *)&p->peer, &len);
+    else
+        n = read(p->fd, buf, size);
     return n > 0 ? (size_t)n : 0;
 }
 

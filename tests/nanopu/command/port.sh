@@ -55,66 +55,33 @@ END
     says err 'a port takes script:FILE'
 }
 
-# A program sends frames to the port's socket and gets the guest's answers.
-port__socket_joins_a_program() {
+# joined HOW: a program of this machine sends messages over HOW and gets the guest's answers.
+joined() {
     local simulator
-    echo_file socket:127.0.0.1:0
-    python3 - >number <<'END'
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])
-END
-    echo_file "socket:127.0.0.1:$(<number)"
+    echo_file "$1"
     "$nanopu" run --quiet --topology echo.yaml >simulated 2>&1 &
     simulator=$!
-    timeout 30 python3 - "$(<number)" >said 2>&1 <<'END'
-import socket, struct, sys, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.connect(("127.0.0.1", int(sys.argv[1])))
-s.settimeout(0.2)
-
-def frame(flags, dst_ctx, length, offset, pull, ident, payload):
-    ip = struct.pack(">BBHHHBBHII", 0x45, 0, 50 + len(payload), 1, 0, 64, 153, 0, 0x0a000001, 0x0a000002)
-    head = struct.pack(">BHHHBHHHB", flags, 0, dst_ctx, length, offset, pull, ident, 0, 0).ljust(30, b"\0")
-    return bytes.fromhex("08556677880800e1000000010800") + ip + head + payload
-
-def message(ident, payload):
-    """Sends one until it is acknowledged; answers that come are acknowledged and kept."""
-    for attempt in range(50):
-        try:
-            s.send(frame(1, 0, len(payload), 0, 0, ident, payload))
-            while True:
-                got = s.recv(2000)
-                if got[34] & 1 and got[26:30] == bytes([10, 0, 0, 2]):
-                    answers.add(got[64:])
-                elif got[34] & 2 and got[44:46] == struct.pack(">H", ident):
-                    return
-        except (TimeoutError, ConnectionRefusedError):
-            time.sleep(0.05)
-    sys.exit("no acknowledgement of %d" % ident)
-
-answers = set()
-message(1, struct.pack(">Q", 16))
-message(2, struct.pack(">QQ", 7, 9))
-for attempt in range(50):
-    if struct.pack(">QQ", 7, 9) in answers:
-        print("echoed")
-        break
-    try:
-        got = s.recv(2000)
-        if got[34] & 1:
-            answers.add(got[64:])
-    except TimeoutError:
-        pass
-END
+    timeout 40 python3 "$CARACAL_SOURCE_DIR/tests/nanopu/command/peer.py" "$1" >said 2>&1
     kill -INT "$simulator" 2>/dev/null
     wait "$simulator"
     same answer echoed "$(<said)"
 }
 
+port__socket_joins_a_program() {
+    joined "socket:127.0.0.1:$(python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+}
+
+port__ring_joins_a_program() {
+    joined ring:frames.ring
+    echo "another file" >text
+    echo_file ring:text
+    nanopu 1 run --topology echo.yaml
+    says err 'way: text is another file than a ring'
+}
+
 tests=(port__script_is_answered port__script_fails_the_run port__option_of_the_command_line
-    port__socket_joins_a_program)
+    port__socket_joins_a_program port__ring_joins_a_program)
 need_guests "${tests[@]}"
 for t in "${tests[@]}"; do
     run_test "$t"

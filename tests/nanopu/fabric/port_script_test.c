@@ -232,7 +232,8 @@ static void port_new__names_what_it_takes(void **state)
                                       "socket:10.0.0.1:7000",
                                       "socket:127.0.0.1:70000",
                                       "socket:localhost:7000",
-                                      "tap:0123456789abcdef"};
+                                      "tap:0123456789abcdef",
+                                      "ring:/dev/null"};
     struct params params;
 
     (void)state;
