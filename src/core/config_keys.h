@@ -25,7 +25,7 @@ enum engine_kind { ENGINE_EPOLL, ENGINE_URING };
     STR(run_dir, "", "directory of counter pages and trace rings; empty: /dev/shm/caracal-UID")                        \
     UINT(uring_entries, 1024, 16, 32768, "catnap, uring: submission ring entries")                                     \
     UINT(catmem_ring, 65536, 4096, 16777216, "catmem: bytes of each direction's ring of a connection")                 \
-    UINT(sim_seed, 1, 0, 18446744073709551615ULL, "sim: what all chance of the simulated network comes from")          \
+    UINT(sim_seed, 1, 0, 9223372036854775807, "sim: what all chance of the simulated network comes from")          \
     UINT(sim_hosts, 2, 1, 8, "sim: hosts in the network, 10.0.0.1 and so on; a client and its server are on two")      \
     UINT(sim_mtu, 1500, 576, 9000, "sim: bytes of the largest packet")                                                 \
     UINT(sim_delay_us, 50, 0, 10000000, "sim: microseconds from host to host")                                         \
