@@ -171,8 +171,7 @@ int gdb_attach(struct gdb *g, struct machine *machine, struct error_text *et)
     g->machine = machine;
     for (unsigned i = 0; i < g->hosts; i++)
         count += host_cores(machine_host(machine, i));
-    assert(count > 0);
-    g->threads = calloc(count, sizeof *g->threads);
+    g->threads = count > 0 ? calloc(count, sizeof *g->threads) : NULL;
     if (g->threads == NULL)
         return error_set(et, ENOMEM, "out of memory");
     for (unsigned i = 0; i < g->hosts; i++)
