@@ -38,7 +38,7 @@ static inline uint64_t exp_mask(struct format f)
 
 static inline uint64_t sign_bit(struct format f, bool sign)
 {
-    return (uint64_t)sign << (f.precision - 1 + f.exp_bits);
+    return sign ? UINT64_C(1) << (f.precision - 1 + f.exp_bits) : 0;
 }
 
 static inline uint64_t infinity(struct format f, bool sign)

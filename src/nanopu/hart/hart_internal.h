@@ -65,11 +65,12 @@ struct poll {
     bool cut;   /* the limit came before the last search knew */
     bool idles; /* and writes idle each time, last at idle_cycle */
     uint64_t idle_cycle;
-    uint64_t period;  /* cycles of a turn */
-    uint64_t next;    /* look for a loop from this cycle on */
-    uint64_t wait;    /* how long after the last failure */
-    uint64_t retry;   /* no sooner than this, whatever suggests it */
-    uint64_t skipped; /* cycles, in all */
+    uint64_t period, insns;          /* cycles and instructions of a turn */
+    struct pipe_stats before, after; /* timed: the pipeline's counters at the begin and the end of one */
+    uint64_t next;                   /* look for a loop from this cycle on */
+    uint64_t wait;                   /* how long after the last failure */
+    uint64_t retry;                  /* no sooner than this, whatever suggests it */
+    uint64_t skipped;                /* cycles, in all */
     unsigned reads_len;
     struct poll_read reads[POLL_READS_MAX];
 };

@@ -18,6 +18,7 @@
 
 #define TURN_INSNS_MAX 64  /* of a loop */
 #define TURNS_MAX      24  /* until the pipeline is in its steady state: the branch history has 8 bits */
+#define COMPUTING_MAX  2   /* turns that changed a register: the loop computes something */
 #define ROOM_CYCLES    16  /* with less before the limit it is not worth it */
 #define WAIT_MIN       256 /* cycles after a failure */
 #define WAIT_MAX       65536
@@ -219,65 +220,101 @@ static bool idles_alike(struct hart *h, uint64_t period)
     return hts_csr_read(h->hts, h->now, CSR_lmsgsrdy) == 0 && hts_csr_read(h->hts, h->now, CSR_lmsgcycles) > period;
 }
 
-/* Adds whole turns, each like the one from begin to now. */
-static void add_turns(struct hart *h, const struct mark *begin)
+/* The loop is known: its turns are like the one from begin to now. */
+static void keep_loop(struct hart *h, const struct mark *begin)
 {
-    uint64_t period = h->now - begin->now, limit = hart_poll_event(h), turns;
+    struct poll *poll = &h->poll;
 
-    limit = limit < h->until ? limit : h->until;
-    turns = limit > h->now ? (limit - h->now) / period : 0;
-    if (turns == 0 || (h->poll.idles && !idles_alike(h, period))) {
+    poll->found = true;
+    poll->cut = false;
+    poll->wait = 0;
+    poll->period = h->now - begin->now;
+    poll->insns = h->instret - begin->instret;
+    if (h->timed) {
+        poll->before = begin->stats;
+        poll->after = h->pipe.stats;
+    }
+}
+
+/* What the pipeline's counters were a turn ago: a turn adds the same from any of its points to the next. */
+static struct pipe_stats stats_before(const struct hart *h)
+{
+    struct pipe_stats before = h->pipe.stats;
+
+    for (size_t i = 0; i < PIPE_STALLS_LEN; i++) {
+        before.stall[i] -= h->poll.after.stall[i] - h->poll.before.stall[i];
+    }
+#define BEFORE(name, help) before.name -= h->poll.after.name - h->poll.before.name;
+    PIPE_COUNTERS(BEFORE)
+#undef BEFORE
+    return before;
+}
+
+/* Adds whole turns of the loop up to a limit. */
+static void add_turns(struct hart *h, uint64_t limit)
+{
+    struct poll *poll = &h->poll;
+    uint64_t turns = limit > h->now ? (limit - h->now) / poll->period : 0;
+
+    if (turns == 0) {
         return;
     }
     hart_pulses_note(h, h->now);
-    if (h->poll.idles) {
-        hts_idle_turns(h->hts, h->poll.idle_cycle + period, period, turns);
-        h->poll.idle_cycle += turns * period;
+    if (poll->idles) {
+        while (poll->idle_cycle < h->now) { /* those of turns that were executed */
+            poll->idle_cycle += poll->period;
+        }
+        hts_idle_turns(h->hts, poll->idle_cycle, poll->period, turns);
+        poll->idle_cycle += (turns - 1) * poll->period;
     }
-    h->instret += turns * (h->instret - begin->instret);
-    h->now += turns * period;
-    h->poll.skipped += turns * period;
+    h->instret += turns * poll->insns;
+    h->now += turns * poll->period;
+    poll->skipped += turns * poll->period;
     if (h->timed) {
-        pipe_skip(&h->pipe, &begin->stats, turns, turns * period);
+        struct pipe_stats before = stats_before(h);
+
+        pipe_skip(&h->pipe, &before, turns, turns * poll->period);
     }
+}
+
+/* A hart that is known to go round in a circle. It stays known when nothing changes before the limit of this run. */
+static void go_on(struct hart *h)
+{
+    uint64_t event = hart_poll_event(h);
+
+    if (!h->poll.idles || idles_alike(h, h->poll.period)) {
+        add_turns(h, event < h->until ? event : h->until);
+        h->poll.found = event >= h->until;
+    } else {
+        h->poll.found = false;
+    }
+    h->poll.next = h->poll.found ? h->until : h->now + WAIT_MIN;
 }
 
 /* Executes turns until two in a row begin in the same state, that of *begin. */
 static bool find_loop(struct hart *h, struct mark *begin)
 {
+    unsigned computing = 0;
     struct mark end;
 
     mark_set(h, begin);
-    for (unsigned i = 0; i < TURNS_MAX && execute_turn(h, begin); i++) {
+    for (unsigned i = 0; i < TURNS_MAX && computing < COMPUTING_MAX && execute_turn(h, begin); i++) {
         mark_set(h, &end);
         if (mark_same(begin, &end)) {
             return true;
         }
+        computing += memcmp(begin->r, end.r, sizeof(end.r)) != 0;
         *begin = end;
     }
     return false;
 }
 
-/* A hart that was found polling and has too little room now stays that if nothing changes meanwhile. */
-static bool goes_on(struct hart *h)
-{
-    return h->poll.found && h->until - h->now < 4 * h->poll.period && hart_poll_event(h) >= h->until;
-}
-
-void hart_poll(struct hart *h)
+static void look_for_loop(struct hart *h)
 {
     struct poll *poll = &h->poll;
     struct mark begin;
 
-    if (h->params->idle_skip == 0 || h->now < poll->next || probe_wants(h->probe, PROBE_insn)) {
-        poll->found = poll->found && h->now < poll->next && poll->next == h->until;
-        return;
-    }
     poll->next = h->until;
-    if (goes_on(h)) {
-        return;
-    }
-    poll->found = false;
     if (h->until - h->now < ROOM_CYCLES) {
         return;
     }
@@ -288,18 +325,27 @@ void hart_poll(struct hart *h)
         }
     }
     if (find_loop(h, &begin)) {
-        poll->period = h->now - begin.now;
-        poll->wait = 0;
-        poll->cut = false;
-        add_turns(h, &begin);
-        poll->found = hart_poll_event(h) >= h->until; /* otherwise something changes before the limit */
-        poll->next = poll->found ? h->until : h->now + WAIT_MIN;
-    } else if (h->now < h->until || poll->cut) { /* one cut is due to where it began, two to the loop's length */
-        poll->wait = poll->wait < WAIT_MIN ? WAIT_MIN : poll->wait > WAIT_MAX / 2 ? WAIT_MAX : 2 * poll->wait;
-        poll->next = h->now + poll->wait;
-        poll->retry = h->now + WAIT_MIN;
-    } else {
+        keep_loop(h, &begin);
+        go_on(h);
+        return;
+    }
+    if (h->now >= h->until && !poll->cut) { /* one cut is due to where it began, two to the loop's length */
         poll->cut = true;
+        return;
+    }
+    poll->wait = poll->wait < WAIT_MIN ? WAIT_MIN : poll->wait > WAIT_MAX / 2 ? WAIT_MAX : 2 * poll->wait;
+    poll->next = h->now + poll->wait;
+    poll->retry = h->now + WAIT_MIN;
+}
+
+void hart_poll(struct hart *h)
+{
+    if (h->params->idle_skip == 0 || h->now < h->poll.next || probe_wants(h->probe, PROBE_insn)) {
+        h->poll.found = h->poll.found && h->now < h->poll.next && h->poll.next == h->until;
+    } else if (h->poll.found) {
+        go_on(h);
+    } else {
+        look_for_loop(h);
     }
 }
 
