@@ -6,7 +6,7 @@ set -u
 lib=$CARACAL_BUILD_DIR/src/libcaracal-inet.a
 # memory of the pool, timers; functions that compute; what compilers call by themselves
 allowed='mem_alloc_slow mem_release_slow timer_arm timer_cancel memcpy memmove memset memcmp strlen __assert_fail'
-allowed+=' __udivti3 __umodti3'
+allowed+=' bcmp __divti3 __modti3 __udivti3 __umodti3'
 # of sanitizers and instrumented builds
 tool='^(__asan_|__ubsan_|__sanitizer_|__sanitize|__stack_chk_fail$|__gcov_|__llvm_|_GLOBAL_OFFSET_TABLE_$|__cyg_|llvm_)'
 
