@@ -222,7 +222,7 @@ static bool port_accepts(struct port *p, uint32_t len)
 static unsigned port_tx(struct netdev *d, struct frame **frames, unsigned n)
 {
     struct port *p = CONTAINER_OF(d, struct port, dev);
-    uint8_t bytes[SIM_FRAME_MAX];
+    uint8_t bytes[SIM_FRAME_MAX] = {0};
 
     for (unsigned i = 0; i < n; i++) {
         struct frame *f = frames[i];
