@@ -282,7 +282,7 @@ static void connect_event(struct conn *c)
     struct queue *q = c->queue;
     struct catmem_sock *s = catmem_sock_of(q);
     int fds[GREETING_FDS], err;
-    struct greeting g;
+    struct greeting g = {0};
     struct op *op;
 
     err = receive_greeting(c, GREETING_ANSWER, &g, fds);
