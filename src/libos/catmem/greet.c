@@ -404,7 +404,7 @@ static int answer(struct conn *c)
 {
     struct catmem *m = c->watched.m;
     int fds[GREETING_FDS], err, pid = peer_pid(c->watched.fd);
-    struct greeting g;
+    struct greeting g = {0};
 
     err = receive_greeting(c, GREETING_HELLO, &g, fds);
     if (err < 0)
