@@ -15,14 +15,15 @@ ports: [{name: way, connect: "$1", ip: 10.0.0.1}]
 END
 }
 
-# The first message says how long the others are.
+# The guest's messages all have the length of the first.
 script() {
     cat >script.txt <<END
 ignore flags=ack
 ignore flags=pull
 ignore flags=ack+pull
-at 30000 send dst=10.0.0.2 id=1 words=16
-after 5000 send dst=10.0.0.2 id=2 words=7,9
+at 30000 send dst=10.0.0.2 id=1 words=1,2
+within 1000 expect src=10.0.0.2 flags=data len=16 words=1,2
+after 500 send dst=10.0.0.2 id=2 words=7,9
 within 1000 expect src=10.0.0.2 flags=data len=16 words=$1
 END
 }
@@ -39,7 +40,7 @@ port__script_fails_the_run() {
     echo_file script:script.txt
     script 7,8
     nanopu 1 run --topology echo.yaml --cycles 1M
-    says err 'nanopu: way: script.txt:6: byte 15 of the payload (of 16) was expected to be 0x08, not 0x09; at cycle'
+    says err 'nanopu: way: script.txt:7: byte 15 of the payload (of 16) was expected to be 0x08, not 0x09; at cycle'
     echo 'expect id=1 frob=2' >script.txt
     nanopu 1 run --topology echo.yaml --cycles 1M
     says err 'script.txt:1: unknown field "frob"'
