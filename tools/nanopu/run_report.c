@@ -7,6 +7,7 @@
 #include "../demi/json.h"
 
 #include "nanopu/hart/l2.h"
+#include "nanopu/hart/pipe.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -101,6 +102,16 @@ static void add_hts(struct counters *c, const struct hts_stats *s)
     HTS_COUNTERS(ADD)
 }
 
+static void add_pipe(struct counters *c, const struct pipe_stats *s)
+{
+#define ADD_STALL(field, help) add(c, "stall_" #field, s->stall[PIPE_STALL_##field]);
+    if (s == NULL)
+        return;
+    PIPE_COUNTERS(ADD)
+    PIPE_STALLS(ADD_STALL)
+#undef ADD_STALL
+}
+
 static void add_l2(struct counters *c, const struct l2_stats *s)
 {
     L2_COUNTERS(ADD)
@@ -135,6 +146,7 @@ static void json_harts(struct json *j, struct host *h)
         hart_csr_get(host_hart(h, i), 0xb00, &mcycle);
         add(&c, "instret", hart_instret(host_hart(h, i)));
         add(&c, "mcycle", mcycle);
+        add_pipe(&c, hart_pipe_stats(host_hart(h, i)));
         add_hts(&c, hts_stats(host_hts(h, i)));
         json_counters(j, NULL, &c);
     }
@@ -244,6 +256,7 @@ static void text_host(const struct topology_node *n, struct host *h)
 
         snprintf(what, sizeof(what), "hart %u", i);
         add(&c, "instret", hart_instret(host_hart(h, i)));
+        add_pipe(&c, hart_pipe_stats(host_hart(h, i)));
         add_hts(&c, hts_stats(host_hts(h, i)));
         text_counters(what, &c);
     }

@@ -272,6 +272,11 @@ uint64_t hart_cycle(const struct hart *h)
     return h->now;
 }
 
+const struct pipe_stats *hart_pipe_stats(const struct hart *h)
+{
+    return h->timed ? &h->pipe.stats : NULL;
+}
+
 uint64_t hart_instret(const struct hart *h)
 {
     return h->instret;

@@ -19,6 +19,7 @@
 struct hart;
 struct hts;
 struct probe;
+struct pipe_stats;
 struct l2; /* what the harts of a host share below their first-level caches */
 
 enum hart_state {
@@ -63,6 +64,7 @@ const char *hart_failure(const struct hart *h);
 /* Registers for debuggers, hashes and tests: X-macro order in hart_reg.h is x0..x31, pc, f0..f31, fcsr, CSRs. */
 uint64_t hart_cycle(const struct hart *h);
 uint64_t hart_instret(const struct hart *h);
+const struct pipe_stats *hart_pipe_stats(const struct hart *h); /* of pipe.h; NULL without timing */
 uint64_t hart_pc(const struct hart *h);
 uint64_t hart_x(const struct hart *h, unsigned reg);
 void hart_set_x(struct hart *h, unsigned reg, uint64_t value);

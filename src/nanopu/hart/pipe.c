@@ -3,10 +3,6 @@
 
 #include <string.h>
 
-#define PIPE_STALL_NAME(name, help) #name,
-const char *const pipe_stall_names[PIPE_STALLS_LEN] = {PIPE_STALLS(PIPE_STALL_NAME)};
-#undef PIPE_STALL_NAME
-
 #define PIPE_CLASS_UNIT(name, latency, unit, stall) PIPE_UNIT_##unit,
 static const uint8_t pipe_units[] = {PIPE_CLASSES(PIPE_CLASS_UNIT)};
 #undef PIPE_CLASS_UNIT

@@ -258,7 +258,4 @@ void pipe_shape(const struct pipe *p, struct pipe_shape *shape);
  */
 void pipe_skip(struct pipe *p, const struct pipe_stats *before, uint64_t turns, uint64_t cycles);
 
-/* For reports, in the order of enum pipe_stall and of struct pipe_stats. */
-extern const char *const pipe_stall_names[PIPE_STALLS_LEN];
-
 #endif /* NANOPU_HART_PIPE_H */

@@ -14,8 +14,6 @@
     E(insn, "an instruction commits; unit: hart, a: pc, b: encoding, c: issue (decode) cycle")                         \
     E(reg, "the instruction before wrote a register; unit: hart, a: number (32..63: f), b: value")                     \
     E(trap, "unit: hart, a: pc, b: mcause, c: mtval")                                                                  \
-    E(flush, "fetch was redirected; unit: hart, a: pc it goes on at, b: cycles lost")                                  \
-    E(stall, "unit: hart, a: pc, b: cycles, c: cause, of PROBE_STALLS")                                                \
     E(ctx, "the current context changes; unit: hart, a: context, b: priority")                                         \
     E(rx_packet, "a packet's first flit enters the NIC; p: the packet")                                                \
     E(tx_packet, "a packet's first flit leaves the NIC; p: the packet")                                                \
