@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 """A program beside the simulator: sends two messages to 10.0.0.2 through a port and says if the second comes back.
 
-usage: peer.py socket:127.0.0.1:PORT | ring:FILE
+usage: peer.py socket:127.0.0.1:PORT | ring:FILE | tap:NAME
 """
 import mmap
 import os
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -39,6 +40,26 @@ class Udp:
             return None
         except ConnectionRefusedError:
             time.sleep(0.05)
+            return None
+
+
+class Tap:
+    def __init__(self, name):
+        for _ in range(ATTEMPTS):
+            if subprocess.run(["ip", "link", "set", name, "up"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+                break
+            time.sleep(0.05)
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        self.socket.bind((name, 0))
+        self.socket.settimeout(0.2)
+
+    def send(self, frame):
+        self.socket.send(frame)
+
+    def receive(self):
+        try:
+            return self.socket.recv(2000)
+        except TimeoutError:
             return None
 
 
@@ -116,7 +137,7 @@ def message(way, ident, payload, answers):
 
 def main():
     kind, where = sys.argv[1].split(":", 1)
-    way = Udp(where) if kind == "socket" else Ring(where)
+    way = {"socket": Udp, "ring": Ring, "tap": Tap}[kind](where)
     asked, answers = struct.pack(">QQ", 7, 9), set()
     message(way, 1, struct.pack(">QQ", 1, 2), answers)
     message(way, 2, asked, answers)

@@ -81,10 +81,25 @@ port__ring_joins_a_program() {
     says err 'way: text is another file than a ring'
 }
 
+# In a network namespace of its own, which ends with the last process in it.
+port__tap_joins_a_program() {
+    joined tap:way0
+}
+
+if [ "${1-}" = tap ]; then
+    run_test port__tap_joins_a_program
+    exit "$((failures > 0))"
+fi
+
 tests=(port__script_is_answered port__script_fails_the_run port__option_of_the_command_line
     port__socket_joins_a_program port__ring_joins_a_program)
 need_guests "${tests[@]}"
 for t in "${tests[@]}"; do
     run_test "$t"
 done
+if [ -c /dev/net/tun ] && unshare -n true 2>/dev/null; then
+    unshare -n bash "${BASH_SOURCE[0]}" tap || failures=$((failures + 1))
+else
+    echo "skip port__tap_joins_a_program no right to make network namespaces, or no /dev/net/tun"
+fi
 exit "$((failures > 0))"
