@@ -46,7 +46,8 @@ class Udp:
 class Tap:
     def __init__(self, name):
         for _ in range(ATTEMPTS):
-            if subprocess.run(["ip", "link", "set", name, "up"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            up = subprocess.run(["ip", "link", "set", name, "up"], stderr=subprocess.DEVNULL, check=False)
+            if up.returncode == 0:
                 break
             time.sleep(0.05)
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
