@@ -256,7 +256,7 @@ static inline enum cause ecall_cause(const struct hart *h)
 #define S3  fp_unbox(RS3)
 #define ENV (&env)
 
-#define FP(reg, type, box, result)                                                                                     \
+#define FP(type, box, result)                                                                                          \
     do {                                                                                                               \
         struct fp_env env = {u->imm == RM_DYNAMIC ? h->frm : (uint8_t)u->imm, 0};                                      \
         if (UNLIKELY(h->fs == 0 || env.rounding >= FP_ROUNDINGS)) {                                                    \
@@ -265,12 +265,12 @@ static inline enum cause ecall_cause(const struct hart *h)
         type value = (result);                                                                                         \
         h->fflags |= env.flags;                                                                                        \
         h->fs = FS_DIRTY;                                                                                              \
-        reg = box((uint64_t)value);                                                                                    \
+        RD = box((uint64_t)value);                                                                                     \
     } while (0)
 
-#define FP32(result) FP(RD, uint32_t, BOX32, result)
-#define FP64(result) FP(RD, uint64_t, SAME, result)
-#define FPX(result)  FP(RD, uint64_t, SAME, result)
+#define FP32(result) FP(uint32_t, BOX32, result)
+#define FP64(result) FP(uint64_t, SAME, result)
+#define FPX(result)  FP(uint64_t, SAME, result)
 #define FPDIV()      TIMED(net_cycle = pipe_fdiv(p, &u->op))
 
 #define FLOAD(type, box)                                                                                               \
