@@ -31,8 +31,8 @@ static void write_key(void *arg, const char *name, const char *value, const char
 {
     struct text *t = arg;
 
-    require(strlen(def) > 0 || strcmp(name, "run_dir") == 0);
     require(strlen(takes) > 0 && strlen(help) > 0);
+    require(strlen(def) > 0 || strstr(help, "empty:") != NULL); /* what an empty text means is said */
     t->len += (size_t)snprintf(t->bytes + t->len, sizeof(t->bytes) - t->len, "%s: ", name);
     t->len += text_yaml(t->bytes + t->len, sizeof(t->bytes) - t->len, value);
     t->bytes[t->len++] = '\n';
