@@ -19,6 +19,8 @@
     COUNTER(tcp_undos, "TCP window reductions that were undone as spurious")                   \
     COUNTER(tcp_tail_probes, "TCP tail loss probes sent")                                      \
     COUNTER(tcp_probes, "TCP probes of a closed window")                                       \
+    COUNTER(tcp_black_holes, "TCP paths suspected of swallowing large segments")               \
+    COUNTER(tcp_mtu_probes, "TCP probes of the path's MTU sent")                               \
     COUNTER(tcp_keepalives, "TCP keepalive probes sent")                                       \
     COUNTER(tcp_gave_up, "TCP connections given up for want of an answer")                     \
     COUNTER(tcp_reneges, "TCP peers that dropped what they had acknowledged selectively")      \

@@ -223,6 +223,7 @@ void frag_fini(struct inet *in);
 /* The path MTU to dst, as far as it is known: at most the link's. */
 uint16_t pmtu_get(struct inet *in, const struct inet_addr *dst);
 void pmtu_set(struct inet *in, const struct inet_addr *dst, uint16_t mtu);
+void pmtu_raise(struct inet *in, const struct inet_addr *dst, uint16_t mtu);
 
 /* ---- ICMP: icmp.c ---- */
 

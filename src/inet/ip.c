@@ -72,6 +72,16 @@ uint16_t ip_path_mtu(struct inet *in, struct ip_path *p)
     return p->mtu;
 }
 
+void ip_path_lower_mtu(struct inet *in, struct ip_path *p, uint16_t mtu)
+{
+    pmtu_set(in, &p->remote, mtu);
+}
+
+void ip_path_raise_mtu(struct inet *in, struct ip_path *p, uint16_t mtu)
+{
+    pmtu_raise(in, &p->remote, mtu);
+}
+
 /*
  * Looks the way up anew. The link header goes into the path where it is known; else p->generation is 0 and hop and kind
  * say where the packet goes.
@@ -190,7 +200,7 @@ int ip_output(struct inet *in, struct ip_path *p, struct frame *f, const struct 
             return refuse(in, f, err);
     }
     size = s->mss != 0 ? s->mss + f->seg[0].len : f->len;
-    if (UNLIKELY(size + ip_path_header(p) > p->mtu)) {
+    if (UNLIKELY(size + ip_path_header(p) > (s->probe ? in->cfg.mtu : p->mtu))) {
         if (!s->fragment)
             return refuse(in, f, -EMSGSIZE);
         finish_checksum(in, p, f, s, true);

@@ -45,6 +45,13 @@ int ip_path_init(struct inet *in, struct ip_path *p, const struct inet_addr *loc
 /* Bytes of the largest packet that the path takes now, network header included. */
 uint16_t ip_path_mtu(struct inet *in, struct ip_path *p);
 
+/*
+ * What a transport found out by itself (RFC 8899): packets of more than mtu bytes get lost in silence; packets of mtu
+ * bytes arrive. Both hold for all who use the path, for ten minutes.
+ */
+void ip_path_lower_mtu(struct inet *in, struct ip_path *p, uint16_t mtu);
+void ip_path_raise_mtu(struct inet *in, struct ip_path *p, uint16_t mtu);
+
 /* Bytes of the network header that ip_output writes on this path. */
 static inline unsigned ip_path_header(const struct ip_path *p)
 {
@@ -56,6 +63,7 @@ struct ip_send {
     uint8_t proto;
     uint8_t ttl;
     uint8_t tos;   /* traffic class: DSCP and ECN */
+    bool probe;    /* the path's MTU is not asked, only the link's: see ip_path_raise_mtu */
     bool fragment; /* a packet larger than the path MTU goes in fragments; else it is refused, and DF is set */
     uint16_t csum; /* offset of the checksum's field in the transport header, which the caller set to 0 */
     uint16_t mss;  /* not 0: a TCP super-segment, which a device with INET_TX_TSO cuts at mss bytes of payload */

@@ -63,3 +63,18 @@ void pmtu_set(struct inet *in, const struct inet_addr *dst, uint16_t mtu)
     if (!timer_armed(&s->pmtu_timer))
         timer_arm(in->env.timers, &s->pmtu_timer, p->until_ns, pmtu_fire, in);
 }
+
+/* Packets of mtu bytes were seen to arrive: only a transport that tried can say that. */
+void pmtu_raise(struct inet *in, const struct inet_addr *dst, uint16_t mtu)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct pmtu *p = place(in, dst, i);
+
+        if (p->mtu == 0 || p->mtu >= mtu || !inet_addr_equal(&p->dst, dst))
+            continue;
+        p->mtu = mtu;
+        p->until_ns = in->env.now_ns + PMTU_NS;
+        INET_COUNT(in, pmtu_changes);
+        inet_changed(in);
+    }
+}

@@ -312,7 +312,7 @@ void tcp_conn_set_mss(struct tcp_conn *c, uint32_t mtu)
     if (c->set.max_mss != 0 && mss > c->set.max_mss)
         mss = c->set.max_mss;
     if ((c->flags & TCPF_TS) != 0)
-        mss -= 12;
+        mss -= TCP_TS_BYTES;
     c->mss = (uint16_t)mss;
     if (c->cc.ops != NULL)
         tcp_cc_set_mss(&c->cc, mss);

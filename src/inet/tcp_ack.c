@@ -22,6 +22,17 @@ struct news {
     bool spurious; /* a retransmission of ours was needless (D-SACK, RFC 2883; timestamps, RFC 3522) */
 };
 
+/*
+ * Was r sent after the latest segment known to have arrived? All that is sent in one turn of the loop has one time;
+ * where RFC 8985 section 6.2 looks at sequence numbers then, which takes a retransmission for older than new data that
+ * was sent before it, we count.
+ */
+static bool sent_after_rack(const struct tcp_conn *c, const struct tcp_record *r)
+{
+    return r->sent_ns > c->rack_sent_ns ||
+           (r->sent_ns == c->rack_sent_ns && (int16_t)(uint16_t)(r->turn - c->rack_turn) > 0);
+}
+
 /* A record has arrived: RFC 8985 section 6.2, steps 2 and 3. */
 static void arrived(struct tcp_conn *c, const struct tcp_record *r, struct news *n)
 {
@@ -43,9 +54,9 @@ static void arrived(struct tcp_conn *c, const struct tcp_record *r, struct news 
         if (n->rtt_ns == 0)
             n->rtt_ns = rtt > 0 ? rtt : 1;
     }
-    if (r->sent_ns > c->rack_sent_ns || (r->sent_ns == c->rack_sent_ns && seq_gt(r->end, c->rack_end))) {
+    if (sent_after_rack(c, r)) {
         c->rack_sent_ns = r->sent_ns;
-        c->rack_end = r->end;
+        c->rack_turn = r->turn;
         c->rack_rtt_ns = rtt;
     }
 }
@@ -232,7 +243,7 @@ void tcp_rack_detect(struct tcp_conn *c)
     while (c->snd.flying > 0) {
         const struct tcp_record *r = tcp_record_at(&c->snd, c->snd.oldest);
 
-        if (r->sent_ns > c->rack_sent_ns || (r->sent_ns == c->rack_sent_ns && !seq_gt(c->rack_end, r->end)))
+        if (sent_after_rack(c, r))
             break;
         if (r->sent_ns + patience > now) {
             tcp_rtx_arm_reorder(c, r->sent_ns + patience - now);
@@ -261,7 +272,7 @@ static void lose_before_timeout(struct tcp_conn *c)
     c->frto = 0;
 }
 
-void tcp_enter_recovery(struct tcp_conn *c)
+static void enter_recovery(struct tcp_conn *c)
 {
     INET_COUNT(c->tcp->in, tcp_recoveries);
     c->ca = TCP_CA_RECOVERY;
@@ -270,6 +281,14 @@ void tcp_enter_recovery(struct tcp_conn *c)
     c->undo_resent = 0;
     c->flags |= TCPF_UNDO | TCPF_CWR;
     c->cc.ops->congestion(&c->cc, tcp_now(c), false);
+}
+
+void tcp_judge_loss(struct tcp_conn *c)
+{
+    if (c->snd.lost > 0 && (c->flags & TCPF_MTU_PROBE) != 0 && tcp_mtu_lost(c))
+        return; /* its size was at fault: RFC 4821 section 7.4 */
+    if (c->snd.lost > 0 && c->ca == TCP_CA_OPEN)
+        enter_recovery(c);
 }
 
 /* The last reduction was a mistake: everything is as if it had not been. */
@@ -376,8 +395,7 @@ static void detect_loss(struct tcp_conn *c, const struct news *n)
         tcp_rack_detect(c);
     else
         newreno(c, n);
-    if (c->snd.lost > 0 && c->ca == TCP_CA_OPEN)
-        tcp_enter_recovery(c);
+    tcp_judge_loss(c);
 }
 
 void tcp_ack(struct tcp_conn *c, const struct tcp_seg *s)
@@ -389,6 +407,8 @@ void tcp_ack(struct tcp_conn *c, const struct tcp_seg *s)
         take_sacks(c, &n);
     if (s->ack != c->snd_una)
         advance(c, &n);
+    if ((c->flags & TCPF_MTU_PROBE) != 0 && seq_ge(c->snd_una, c->mtu.probe_end))
+        tcp_mtu_acked(c);
     if (duplicate && (c->flags & TCPF_SACK) == 0)
         c->dupacks++;
     else if (n.acked > 0 && c->ca == TCP_CA_OPEN)

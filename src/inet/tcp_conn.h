@@ -9,6 +9,7 @@
  *   tcp_ack.c      acknowledgements: SACK, RACK, recovery
  *   tcp_output.c   segments out
  *   tcp_timeout.c  what time does
+ *   tcp_mtu.c      the path's MTU, found without ICMP
  *   tcp_user.c     the application's calls
  *
  * Whoever calls up into the application holds the connection (tcp_hold, tcp_drop): what the application then does to
@@ -69,6 +70,7 @@ enum tcp_conn_flag {
     TCPF_TIME_WAIT = 1u << 28,    /* in the list of TIME_WAIT */
     TCPF_USER_TIMEOUT = 1u << 29, /* the application set it */
     TCPF_WSCALE = 1u << 30,       /* both sides sent the option */
+    TCPF_MTU_PROBE = 1u << 31,    /* a probe of the path's MTU is out; mtu */
 };
 
 enum tcp_ca { TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_CA_LOSS };
@@ -91,6 +93,15 @@ struct tcp_settings {
 
 #define TCP_SETTING_FLAGS                                                                                              \
     (TCPF_NAGLE | TCPF_KEEPALIVE | TCPF_PACING | TCPF_SNDBUF_SET | TCPF_RCVBUF_SET | TCPF_USER_TIMEOUT)
+
+/* The search for the path's MTU: see tcp_mtu.c. Sizes are of IP packets. */
+struct tcp_mtu {
+    uint64_t next_ns; /* no probe before; TCP_NEVER: there is nothing to be found */
+    uint32_t probe_end;
+    uint16_t size; /* of the probe that is out */
+    uint16_t high; /* the smallest that does not pass, as far as is known */
+    uint8_t tries; /* probes of that size that were lost */
+};
 
 struct tcp_conn {
     /* what each segment needs */
@@ -120,7 +131,6 @@ struct tcp_conn {
     /* loss detection */
     uint64_t rack_sent_ns, rack_rtt_ns;
     uint64_t rto_ns;      /* when the last timeout was */
-    uint32_t rack_end;    /* of the latest segment known to have arrived */
     uint32_t fack;        /* highest sequence number known to have arrived */
     uint32_t recover;     /* recovery ends when this is acknowledged */
     uint32_t undo_una;    /* snd_una when the window was reduced */
@@ -130,6 +140,7 @@ struct tcp_conn {
     uint32_t ecn_recover; /* no second reduction for ECN before this is acknowledged */
     uint32_t frto_end;    /* snd_nxt when the second step of F-RTO began */
     uint32_t dsack_round; /* RACK.dsack_round: end of the round trip */
+    uint16_t rack_turn;   /* of the latest segment known to have arrived */
     uint8_t reo_mult, reo_persist;
     uint8_t rtx;                              /* enum tcp_rtx */
     uint8_t probes;                           /* keepalive or zero-window probes not answered */
@@ -137,12 +148,13 @@ struct tcp_conn {
     struct tcp_block dsack;                   /* to be reported */
 
     /* rare */
-    uint64_t ts_recent_ns;   /* when ts_recent was set */
-    uint64_t heard_ns;       /* last segment of the peer */
-    uint64_t sent_ns;        /* last data segment of ours */
-    uint64_t progress_ns;    /* since when the oldest outstanding data has not been acknowledged */
-    uint64_t challenge_ns;   /* last challenge ACK */
-    uint64_t pace_ns;        /* earliest time of the next paced segment */
+    uint64_t ts_recent_ns; /* when ts_recent was set */
+    uint64_t heard_ns;     /* last segment of the peer */
+    uint64_t sent_ns;      /* last data segment of ours */
+    uint64_t progress_ns;  /* since when the oldest outstanding data has not been acknowledged */
+    uint64_t challenge_ns; /* last challenge ACK */
+    uint64_t pace_ns;      /* earliest time of the next paced segment */
+    struct tcp_mtu mtu;
     uint64_t tune_ns;        /* receive buffer: start of the present measurement, */
     uint64_t taken;          /* bytes the application took so far, */
     uint64_t tune_taken;     /* and had taken at its start */
@@ -305,7 +317,9 @@ void tcp_ack_fast(struct tcp_conn *c, const struct tcp_seg *s);
 
 /* Marks as lost what RFC 8985 says is; arms the reordering timer for what may be. */
 void tcp_rack_detect(struct tcp_conn *c);
-void tcp_enter_recovery(struct tcp_conn *c);
+
+/* What was found lost, if anything: congestion, which begins a recovery, or a probe that was too large. */
+void tcp_judge_loss(struct tcp_conn *c);
 void tcp_lose_all(struct tcp_conn *c);
 void tcp_window_update(struct tcp_conn *c, const struct tcp_seg *s);
 
@@ -328,6 +342,9 @@ bool tcp_resend(struct tcp_conn *c, uint32_t number);
 
 /* Sends one segment of new data whatever the congestion window says. False: there is none, or it does not fit. */
 bool tcp_send_one_new(struct tcp_conn *c);
+
+/* Sends len bytes of new data, more than c->mss, as one segment that need not pass. False: it could not be sent. */
+bool tcp_send_mtu_probe(struct tcp_conn *c, uint32_t len);
 
 /* An acknowledgement that somebody suspicious asked for; limited (RFC 5961 section 7). */
 void tcp_challenge(struct tcp_conn *c);
@@ -361,6 +378,25 @@ void tcp_rtx_arm(struct tcp_conn *c);
 void tcp_rtx_arm_reorder(struct tcp_conn *c, uint64_t after_ns);
 void tcp_keep_arm(struct tcp_conn *c);
 uint64_t tcp_user_timeout(const struct tcp_conn *c);
+
+/* --- tcp_mtu.c --- */
+
+/* The segment size was set anew: is there a larger one to look for, in ten minutes? */
+void tcp_mtu_search_later(struct tcp_conn *c);
+
+/* The first segment in flight timed out. Lowers c->mss when a black hole is suspected. */
+void tcp_mtu_timeout(struct tcp_conn *c);
+
+/* The time of c->mtu.next_ns has come: sends a probe when the connection is in a state for it. */
+void tcp_mtu_probe(struct tcp_conn *c);
+
+/* With TCPF_MTU_PROBE. It was acknowledged; sent again; or something is lost. True: nothing but the probe. */
+void tcp_mtu_acked(struct tcp_conn *c);
+void tcp_mtu_resent(struct tcp_conn *c);
+bool tcp_mtu_lost(struct tcp_conn *c);
+
+/* ICMP says that the path takes mtu bytes, which is no less than we send. */
+void tcp_mtu_refused(struct tcp_conn *c, uint32_t mtu);
 
 /* --- tcp_user.c --- */
 

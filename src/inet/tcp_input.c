@@ -10,7 +10,8 @@
 /* Header prediction's question: is there nothing about c and s that the fast path does not know? */
 static bool is_plain(const struct tcp_conn *c, const struct ip_packet *p, const struct tcp_seg *s)
 {
-    const uint32_t special = TCPF_NO_READ | TCPF_FIN_SEEN | TCPF_TLP | TCPF_ORPHAN | TCPF_ECE | TCPF_CE_STATE;
+    const uint32_t special =
+        TCPF_NO_READ | TCPF_FIN_SEEN | TCPF_TLP | TCPF_ORPHAN | TCPF_ECE | TCPF_CE_STATE | TCPF_MTU_PROBE;
     bool ts = (c->flags & TCPF_TS) != 0;
 
     if ((s->flags & ~(unsigned)TCP_PSH) != TCP_ACK || s->seq != c->rcv_nxt || c->state != TCP_ESTABLISHED)
@@ -167,13 +168,16 @@ void tcp_input(struct inet *in, void *transport, const struct ip_packet *p)
 /* The path takes only packets of mtu bytes: what is larger and on its way is lost, which is not congestion. */
 static void path_mtu(struct tcp_conn *c, uint32_t mtu)
 {
-    uint16_t before = c->mss;
+    uint16_t before = ip_path_mtu(c->tcp->in, &c->path);
 
     if (!tcp_is_synchronized(c))
         return; /* the next SYN asks the path */
-    tcp_conn_set_mss(c, mtu);
-    if (c->mss >= before)
+    if (mtu >= before) {
+        tcp_mtu_refused(c, mtu);
         return;
+    }
+    tcp_conn_set_mss(c, mtu);
+    tcp_mtu_search_later(c);
     for (uint32_t n = c->snd.record_first; n != c->snd.record_end; n++) {
         const struct tcp_record *r = tcp_record_at(&c->snd, n);
 

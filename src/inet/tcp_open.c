@@ -402,10 +402,11 @@ void tcp_conn_established(struct tcp_conn *c, const struct tcp_seg *s)
         c->rtt.rto_ns = 3 * NS_PER_S; /* RFC 6298 rule 5.7 */
     c->rtt.backoff = 0;
     c->snd_una = s->ack;
-    c->fack = c->ecn_recover = c->rack_end = c->dsack_round = s->ack;
+    c->fack = c->ecn_recover = c->dsack_round = s->ack;
     c->recover = s->ack - 1;
     c->state = TCP_ESTABLISHED;
     tcp_conn_set_mss(c, ip_path_mtu(c->tcp->in, &c->path));
+    tcp_mtu_search_later(c);
     tcp_cc_init(&c->cc, tcp_cc_at((enum tcp_cc_kind)c->set.cc), c->mss, initial);
     c->tune_ns = c->progress_ns = tcp_now(c);
     tcp_timer_clear(c, TCP_TIMER_RTX);

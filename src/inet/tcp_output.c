@@ -98,13 +98,15 @@ static void acknowledged(struct tcp_conn *c)
     tcp_timer_clear(c, TCP_TIMER_DELACK);
 }
 
-/* Puts s in front of f and sends it. Negative errno of ip_output. */
-static int transmit(struct tcp_conn *c, struct frame *f, const struct tcp_seg *s, uint8_t tos, uint16_t mss)
+/* Puts s in front of f and sends it; how has what differs. Negative errno of ip_output. */
+static int transmit(struct tcp_conn *c, struct frame *f, const struct tcp_seg *s, struct ip_send how)
 {
     uint8_t header[TCP_HEADER_MAX];
     unsigned len = tcp_write(header, s);
-    struct ip_send how = {.proto = IPPROTO_TCP, .ttl = IP_HOPS, .tos = tos, .csum = CSUM_OFFSET, .mss = mss};
 
+    how.proto = IPPROTO_TCP;
+    how.ttl = IP_HOPS;
+    how.csum = CSUM_OFFSET;
     memcpy(frame_push(f, len), header, len);
     INET_COUNT(c->tcp->in, tcp_segs_out);
     return ip_output(c->tcp->in, &c->path, f, &how);
@@ -119,7 +121,7 @@ static int send_empty(struct tcp_conn *c, struct tcp_seg *s)
 
     if (f == NULL)
         return -ENOMEM;
-    return transmit(c, f, s, (s->flags & TCP_SYN) != 0 ? 0 : tos, 0);
+    return transmit(c, f, s, (struct ip_send){.tos = (s->flags & TCP_SYN) != 0 ? 0 : tos});
 }
 
 void tcp_send_ack(struct tcp_conn *c)
@@ -251,15 +253,18 @@ static uint8_t data_flags(const struct tcp_conn *c, uint32_t end, bool fin)
     return (uint8_t)(TCP_ACK | (end - fin == c->snd.end_seq ? TCP_PSH : 0) | (fin ? TCP_FIN : 0));
 }
 
+/* What a range is sent as: new data, data that was sent before, new data in a segment that may be too large. */
+enum sending { SEND_NEW, SEND_AGAIN, SEND_PROBE };
+
 /*
  * Sends the sequence numbers [seq, end), of which the last is the FIN if fin. Returns how many of them went: fewer when
  * the frame had no room for all pieces; 0 when there is no memory; or negative errno of ip_output.
  */
-static int64_t send_range(struct tcp_conn *c, uint32_t seq, uint32_t end, bool fin, bool again)
+static int64_t send_range(struct tcp_conn *c, uint32_t seq, uint32_t end, bool fin, enum sending as)
 {
     struct frame *f = ip_frame(c->tcp->in);
     uint32_t len = end - seq - fin, filled = 0;
-    uint8_t tos = 0;
+    struct ip_send how = {.probe = as == SEND_PROBE};
     struct tcp_seg s;
     int err;
 
@@ -273,14 +278,16 @@ static int64_t send_range(struct tcp_conn *c, uint32_t seq, uint32_t end, bool f
     }
     start_header(c, &s, seq, data_flags(c, end, fin));
     if (UNLIKELY((c->flags & TCPF_ECN) != 0)) {
-        if (!again || c->cc.ops->every_packet_ecn)
-            tos = IP_ECN_ECT0; /* not on what is sent again (RFC 3168 section 6.1.5) */
-        if (!again && (c->flags & TCPF_CWR) != 0) {
+        if (as != SEND_AGAIN || c->cc.ops->every_packet_ecn)
+            how.tos = IP_ECN_ECT0; /* not on what is sent again (RFC 3168 section 6.1.5) */
+        if (as != SEND_AGAIN && (c->flags & TCPF_CWR) != 0) {
             s.flags |= TCP_CWR;
             c->flags &= ~(uint32_t)TCPF_CWR;
         }
     }
-    err = transmit(c, f, &s, tos, filled > c->mss ? c->mss : 0);
+    if (filled > c->mss && as != SEND_PROBE)
+        how.mss = c->mss;
+    err = transmit(c, f, &s, how);
     acknowledged(c);
     if (UNLIKELY(err != 0 && err != -EHOSTUNREACH && err != -ENETUNREACH))
         return err;
@@ -298,6 +305,7 @@ static void path_shrank(struct tcp_conn *c)
         tcp_timer_set(c, TCP_TIMER_MORE, tcp_now(c) + NS_PER_MS);
     else
         tcp_timer_set(c, TCP_TIMER_MORE, tcp_now(c));
+    tcp_mtu_search_later(c);
 }
 
 /* ip_output would not take it. */
@@ -317,7 +325,7 @@ bool tcp_resend(struct tcp_conn *c, uint32_t number)
 
     while (seq != end) { /* more than one segment when the path has shrunk, or pieces are many */
         bool last = end - seq - fin <= most;
-        int64_t sent = send_range(c, seq, last ? end : seq + most, last && fin, true);
+        int64_t sent = send_range(c, seq, last ? end : seq + most, last && fin, SEND_AGAIN);
 
         if (sent <= 0) {
             refused(c, sent);
@@ -327,6 +335,8 @@ bool tcp_resend(struct tcp_conn *c, uint32_t number)
         INET_COUNT(c->tcp->in, tcp_retransmits);
         c->resent++;
     }
+    if (UNLIKELY((c->flags & TCPF_MTU_PROBE) != 0) && r->end == c->mtu.probe_end)
+        tcp_mtu_resent(c);
     tcp_record_resent(&c->snd, number, tcp_now(c), tcp_ts_now(c));
     c->undo_resent++;
     return true;
@@ -361,7 +371,7 @@ static bool send_new(struct tcp_conn *c, uint32_t len)
             tcp_timer_set(c, TCP_TIMER_MORE, tcp_now(c) + NS_PER_MS);
         return false;
     }
-    sent = send_range(c, seq, end + fin, fin, false);
+    sent = send_range(c, seq, end + fin, fin, SEND_NEW);
     if (UNLIKELY(sent <= 0)) {
         refused(c, sent);
         return false;
@@ -372,6 +382,23 @@ static bool send_new(struct tcp_conn *c, uint32_t len)
     if (fin)
         c->flags |= TCPF_FIN_SENT;
     return true;
+}
+
+bool tcp_send_mtu_probe(struct tcp_conn *c, uint32_t len)
+{
+    uint32_t seq = c->snd_nxt;
+    int64_t sent;
+
+    if (!tcp_record_room(&c->snd, tcp_env(c), 1))
+        return false;
+    sent = send_range(c, seq, seq + len, false, SEND_PROBE);
+    if (sent <= 0)
+        return false;
+    if (c->snd.flying == 0 && c->snd.lost == 0)
+        c->progress_ns = tcp_now(c);
+    c->snd_nxt = seq + (uint32_t)sent;
+    (void)tcp_record_add(&c->snd, seq, c->snd_nxt, tcp_now(c), tcp_ts_now(c));
+    return sent == len;
 }
 
 /* Bytes that may go in one segment now; 0: none. Whether it is worth sending is judged by worth_sending. */
@@ -485,6 +512,8 @@ void tcp_output(struct tcp_conn *c)
             sent = true;
             budget--;
         }
+        if (UNLIKELY(c->mtu.next_ns <= tcp_now(c)))
+            tcp_mtu_probe(c);
         while (c->snd.lost == 0 && budget > 0 && send_next_new(c)) {
             sent = true;
             budget--;

@@ -210,7 +210,7 @@ uint32_t tcp_record_add(struct tcp_sndq *q, uint32_t seq, uint32_t end, uint64_t
     struct tcp_record *r = tcp_record_at(q, number);
 
     assert(tcp_record_count(q) <= q->record_mask + 1 && seq_lt(seq, end));
-    *r = (struct tcp_record){.sent_ns = now_ns, .seq = seq, .end = end, .sends = 1, .ts = ts};
+    *r = (struct tcp_record){.sent_ns = now_ns, .seq = seq, .end = end, .sends = 1, .turn = q->turns++, .ts = ts};
     link_newest(q, r, number);
     return number;
 }
@@ -221,6 +221,7 @@ void tcp_record_resent(struct tcp_sndq *q, uint32_t number, uint64_t now_ns, uin
 
     settle(q, r, number);
     r->sent_ns = now_ns;
+    r->turn = q->turns++;
     r->ts = ts;
     r->flags |= TCP_REC_RESENT;
     r->sends += r->sends < UINT8_MAX;

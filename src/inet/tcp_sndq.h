@@ -40,8 +40,8 @@ struct tcp_record {
     uint32_t later, earlier; /* numbers of the records sent after and before it */
     uint8_t flags;
     uint8_t sends; /* transmissions, saturating */
-    uint16_t spare;
-    uint32_t ts; /* our timestamp when it was sent last */
+    uint16_t turn; /* of its last transmission among all: decides between those of one sent_ns; wraps */
+    uint32_t ts;   /* our timestamp when it was sent last */
 };
 
 struct tcp_sndq {
@@ -57,6 +57,7 @@ struct tcp_sndq {
     uint32_t sacked_bytes, lost_bytes;
     uint32_t sacked, lost; /* records */
     uint32_t chunk_hint;   /* where new data is cut from */
+    uint16_t turns;        /* transmissions so far */
     struct tcp_chunk chunk_inline[TCP_RING_INLINE];
     struct tcp_record record_inline[TCP_RING_INLINE];
 };

@@ -150,6 +150,7 @@ static void retransmission_timeout(struct tcp_conn *c)
     INET_COUNT(c->tcp->in, tcp_timeouts);
     if ((tcp_record_at(&c->snd, c->snd.record_first)->flags & TCP_REC_SACKED) != 0)
         reneged(c);
+    tcp_mtu_timeout(c);
     if (first) {
         uint32_t flight = c->snd_nxt - c->snd_una;
 
@@ -196,8 +197,7 @@ static void reorder_timeout(struct tcp_conn *c)
 {
     c->rtx = TCP_RTX_NONE;
     tcp_rack_detect(c);
-    if (c->snd.lost > 0 && c->ca == TCP_CA_OPEN)
-        tcp_enter_recovery(c);
+    tcp_judge_loss(c);
     tcp_output(c);
     if (c->rtx == TCP_RTX_NONE)
         tcp_rtx_arm(c);

@@ -48,7 +48,8 @@ static void put_on_wire(struct link *l, const struct sent *s, int from)
     uint64_t start = l->now_ns > l->busy_ns[from] ? l->now_ns : l->busy_ns[from];
     struct link_frame *f;
 
-    if (link_random(l, 65536) < l->loss || start - l->now_ns > l->queue_ns || l->count == LINK_FRAMES) {
+    if (link_random(l, 65536) < l->loss || (l->swallow != 0 && s->len > 14 + l->swallow) ||
+        start - l->now_ns > l->queue_ns || l->count == LINK_FRAMES) {
         l->lost++;
         return;
     }

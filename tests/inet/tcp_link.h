@@ -25,6 +25,7 @@ struct link {
     uint64_t ns_per_byte_q8; /* serialisation: nanoseconds a byte, times 256; 0: none */
     uint64_t queue_ns;       /* most that may wait for the wire; beyond it frames are lost */
     uint32_t mark;           /* of 65536: ECT packets get CE */
+    uint32_t swallow;        /* a black hole: packets of more bytes than this are lost; 0: none */
     uint64_t busy_ns[2];
     uint64_t random;
     uint64_t lost, carried;
