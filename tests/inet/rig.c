@@ -27,6 +27,11 @@ static int rig_output(void *ctx, struct frame *f)
     struct host *h = ctx;
     struct sent *s = &h->sent[h->last % SENT_MAX];
 
+    if (h->full > 0) {
+        h->full--;
+        frame_free(&h->mem, f);
+        return -ENOBUFS;
+    }
     assert_true(f->len <= FRAME_MAX);
     assert_true(h->last - h->first < SENT_MAX);
     s->len = f->len;
@@ -62,7 +67,7 @@ static void rig_tap(void *ctx, enum inet_tap_dir dir, const struct frame_seg *se
         h->verdict = drop;
 }
 
-struct host *host_new_config(uint8_t n, const struct inet_config *cfg)
+struct host *host_new_loud(uint8_t n, const struct inet_config *cfg)
 {
     struct host *h = calloc(1, sizeof(*h));
     struct inet_config mine = *cfg;
@@ -88,6 +93,13 @@ struct host *host_new_config(uint8_t n, const struct inet_config *cfg)
     assert_non_null(h->in);
     h->addr = INET_ADDR4(10, 0, 0, n);
     assert_int_equal(inet_addr_add(h->in, &h->addr, 24), 0);
+    return h;
+}
+
+struct host *host_new_config(uint8_t n, const struct inet_config *cfg)
+{
+    struct host *h = host_new_loud(n, cfg);
+
     h->first = h->last;
     return h;
 }

@@ -37,6 +37,7 @@ struct host {
     uint64_t random;
     unsigned fail_after;  /* allocations until one fails; 0: none */
     uint64_t reserved;    /* bytes of tables */
+    unsigned full;        /* frames that the device will refuse */
     enum counter verdict; /* of the last frame received, by the tap */
 };
 
@@ -54,6 +55,9 @@ void host_at(struct host *h, uint64_t now_ns);
 
 /* Hands it a frame. */
 void host_in(struct host *h, const void *bytes, uint32_t len);
+
+/* A host whose announcements are kept (host_out). */
+struct host *host_new_loud(uint8_t n, const struct inet_config *cfg);
 
 /* The oldest frame that it sent, or NULL. Valid until SENT_MAX more are sent. */
 const struct sent *host_out(struct host *h);

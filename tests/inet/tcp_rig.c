@@ -65,17 +65,24 @@ static const struct tcp_upcalls upcalls = {
     .ended = up_ended,
 };
 
-struct tcp_host *tcp_host_new(uint8_t n, const struct tcp_config *cfg)
+struct tcp_host *tcp_host_on(struct host *h, const struct tcp_config *cfg)
 {
     struct tcp_host *th = calloc(1, sizeof(*th));
-    struct inet_addr peer = INET_ADDR4(10, 0, 0, PEER);
-    const uint8_t mac[6] = {2, 0, 0, 0, 0, PEER};
     int err;
 
-    th->h = host_new(n);
-    th->t = tcp_new(th->h->in, cfg, &upcalls, &err);
+    th->h = h;
+    th->t = tcp_new(h->in, cfg, &upcalls, &err);
     assert_non_null(th->t);
     assert_int_equal(err, 0);
+    return th;
+}
+
+struct tcp_host *tcp_host_new(uint8_t n, const struct tcp_config *cfg)
+{
+    struct tcp_host *th = tcp_host_on(host_new(n), cfg);
+    struct inet_addr peer = INET_ADDR4(10, 0, 0, PEER);
+    const uint8_t mac[6] = {2, 0, 0, 0, 0, PEER};
+
     assert_int_equal(inet_neigh_add(th->h->in, &peer, mac), 0);
     return th;
 }
@@ -102,7 +109,7 @@ void tcp_host_free(struct tcp_host *th)
 
 void tcp_host_listen(struct tcp_host *th, uint16_t port, uint32_t backlog)
 {
-    struct inet_end end = {INET_ANY4, port};
+    struct inet_end end = {th->v6 ? INET_ANY6 : INET_ANY4, port};
     int err;
 
     th->l = tcp_listen(th->t, &end, backlog, th, &err);
@@ -123,13 +130,23 @@ static void sock_free(struct sock *s)
     free(s);
 }
 
+struct sock *sock_try_connect(struct tcp_host *th, const struct inet_addr *to, uint16_t port, int *err)
+{
+    struct inet_end local = {inet_addr_is4(to) ? INET_ANY4 : INET_ANY6, 0}, remote = {*to, port};
+    struct sock *s = sock_new();
+
+    s->c = tcp_connect(th->t, &local, &remote, s, err);
+    if (s->c != NULL)
+        return s;
+    sock_free(s);
+    return NULL;
+}
+
 struct sock *sock_connect(struct tcp_host *th, const struct inet_addr *to, uint16_t port)
 {
-    struct inet_end local = {INET_ANY4, 0}, remote = {*to, port};
-    struct sock *s = sock_new();
     int err;
+    struct sock *s = sock_try_connect(th, to, port, &err);
 
-    s->c = tcp_connect(th->t, &local, &remote, s, &err);
     assert_int_equal(err, 0);
     return s;
 }
@@ -225,6 +242,24 @@ struct tcp_seg seg(uint8_t flags, uint32_t seq, uint32_t ack)
     return (struct tcp_seg){.flags = flags, .seq = seq, .ack = ack, .window = PEER_WND};
 }
 
+static void put_network(const struct tcp_host *th, struct packet *p, uint32_t payload)
+{
+    uint8_t to = th->h->addr.b[15];
+    uint8_t h[40] = {0x60, 0, 0, 0, 0, 0, IPPROTO_TCP, 64, 0xfd, [23] = PEER, 0xfd, [39] = to};
+
+    put_eth(p, to, PEER, th->v6 ? 0x86dd : 0x0800);
+    if (th->v6) {
+        h[0] |= th->send_tos >> 4;
+        h[1] = (uint8_t)(th->send_tos << 4);
+        put16(h + 4, (uint16_t)payload);
+        put_bytes(p, h, sizeof(h));
+    } else {
+        put_ip4(p, to, PEER, IPPROTO_TCP, payload, 1, 0x4000);
+        p->b[15] = th->send_tos;
+        fix_ip4(p);
+    }
+}
+
 void peer_send(struct tcp_host *th, struct tcp_seg *s, const void *data, uint32_t len)
 {
     struct inet_addr src = INET_ADDR4(10, 0, 0, PEER), dst = th->h->addr;
@@ -233,6 +268,10 @@ void peer_send(struct tcp_host *th, struct tcp_seg *s, const void *data, uint32_
     unsigned bytes;
     uint16_t sum;
 
+    if (th->v6) {
+        src = (struct inet_addr){{{0xfd, [15] = PEER}}};
+        dst = (struct inet_addr){{{0xfd, [15] = th->h->addr.b[15]}}};
+    }
     if (s->src_port == 0)
         s->src_port = PEER_PORT;
     if (s->dst_port == 0)
@@ -243,8 +282,7 @@ void peer_send(struct tcp_host *th, struct tcp_seg *s, const void *data, uint32_
     sum = checksum_finish(
         checksum_add(checksum_add(checksum_pseudo(&src, &dst, IPPROTO_TCP, bytes + len), header, bytes), text, len));
     memcpy(header + 16, &sum, 2);
-    put_eth(&p, th->h->addr.b[15], PEER, 0x0800);
-    put_ip4(&p, th->h->addr.b[15], PEER, IPPROTO_TCP, bytes + len, 1, 0x4000);
+    put_network(th, &p, bytes + len);
     put_bytes(&p, header, bytes);
     put_bytes(&p, text, len);
     host_in(th->h, p.b, p.len);
@@ -254,21 +292,25 @@ bool peer_take(struct tcp_host *th, struct tcp_seg *s, const uint8_t **data)
 {
     const struct sent *f = host_out(th->h);
     struct inet_addr src, dst;
+    const uint8_t *l3, *l4;
     uint32_t total;
 
     if (f == NULL)
         return false;
-    assert_int_equal(get16(f->bytes + 12), 0x0800);
-    assert_int_equal(f->bytes[14 + 9], IPPROTO_TCP);
-    total = get16(f->bytes + 16) - 20u;
-    assert_true(total + 34 <= f->len);
-    src = inet_addr_from4(f->bytes + 26);
-    dst = inet_addr_from4(f->bytes + 30);
-    assert_true(checksum_good(
-        checksum_join(checksum_pseudo(&src, &dst, IPPROTO_TCP, total), checksum_add(0, f->bytes + 34, total))));
-    assert_int_equal(tcp_parse(f->bytes + 34, total, s), TCP_PARSE_OK);
+    l3 = f->bytes + 14;
+    l4 = l3 + (th->v6 ? 40 : 20);
+    assert_int_equal(get16(f->bytes + 12), th->v6 ? 0x86dd : 0x0800);
+    assert_int_equal(l3[th->v6 ? 6 : 9], IPPROTO_TCP);
+    total = th->v6 ? get16(l3 + 4) : get16(l3 + 2) - 20u;
+    th->got_tos = th->v6 ? (uint8_t)(get16(l3) >> 4) : l3[1];
+    assert_true((uint32_t)(l4 - f->bytes) + total <= f->len);
+    src = th->v6 ? inet_addr_from6(l3 + 8) : inet_addr_from4(l3 + 12);
+    dst = th->v6 ? inet_addr_from6(l3 + 24) : inet_addr_from4(l3 + 16);
+    assert_true(
+        checksum_good(checksum_join(checksum_pseudo(&src, &dst, IPPROTO_TCP, total), checksum_add(0, l4, total))));
+    assert_int_equal(tcp_parse(l4, total, s), TCP_PARSE_OK);
     if (data != NULL)
-        *data = f->bytes + 34 + s->header_bytes;
+        *data = l4 + s->header_bytes;
     return true;
 }
 

@@ -32,9 +32,13 @@ struct tcp_host {
     struct tcp *t;
     struct tcp_listener *l;
     unsigned incoming;
+    bool v6;                   /* the scripted peer speaks IPv6: fd00::9 to fd00::n */
+    uint8_t send_tos, got_tos; /* of its segments, of the last one that it got */
 };
 
 struct tcp_host *tcp_host_new(uint8_t n, const struct tcp_config *cfg);
+/* On a host that is there; it belongs to what is returned. */
+struct tcp_host *tcp_host_on(struct host *h, const struct tcp_config *cfg);
 struct tcp_host *tcp_host_new_default(uint8_t n);
 
 /* Ends it; every pool must be full again. */
@@ -42,6 +46,8 @@ void tcp_host_free(struct tcp_host *th);
 
 void tcp_host_listen(struct tcp_host *th, uint16_t port, uint32_t backlog);
 struct sock *sock_connect(struct tcp_host *th, const struct inet_addr *to, uint16_t port);
+/* The same; NULL with *err. */
+struct sock *sock_try_connect(struct tcp_host *th, const struct inet_addr *to, uint16_t port, int *err);
 struct sock *sock_accept(struct tcp_host *th); /* NULL: none waits */
 
 /* Sends len bytes of the pattern, which goes on where it ended; in one object. Returns what tcp_send did. */

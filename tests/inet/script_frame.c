@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames in a script's words: layers separated by "/", each a name and some of its fields. What arrives ("in") is built
+ * from it, where lengths, checksums and the numbers of the next layers are made right unless the script says them. What
+ * was sent ("out") must have these layers and these fields, and lengths and checksums that are right.
+ */
+#include "script.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#define LAYERS_MAX 12
+#define FIELDS_MAX 16
+#define NO_ID      (-1)
+
+enum kind { END, NUMBER, MAC, ADDR4, ADDR6, SEQ, ACK };
+
+struct field {
+    const char *name;
+    uint16_t bit, bits; /* where it begins, from the header's first bit; how many */
+    enum kind kind;
+};
+
+enum what { PLAIN, IP4, IP6, EXTENSION, ICMP4, ICMP6, UDP, TCP, OPTION };
+
+struct layer {
+    const char *name;
+    enum what what;
+    uint8_t bytes;
+    int id; /* in the field of the layer in front that says what follows */
+    uint8_t init[40];
+    struct field field[FIELDS_MAX];
+};
+
+/* clang-format off */
+#define BITS(name, bit, bits) {name, bit, bits, NUMBER}
+#define NUM8(name, at)        BITS(name, (at) * 8, 8)
+#define NUM16(name, at)       BITS(name, (at) * 8, 16)
+#define NUM32(name, at)       BITS(name, (at) * 8, 32)
+#define HOST4                 10, 0, 0, 1
+#define PEER4                 10, 0, 0, PEER
+#define HOST_MAC              2, 0, 0, 0, 0, 1
+#define PEER_MAC              2, 0, 0, 0, 0, PEER
+#define ICMP_FIELDS           NUM8("type", 0), NUM8("code", 1), NUM16("sum", 2)
+
+static const struct layer layers[] = {
+    {"eth", PLAIN, 14, NO_ID, {HOST_MAC, PEER_MAC, 0x88, 0xb5},
+     {{"dst", 0, 48, MAC}, {"src", 48, 48, MAC}, NUM16("type", 12)}},
+    {"vlan", PLAIN, 4, 0x8100, {0, 0, 0x88, 0xb5}, {BITS("priority", 0, 3), BITS("id", 4, 12), NUM16("type", 2)}},
+    {"arp", PLAIN, 28, 0x0806, {0, 1, 8, 0, 6, 4, 0, 1, PEER_MAC, PEER4, 0, 0, 0, 0, 0, 0, HOST4},
+     {NUM16("htype", 0), NUM16("ptype", 2), NUM8("hlen", 4), NUM8("plen", 5), NUM16("op", 6), {"sha", 64, 48, MAC},
+      {"spa", 112, 32, ADDR4}, {"tha", 144, 48, MAC}, {"tpa", 192, 32, ADDR4}}},
+    {"ip4", IP4, 20, 0x0800, {0x45, 0, 0, 0, 0, 0, 0, 0, 64, 253, 0, 0, PEER4, HOST4},
+     {BITS("ver", 0, 4), BITS("ihl", 4, 4), NUM8("tos", 1), BITS("ecn", 14, 2), NUM16("len", 2), NUM16("id", 4),
+      BITS("df", 49, 1), BITS("mf", 50, 1), BITS("off", 51, 13), NUM8("ttl", 8), NUM8("proto", 9), NUM16("sum", 10),
+      {"src", 96, 32, ADDR4}, {"dst", 128, 32, ADDR4}}},
+    {"ip6", IP6, 40, 0x86dd,
+     {0x60, 0, 0, 0, 0, 0, 59, 64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, PEER,
+      0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
+     {BITS("ver", 0, 4), BITS("tc", 4, 8), BITS("ecn", 10, 2), BITS("flow", 12, 20), NUM16("len", 4), NUM8("next", 6),
+      NUM8("hop", 7), {"src", 64, 128, ADDR6}, {"dst", 192, 128, ADDR6}}},
+    {"hbh", EXTENSION, 2, 0, {59}, {NUM8("next", 0), NUM8("len", 1)}},
+    {"dest", EXTENSION, 2, 60, {59}, {NUM8("next", 0), NUM8("len", 1)}},
+    {"route", EXTENSION, 8, 43, {59}, {NUM8("next", 0), NUM8("len", 1), NUM8("kind", 2), NUM8("left", 3)}},
+    {"frag", PLAIN, 8, 44, {59}, {NUM8("next", 0), BITS("off", 16, 13), BITS("more", 31, 1), NUM32("id", 4)}},
+    {"icmp", ICMP4, 8, 1, {8, 0, 0, 0, 0, 1, 0, 1},
+     {ICMP_FIELDS, NUM16("id", 4), NUM16("seq", 6), NUM16("mtu", 6), NUM32("rest", 4), NUM8("ptr", 4)}},
+    {"icmp6", ICMP6, 8, 58, {128, 0, 0, 0, 0, 1, 0, 1},
+     {ICMP_FIELDS, NUM16("id", 4), NUM16("seq", 6), NUM32("mtu", 4), NUM32("rest", 4), NUM32("ptr", 4)}},
+    {"ns", ICMP6, 24, 58, {135, 0, 0, 0, 0, 0, 0, 0, 0xfd, [23] = 1},
+     {ICMP_FIELDS, {"target", 64, 128, ADDR6}}},
+    {"na", ICMP6, 24, 58, {136, 0, 0, 0, 0x60, 0, 0, 0, 0xfd, [23] = PEER},
+     {ICMP_FIELDS, BITS("router", 32, 1), BITS("solicited", 33, 1), BITS("override", 34, 1),
+      {"target", 64, 128, ADDR6}}},
+    {"rs", ICMP6, 8, 58, {133}, {ICMP_FIELDS}},
+    {"ra", ICMP6, 16, 58, {134, 0, 0, 0, 64, 0, 7, 8},
+     {ICMP_FIELDS, NUM8("hops", 4), NUM16("life", 6), NUM32("reach", 8), NUM32("retrans", 12)}},
+    {"slla", OPTION, 8, NO_ID, {1, 1, PEER_MAC}, {NUM8("kind", 0), NUM8("len", 1), {"mac", 16, 48, MAC}}},
+    {"tlla", OPTION, 8, NO_ID, {2, 1, PEER_MAC}, {NUM8("kind", 0), NUM8("len", 1), {"mac", 16, 48, MAC}}},
+    {"prefix", OPTION, 32, NO_ID, {3, 4, 64, 0xc0, 0, 0, 14, 16, 0, 0, 7, 8, [16] = 0x20, 1, 0xd, 0xb8},
+     {NUM8("kind", 0), NUM8("len", 1), NUM8("bits", 2), BITS("onlink", 24, 1), BITS("auto", 25, 1), NUM32("valid", 4),
+      NUM32("preferred", 8), {"net", 128, 128, ADDR6}}},
+    {"mtu", OPTION, 8, NO_ID, {5, 1, 0, 0, 0, 0, 5, 0xdc}, {NUM8("kind", 0), NUM8("len", 1), NUM32("mtu", 4)}},
+    {"udp", UDP, 8, 17, {PEER_PORT >> 8, PEER_PORT & 255, 0, HOST_UDP},
+     {NUM16("sport", 0), NUM16("dport", 2), NUM16("len", 4), NUM16("sum", 6)}},
+    {"tcp", TCP, 20, 6, {PEER_PORT >> 8, PEER_PORT & 255, 0, HOST_PORT, [12] = 0x50, TCP_ACK, 0x75, 0x30},
+     {NUM16("sport", 0), NUM16("dport", 2), {"seq", 32, 32, SEQ}, {"ack", 64, 32, ACK}, BITS("off", 96, 4),
+      NUM8("flags", 13), NUM16("win", 14), NUM16("sum", 16), NUM16("urg", 18)}},
+};
+/* clang-format on */
+
+/* A layer of the frame at hand. */
+struct part {
+    const struct layer *layer;
+    uint32_t at, bytes; /* its header */
+    uint32_t said;      /* fields that the script gave, by their numbers */
+    bool quoted;        /* within an ICMP error, which may be cut */
+};
+
+struct picture {
+    uint8_t b[FRAME_MAX];
+    uint32_t len, end; /* end: without the link's padding */
+    unsigned parts;
+    struct part part[LAYERS_MAX];
+};
+
+static const struct layer *find_layer(const char *name)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(layers); i++)
+        if (strcmp(layers[i].name, name) == 0)
+            return &layers[i];
+    return NULL;
+}
+
+static int field_number(const struct layer *l, const char *name)
+{
+    for (int i = 0; i < FIELDS_MAX && l->field[i].kind != END; i++)
+        if (strcmp(l->field[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static uint32_t get_bits(const uint8_t *h, unsigned bit, unsigned bits)
+{
+    uint32_t v = 0;
+
+    for (unsigned i = bit; i < bit + bits; i++)
+        v = v << 1 | (h[i / 8] >> (7 - i % 8) & 1u);
+    return v;
+}
+
+static void put_bits(uint8_t *h, unsigned bit, unsigned bits, uint32_t v)
+{
+    for (unsigned i = 0; i < bits; i++) {
+        unsigned at = bit + bits - 1 - i;
+        uint8_t mask = (uint8_t)(0x80u >> at % 8);
+
+        h[at / 8] = (uint8_t)((h[at / 8] & ~mask) | ((v >> i & 1u) != 0 ? mask : 0));
+    }
+}
+
+static bool was_said(const struct part *t, const char *name)
+{
+    int n = field_number(t->layer, name);
+
+    return n >= 0 && (t->said & 1u << n) != 0;
+}
+
+static void put_field(uint8_t *h, const struct layer *l, const char *name, uint32_t v)
+{
+    const struct field *f = &l->field[field_number(l, name)];
+
+    put_bits(h, f->bit, f->bits, v);
+}
+
+/* ---- what both ways share ---- */
+
+/* The field of a layer that tells what follows, or NULL. */
+static const char *next_field(const struct layer *l)
+{
+    static const char *const names[] = {"type", "proto", "next"};
+
+    if (l->what == ICMP4 || l->what == ICMP6)
+        return NULL;
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+        if (field_number(l, names[i]) >= 0)
+            return names[i];
+    return NULL;
+}
+
+static bool is_error(const uint8_t *h, enum what what)
+{
+    return what == ICMP4 ? h[0] == 3 || h[0] == 11 || h[0] == 12 || h[0] == 5 || h[0] == 4
+                         : what == ICMP6 && h[0] < 128;
+}
+
+/* The network header in front of part n. */
+static const struct part *network_of(const struct picture *f, unsigned n)
+{
+    while (n-- > 0)
+        if (f->part[n].layer->what == IP4 || f->part[n].layer->what == IP6)
+            return &f->part[n];
+    return NULL;
+}
+
+static uint64_t pseudo(const struct picture *f, unsigned n, uint8_t proto, uint32_t len)
+{
+    const struct part *net = network_of(f, n);
+    const uint8_t *h = f->b + (net != NULL ? net->at : 0);
+    struct inet_addr src, dst;
+
+    if (net == NULL)
+        return 0;
+    if (net->layer->what == IP4) {
+        src = inet_addr_from4(h + 12);
+        dst = inet_addr_from4(h + 16);
+    } else {
+        src = inet_addr_from6(h + 8);
+        dst = inet_addr_from6(h + 24);
+    }
+    return checksum_pseudo(&src, &dst, proto, len);
+}
+
+/* The sum over part n as it is, its field included. */
+static uint64_t sum_of(const struct picture *f, unsigned n)
+{
+    const struct part *t = &f->part[n];
+    uint32_t len = f->end - t->at;
+    uint64_t sum = t->layer->what == ICMP4 ? 0 : pseudo(f, n, (uint8_t)t->layer->id, len);
+
+    return checksum_join(sum, checksum_add(0, f->b + t->at, len));
+}
+
+/* ---- in ---- */
+
+static void append(struct play *p, struct picture *f, const void *bytes, uint32_t len)
+{
+    if (f->len + len > FRAME_MAX)
+        PLAY_FAIL(p, "the frame is too long");
+    memcpy(f->b + f->len, bytes, len);
+    f->len += len;
+    f->end = f->len;
+}
+
+static void append_pattern(struct play *p, struct picture *f, uint32_t len, uint32_t from)
+{
+    for (uint32_t i = 0; i < len; i++) {
+        uint8_t b = pattern_at(from + i);
+
+        append(p, f, &b, 1);
+    }
+}
+
+/* The first sequence number of the peer, or of the host. h: a TCP header of whom `ours` says. */
+static uint32_t seq_base(struct play *p, const uint8_t *h, bool ours, bool peer)
+{
+    return peer ? PEER_ISN : script_flow(p, get16(h + (ours ? 2 : 0)))->iss;
+}
+
+/* The value that the script gives a field, as its bytes; numbers have the last four. ours: the host sent it. */
+static void read_value(struct play *p, const uint8_t *h, const struct field *f, bool ours, uint8_t v[16])
+{
+    struct inet_addr a;
+
+    memset(v, 0, 16);
+    switch (f->kind) {
+    case MAC:
+        script_mac(p, script_word(p), v);
+        break;
+    case ADDR4:
+        a = script_addr(p, script_word(p), false);
+        memcpy(v, a.b + 12, 4);
+        break;
+    case ADDR6:
+        a = script_addr(p, script_word(p), true);
+        memcpy(v, a.b, 16);
+        break;
+    case SEQ:
+        put32(v + 12, seq_base(p, h, ours, !ours) + script_number(p));
+        break;
+    case ACK:
+        put32(v + 12, seq_base(p, h, ours, ours) + script_number(p));
+        break;
+    default:
+        put32(v + 12, script_number(p));
+        break;
+    }
+}
+
+static bool is_number(enum kind kind)
+{
+    return kind == NUMBER || kind == SEQ || kind == ACK;
+}
+
+static void set_field(struct play *p, uint8_t *h, const struct field *f, bool ours)
+{
+    uint8_t v[16];
+
+    read_value(p, h, f, ours, v);
+    if (is_number(f->kind))
+        put_bits(h, f->bit, f->bits, get32(v + 12));
+    else
+        memcpy(h + f->bit / 8, v, f->bits / 8);
+}
+
+/* "data N [from K]", "hex BYTES", "pad N": what is no header. False: it is one. */
+static bool append_bytes(struct play *p, struct picture *f, const char *word)
+{
+    uint8_t bytes[LINE_TEXT / 2];
+    uint32_t len, end = f->end;
+
+    if (strcmp(word, "data") == 0) {
+        len = script_number(p);
+        append_pattern(p, f, len, script_take(p, "from") ? script_number(p) : 0);
+    } else if (strcmp(word, "hex") == 0) {
+        append(p, f, bytes, script_hex(p, script_word(p), bytes, sizeof(bytes)));
+    } else if (strcmp(word, "pad") == 0) {
+        append_pattern(p, f, script_number(p), 77);
+        f->end = end;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void add_layer(struct play *p, struct picture *f, const char *name)
+{
+    const struct layer *l = find_layer(name);
+    struct part *t = &f->part[f->parts];
+
+    if (l == NULL || f->parts == LAYERS_MAX)
+        PLAY_FAIL(p, "\"%s\" is no layer", name);
+    *t = (struct part){.layer = l, .at = f->len, .bytes = l->bytes};
+    if (f->parts > 0)
+        t->quoted = t[-1].quoted || is_error(f->b + t[-1].at, t[-1].layer->what);
+    append(p, f, l->init, l->bytes);
+    if (t->quoted && (l->what == IP4 || l->what == IP6)) { /* what is quoted, the host has sent */
+        unsigned at = l->what == IP4 ? 12 : 8, n = l->what == IP4 ? 4 : 16;
+
+        memcpy(f->b + t->at + at, l->init + at + n, n);
+        memcpy(f->b + t->at + at + n, l->init + at, n);
+    }
+    f->parts++;
+    while (p->at < p->words && strcmp(p->word[p->at], "/") != 0) {
+        const char *word = script_word(p);
+        int n = field_number(l, word);
+        uint8_t bytes[64];
+        uint32_t len;
+
+        if (strcmp(word, "opts") == 0) {
+            len = script_hex(p, script_word(p), bytes, sizeof(bytes));
+            append(p, f, bytes, len);
+            t->bytes += len;
+        } else if (n < 0) {
+            PLAY_FAIL(p, "\"%s\" has no field \"%s\"", name, word);
+        } else {
+            set_field(p, f->b + t->at, &l->field[n], t->quoted);
+            t->said |= 1u << n;
+        }
+    }
+}
+
+static void set_sum(struct picture *f, unsigned n, unsigned at)
+{
+    const struct part *t = &f->part[n];
+    uint16_t value;
+
+    if (was_said(t, "sum"))
+        return;
+    memset(f->b + t->at + at, 0, 2);
+    value = checksum_finish(sum_of(f, n));
+    memcpy(f->b + t->at + at, &value, 2);
+}
+
+/* A datagram that says that it is longer than what is here is a first fragment: the rest of the pattern follows. */
+static void set_udp(struct picture *f, unsigned n)
+{
+    const struct part *t = &f->part[n];
+    uint8_t *h = f->b + t->at;
+    struct picture whole = *f;
+    uint32_t len = get16(h + 4), here = f->end - t->at;
+
+    if (!was_said(t, "len"))
+        put16(h + 4, (uint16_t)here);
+    if (!was_said(t, "len") || len <= here || len > FRAME_MAX - t->at) {
+        set_sum(f, n, 6);
+        return;
+    }
+    for (uint32_t i = here; i < len; i++)
+        whole.b[t->at + i] = pattern_at(i - UDP_HEADER);
+    whole.end = t->at + len;
+    set_sum(&whole, n, 6);
+    memcpy(h + 6, whole.b + t->at + 6, 2);
+}
+
+/* Lengths and checksums of part n, those behind it being right. */
+static void finish(struct picture *f, unsigned n)
+{
+    const struct part *t = &f->part[n];
+    const struct layer *l = t->layer;
+    uint8_t *h = f->b + t->at;
+    uint16_t sum;
+
+    switch (l->what) {
+    case IP4:
+        if (!was_said(t, "ihl"))
+            put_field(h, l, "ihl", t->bytes / 4);
+        if (!was_said(t, "len"))
+            put_field(h, l, "len", f->end - t->at);
+        if (was_said(t, "sum"))
+            break;
+        put16(h + 10, 0);
+        sum = checksum_finish(checksum_add(0, h, t->bytes));
+        memcpy(h + 10, &sum, 2);
+        break;
+    case IP6:
+        if (!was_said(t, "len"))
+            put_field(h, l, "len", f->end - t->at - t->bytes);
+        break;
+    case EXTENSION:
+        if (!was_said(t, "len"))
+            put_field(h, l, "len", t->bytes / 8 - 1);
+        break;
+    case UDP:
+        set_udp(f, n);
+        break;
+    case TCP:
+        if (!was_said(t, "off"))
+            put_field(h, l, "off", t->bytes / 4);
+        set_sum(f, n, 16);
+        break;
+    case ICMP4:
+    case ICMP6:
+        set_sum(f, n, 2);
+        break;
+    default:
+        break;
+    }
+}
+
+/* What follows each layer, and the hop limit that neighbour discovery asks for. */
+static void join_layers(struct picture *f)
+{
+    for (unsigned i = 0; i + 1 < f->parts; i++) {
+        const struct part *t = &f->part[i];
+        const char *field = next_field(t->layer);
+
+        if (field != NULL && !was_said(t, field) && t[1].layer->id != NO_ID)
+            put_field(f->b + t->at, t->layer, field, (uint32_t)t[1].layer->id);
+    }
+    for (unsigned i = 1; i < f->parts; i++) {
+        uint8_t type = f->b[f->part[i].at];
+
+        if (f->part[i].layer->what == ICMP6 && type >= 133 && type <= 137 && f->part[i - 1].layer->what == IP6 &&
+            !was_said(&f->part[i - 1], "hop"))
+            put_field(f->b + f->part[i - 1].at, f->part[i - 1].layer, "hop", 255);
+    }
+}
+
+/* The layers that a script begins with are Ethernet's unless it says them. */
+static bool starts_above_ethernet(const struct play *p)
+{
+    return p->at < p->words && strcmp(p->word[p->at], "eth") != 0 && find_layer(p->word[p->at]) != NULL;
+}
+
+void script_frame_in(struct play *p)
+{
+    static struct picture f;
+
+    script_begin(p);
+    f.len = f.end = f.parts = 0;
+    if (starts_above_ethernet(p)) {
+        f.part[f.parts++] = (struct part){.layer = &layers[0], .bytes = layers[0].bytes};
+        append(p, &f, layers[0].init, layers[0].bytes);
+    }
+    do {
+        const char *word = script_word(p);
+
+        if (!append_bytes(p, &f, word))
+            add_layer(p, &f, word);
+    } while (script_take(p, "/"));
+    join_layers(&f);
+    for (unsigned i = f.parts; i-- > 0;)
+        finish(&f, i);
+    host_in(p->th->h, f.b, f.len);
+}
+
+/* ---- out ---- */
+
+static const char *text_of(const uint8_t *h, const struct field *f)
+{
+    static char text[2][48];
+    static unsigned turn;
+    char *to = text[turn++ % 2];
+
+    if (is_number(f->kind))
+        snprintf(to, sizeof(text[0]), "%u (0x%x)", get_bits(h, f->bit, f->bits), get_bits(h, f->bit, f->bits));
+    else if (f->kind == MAC)
+        snprintf(to, sizeof(text[0]), "%02x:%02x:%02x:%02x:%02x:%02x", h[f->bit / 8], h[f->bit / 8 + 1],
+                 h[f->bit / 8 + 2], h[f->bit / 8 + 3], h[f->bit / 8 + 4], h[f->bit / 8 + 5]);
+    else
+        inet_ntop(f->kind == ADDR4 ? AF_INET : AF_INET6, h + f->bit / 8, to, sizeof(text[0]));
+    return to;
+}
+
+static void compare_field(struct play *p, const struct part *t, const struct field *f, const uint8_t *h)
+{
+    const struct layer *l = t->layer;
+    uint8_t want[40 + 20] = {0}, v[16];
+
+    read_value(p, h, f, !t->quoted, v);
+    if (is_number(f->kind))
+        put_bits(want, f->bit, f->bits, get32(v + 12));
+    else
+        memcpy(want + f->bit / 8, v, f->bits / 8);
+    if (strcmp(text_of(h, f), text_of(want, f)) != 0)
+        PLAY_FAIL(p, "%s %s" EXPECTED("%s", "%s"), l->name, f->name, text_of(want, f), text_of(h, f));
+}
+
+/* The bytes of the header that is there, its options included. */
+static uint32_t header_bytes(const struct layer *l, const uint8_t *h)
+{
+    switch (l->what) {
+    case IP4:
+        return (h[0] & 15) * 4u;
+    case EXTENSION:
+        return (h[1] + 1u) * 8;
+    case TCP:
+        return (h[12] >> 4) * 4u;
+    case OPTION:
+        return h[1] * 8u;
+    default:
+        return l->bytes;
+    }
+}
+
+static void compare_opts(struct play *p, const struct part *t, const uint8_t *h)
+{
+    uint8_t want[64];
+    uint32_t len = script_hex(p, script_word(p), want, sizeof(want));
+
+    COMPARE(p, "the options' length", t->bytes - t->layer->bytes, len);
+    for (uint32_t i = 0; i < len; i++)
+        COMPARE(p, "an option's byte", h[t->layer->bytes + i], want[i]);
+}
+
+/* Lengths and checksums of what the host sent. */
+static void check_sums(struct play *p, struct picture *f, unsigned n)
+{
+    const struct part *t = &f->part[n], *net = network_of(f, n);
+    const uint8_t *h = f->b + t->at;
+    bool piece = n > 0 && (strcmp(t[-1].layer->name, "frag") == 0 ||
+                           (net != NULL && net->layer->what == IP4 && (get16(f->b + net->at + 6) & 0x3fff) != 0));
+
+    if (t->quoted)
+        return;
+    switch (t->layer->what) {
+    case IP4:
+        if (!checksum_good(checksum_add(0, h, t->bytes)))
+            PLAY_FAIL(p, "the IPv4 header's checksum is wrong");
+        f->end = t->at + get16(h + 2);
+        break;
+    case IP6:
+        f->end = t->at + IP6_HEADER + get16(h + 4);
+        break;
+    case UDP:
+        if (!piece)
+            COMPARE(p, "the datagram's length", get16(h + 4), f->end - t->at);
+        /* fall through */
+    case TCP:
+    case ICMP4:
+    case ICMP6:
+        if (!piece && !checksum_good(sum_of(f, n)))
+            PLAY_FAIL(p, "the checksum of %s is wrong", t->layer->name);
+        break;
+    default:
+        break;
+    }
+    if (f->end > f->len)
+        PLAY_FAIL(p, "%s says that it ends at %u of %u bytes", t->layer->name, f->end, f->len);
+}
+
+static void expect_layer(struct play *p, struct picture *f, const char *name, uint32_t *at)
+{
+    const struct layer *l = find_layer(name);
+    struct part *t = &f->part[f->parts];
+    const char *next;
+
+    if (l == NULL || f->parts == LAYERS_MAX)
+        PLAY_FAIL(p, "\"%s\" is no layer", name);
+    if (*at + l->bytes > f->len)
+        PLAY_FAIL(p, "the frame ends in front of %s", name);
+    *t = (struct part){.layer = l, .at = *at, .bytes = header_bytes(l, f->b + *at)};
+    if (f->parts > 0) {
+        t->quoted = t[-1].quoted || is_error(f->b + t[-1].at, t[-1].layer->what);
+        next = next_field(t[-1].layer);
+        if (next != NULL && l->id != NO_ID)
+            COMPARE(p, "what follows",
+                    get_bits(f->b + t[-1].at, t[-1].layer->field[field_number(t[-1].layer, next)].bit,
+                             t[-1].layer->field[field_number(t[-1].layer, next)].bits),
+                    l->id);
+        else if (l->what == OPTION)
+            COMPARE(p, "the option", f->b[*at], l->init[0]);
+    }
+    if (l->what == ICMP6 && l->bytes > 8)
+        COMPARE(p, "the message's type", f->b[*at], l->init[0]);
+    f->parts++;
+    check_sums(p, f, f->parts - 1);
+    while (p->at < p->words && strcmp(p->word[p->at], "/") != 0) {
+        const char *word = script_word(p);
+        int n = field_number(l, word);
+
+        if (strcmp(word, "opts") == 0)
+            compare_opts(p, t, f->b + t->at);
+        else if (n < 0)
+            PLAY_FAIL(p, "\"%s\" has no field \"%s\"", name, word);
+        else
+            compare_field(p, t, &l->field[n], f->b + t->at);
+    }
+    *at += t->bytes;
+}
+
+/* "data N [from K]": what is left are so many bytes of the pattern. "hex": they are these. "end": there are none. */
+static bool expect_bytes(struct play *p, const struct picture *f, const char *word, uint32_t at)
+{
+    uint8_t want[LINE_TEXT / 2];
+    uint32_t len, from;
+
+    if (strcmp(word, "data") == 0 || strcmp(word, "end") == 0) {
+        len = word[0] == 'd' ? script_number(p) : 0;
+        from = script_take(p, "from") ? script_number(p) : 0;
+        COMPARE(p, "bytes that are left", f->end - at, len);
+        for (uint32_t i = 0; i < len; i++)
+            COMPARE(p, "a byte of the data", f->b[at + i], pattern_at(from + i));
+    } else if (strcmp(word, "hex") == 0) {
+        len = script_hex(p, script_word(p), want, sizeof(want));
+        COMPARE(p, "bytes that are left", f->end - at, len);
+        for (uint32_t i = 0; i < len; i++)
+            COMPARE(p, "a byte", f->b[at + i], want[i]);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void script_frame_out(struct play *p)
+{
+    static struct picture f;
+    const struct sent *s;
+    uint32_t at = 0;
+
+    script_begin(p);
+    s = host_out(p->th->h);
+    if (s == NULL)
+        PLAY_FAIL(p, "a frame" EXPECTED("%s", "the host sent nothing"), p->shown);
+    p->frame = s;
+    memcpy(f.b, s->bytes, s->len);
+    f.len = f.end = s->len;
+    f.parts = 0;
+    if (starts_above_ethernet(p)) {
+        f.part[f.parts++] = (struct part){.layer = &layers[0], .bytes = layers[0].bytes};
+        at = layers[0].bytes;
+    }
+    do {
+        const char *word = script_word(p);
+
+        if (!expect_bytes(p, &f, word, at))
+            expect_layer(p, &f, word, &at);
+    } while (script_take(p, "/"));
+}
+
+const char *script_describe(const struct sent *f)
+{
+    static char text[400];
+    char *to = text, *end = text + sizeof(text);
+
+    to += snprintf(to, (size_t)(end - to), "%u bytes, type %04x:", f->len, get16(f->bytes + 12));
+    for (uint32_t i = 14; i < f->len && i < 14 + 80; i++)
+        to += snprintf(to, (size_t)(end - to), "%s%02x", i % 4 == 2 ? " " : "", f->bytes[i]);
+    return text;
+}
