@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *program_name = "program";
 
@@ -31,6 +32,39 @@ int complain_usage(const char *format, ...)
     fprintf(stderr, "\nTry '%s --help'.\n", program_name);
     va_end(list);
     return EXIT_USAGE;
+}
+
+int args_parse(int argc, char **argv, int first, const struct args_spec *spec, void *out)
+{
+    optind = first;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, spec->shorts, spec->longs, NULL)) != -1;) {
+        if (option == 'h') {
+            fputs(spec->help, stdout);
+            return -1;
+        }
+        if (option == '?' || option == ':') {
+            return complain_usage("%s '%s'", option == ':' ? "a value is missing after" : "unknown option",
+                                  argv[optind - 1]);
+        }
+        if (!spec->take(out, option)) {
+            return EXIT_USAGE;
+        }
+    }
+    return optind < argc ? complain_usage("what is '%s' for?", argv[optind]) : EXIT_OK;
+}
+
+int args_parse_role(int argc, char **argv, const struct args_spec *spec, void *out, bool *server)
+{
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        fputs(spec->help, stdout);
+        return -1;
+    }
+    if (argc < 2 || (strcmp(argv[1], "server") != 0 && strcmp(argv[1], "client") != 0)) {
+        return complain_usage("say 'server' or 'client' first");
+    }
+    *server = strcmp(argv[1], "server") == 0;
+    return args_parse(argc, argv, 2, spec, out);
 }
 
 bool arg_u64(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *out)

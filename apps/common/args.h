@@ -3,6 +3,7 @@
 #ifndef APPS_COMMON_ARGS_H
 #define APPS_COMMON_ARGS_H
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +20,23 @@ __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 
 /* As complain(), followed by a hint at --help. Returns EXIT_USAGE. */
 __attribute__((format(printf, 1, 2))) int complain_usage(const char *format, ...);
+
+/* What a program's command line may say. */
+struct args_spec {
+    const char *help;
+    const char *shorts; /* as getopt_long wants them, ':' first */
+    const struct option *longs;
+    bool (*take)(void *out, int option); /* one option, with optarg; false: it was wrong and that was said */
+};
+
+/*
+ * Reads the options from argv[first] on; operands there are none. EXIT_OK; EXIT_USAGE: something was wrong and that was
+ * said; -1: help was asked for and printed.
+ */
+int args_parse(int argc, char **argv, int first, const struct args_spec *spec, void *out);
+
+/* The same for programs that are 'server' or 'client' by their first argument; *server says which. */
+int args_parse_role(int argc, char **argv, const struct args_spec *spec, void *out, bool *server);
 
 /*
  * Reads a decimal number between min and max from an option's text. On anything else complains, naming the option, and

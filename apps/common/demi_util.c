@@ -2,6 +2,7 @@
 /* Small PDPIX helpers; see demi_util.h. */
 #include "demi_util.h"
 #include "args.h"
+#include "stop.h"
 
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -27,6 +28,8 @@ int complain_operation(const char *what, int64_t qr_ret)
 bool demi_begin(int argc, char **argv)
 {
     struct demi_args args = {.argc = argc, .argv = argv, .callback = NULL};
+    stop_install();
+    raise_descriptor_limit();
     int rc = demi_init(&args);
     if (rc != 0) {
         complain_call("cannot start the library", rc);

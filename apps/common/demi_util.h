@@ -27,7 +27,7 @@ int complain_call(const char *what, int err);
 /* As complain_call() for an operation that failed; its cause is the errno alone. */
 int complain_operation(const char *what, int64_t qr_ret);
 
-/* demi_init() with the program's arguments; complains and returns false when it fails. */
+/* What stop.h says, and demi_init() with the program's arguments; complains and returns false when that fails. */
 bool demi_begin(int argc, char **argv);
 
 /*

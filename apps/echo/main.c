@@ -2,7 +2,6 @@
 /* echo: an echo server and a load generator for it, on PDPIX. See caracal-echo --help. */
 #include "common/args.h"
 #include "common/demi_util.h"
-#include "common/stop.h"
 #include "echo/echo.h"
 
 static int run(const struct echo_options *o)
@@ -21,8 +20,6 @@ int main(int argc, char **argv)
     if (rc != EXIT_OK) {
         return rc == EXIT_USAGE ? EXIT_USAGE : EXIT_OK;
     }
-    stop_install();
-    raise_descriptor_limit();
     if (!demi_begin(argc, argv)) {
         return EXIT_FAIL;
     }

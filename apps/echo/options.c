@@ -5,9 +5,7 @@
 #include "common/demi_util.h"
 #include "echo/echo.h"
 
-#include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
 #define SIZE_MAX_TCP    (16u << 20)
 #define SIZE_MAX_UDP    65507u
@@ -166,34 +164,16 @@ static int finish(struct echo_options *o)
     return EXIT_OK;
 }
 
+static bool take_option(void *out, int option)
+{
+    return take_flag(out, option) || take_value(out, option);
+}
+
+static const struct args_spec spec = {help_text, ":tujqhb:c:s:n:d:r:w:D:R:kT:", long_options, take_option};
+
 int echo_options_parse(int argc, char **argv, struct echo_options *o)
 {
     *o = (struct echo_options){.size_bytes = 64, .connections = 1, .max_connections = 65536};
-    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        fputs(help_text, stdout);
-        return -1;
-    }
-    if (argc < 2 || (strcmp(argv[1], "server") != 0 && strcmp(argv[1], "client") != 0)) {
-        return complain_usage("say 'server' or 'client' first");
-    }
-    o->server = strcmp(argv[1], "server") == 0;
-    optind = 2;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, ":tujqhb:c:s:n:d:r:w:D:R:kT:", long_options, NULL)) != -1;) {
-        if (option == 'h') {
-            fputs(help_text, stdout);
-            return -1;
-        }
-        if (option == '?' || option == ':') {
-            return complain_usage("%s '%s'", option == ':' ? "a value is missing after" : "unknown option",
-                                  argv[optind - 1]);
-        }
-        if (!take_flag(o, option) && !take_value(o, option)) {
-            return EXIT_USAGE;
-        }
-    }
-    if (optind < argc) {
-        return complain_usage("what is '%s' for?", argv[optind]);
-    }
-    return finish(o);
+    int rc = args_parse_role(argc, argv, &spec, o, &o->server);
+    return rc == EXIT_OK ? finish(o) : rc;
 }

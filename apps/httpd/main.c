@@ -3,10 +3,8 @@
 #include "common/args.h"
 #include "common/clock.h"
 #include "common/demi_util.h"
-#include "common/stop.h"
 #include "httpd/httpd.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 #define CONNECTIONS_MAX 65536u
@@ -33,8 +31,10 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
 };
 
-static bool take_option(struct httpd_options *o, int option)
+static bool take_option(void *out, int option)
 {
+    struct httpd_options *o = out;
+
     switch (option) {
     case 'b':
         return arg_addr("bind", optarg, &o->bind);
@@ -48,38 +48,17 @@ static bool take_option(struct httpd_options *o, int option)
     }
 }
 
-/* As echo_options_parse(): EXIT_OK, EXIT_USAGE, or -1 after the help. */
-static int parse(int argc, char **argv, struct httpd_options *o)
-{
-    *o = (struct httpd_options){.max_connections = 1024, .idle_ns = 30 * NS_PER_S};
-    (void)addr_parse("127.0.0.1:8080", &o->bind);
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, ":b:i:qh", long_options, NULL)) != -1;) {
-        if (option == 'h') {
-            fputs(help_text, stdout);
-            return -1;
-        }
-        if (option == '?' || option == ':') {
-            return complain_usage("%s '%s'", option == ':' ? "a value is missing after" : "unknown option",
-                                  argv[optind - 1]);
-        }
-        if (!take_option(o, option)) {
-            return EXIT_USAGE;
-        }
-    }
-    return optind < argc ? complain_usage("what is '%s' for?", argv[optind]) : EXIT_OK;
-}
+static const struct args_spec spec = {help_text, ":b:i:qh", long_options, take_option};
 
 int main(int argc, char **argv)
 {
-    struct httpd_options options;
+    struct httpd_options options = {.max_connections = 1024, .idle_ns = 30 * NS_PER_S};
     program_name = "caracal-httpd";
-    int rc = parse(argc, argv, &options);
+    (void)addr_parse("127.0.0.1:8080", &options.bind);
+    int rc = args_parse(argc, argv, 1, &spec, &options);
     if (rc != EXIT_OK) {
         return rc == EXIT_USAGE ? EXIT_USAGE : EXIT_OK;
     }
-    stop_install();
-    raise_descriptor_limit();
     if (!demi_begin(argc, argv)) {
         return EXIT_FAIL;
     }

@@ -4,10 +4,8 @@
 #include "common/clock.h"
 #include "common/demi_util.h"
 #include "common/json.h"
-#include "common/stop.h"
 #include "relay/relay.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -40,8 +38,10 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
-static bool take_option(struct relay_options *o, int option)
+static bool take_option(void *out, int option)
 {
+    struct relay_options *o = out;
+
     switch (option) {
     case 't':
         o->have_to = true;
@@ -61,30 +61,7 @@ static bool take_option(struct relay_options *o, int option)
     }
 }
 
-/* As echo_options_parse(): EXIT_OK, EXIT_USAGE, or -1 after the help. */
-static int parse(int argc, char **argv, struct relay_options *o)
-{
-    *o = (struct relay_options){.sessions = 1024, .idle_ns = 60 * NS_PER_S};
-    (void)addr_parse("127.0.0.1:7001", &o->bind);
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, ":t:b:s:i:jqh", long_options, NULL)) != -1;) {
-        if (option == 'h') {
-            fputs(help_text, stdout);
-            return -1;
-        }
-        if (option == '?' || option == ':') {
-            return complain_usage("%s '%s'", option == ':' ? "a value is missing after" : "unknown option",
-                                  argv[optind - 1]);
-        }
-        if (!take_option(o, option)) {
-            return EXIT_USAGE;
-        }
-    }
-    if (optind < argc) {
-        return complain_usage("what is '%s' for?", argv[optind]);
-    }
-    return o->have_to ? EXIT_OK : complain_usage("the relay needs --to ADDR:PORT");
-}
+static const struct args_spec spec = {help_text, ":t:b:s:i:jqh", long_options, take_option};
 
 static const struct {
     const char *name;
@@ -129,15 +106,17 @@ static void summary_json(const struct relay_counters *c)
 
 int main(int argc, char **argv)
 {
-    struct relay_options options;
+    struct relay_options options = {.sessions = 1024, .idle_ns = 60 * NS_PER_S};
     struct relay_counters counters = {.in = 0};
     program_name = "caracal-relay";
-    int rc = parse(argc, argv, &options);
+    (void)addr_parse("127.0.0.1:7001", &options.bind);
+    int rc = args_parse(argc, argv, 1, &spec, &options);
+    if (rc == EXIT_OK && !options.have_to) {
+        rc = complain_usage("the relay needs --to ADDR:PORT");
+    }
     if (rc != EXIT_OK) {
         return rc == EXIT_USAGE ? EXIT_USAGE : EXIT_OK;
     }
-    stop_install();
-    raise_descriptor_limit();
     if (!demi_begin(argc, argv)) {
         return EXIT_FAIL;
     }

@@ -8,7 +8,6 @@
 #include "common/stop.h"
 #include "plain.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -142,41 +141,21 @@ static int finish(struct plain_options *o)
     return EXIT_OK;
 }
 
-/* EXIT_OK, EXIT_USAGE, or -1 after the help. */
-static int parse(int argc, char **argv, struct plain_options *o)
+static bool take_option(void *out, int option)
 {
-    *o = (struct plain_options){.size_bytes = 64, .connections = 1};
-    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        fputs(help_text, stdout);
-        return -1;
-    }
-    if (argc < 2 || (strcmp(argv[1], "server") != 0 && strcmp(argv[1], "client") != 0)) {
-        return complain_usage("say 'server' or 'client' first");
-    }
-    o->server = strcmp(argv[1], "server") == 0;
-    optind = 2;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, ":tujqhb:m:Sc:s:n:d:r:w:R:T:", long_options, NULL)) != -1;) {
-        if (option == 'h') {
-            fputs(help_text, stdout);
-            return -1;
-        }
-        if (option == '?' || option == ':') {
-            return complain_usage("%s '%s'", option == ':' ? "a value is missing after" : "unknown option",
-                                  argv[optind - 1]);
-        }
-        if (!take_flag(o, option) && !take_value(o, option)) {
-            return EXIT_USAGE;
-        }
-    }
-    return optind < argc ? complain_usage("what is '%s' for?", argv[optind]) : finish(o);
+    return take_flag(out, option) || take_value(out, option);
 }
+
+static const struct args_spec spec = {help_text, ":tujqhb:m:Sc:s:n:d:r:w:R:T:", long_options, take_option};
 
 int main(int argc, char **argv)
 {
-    struct plain_options options;
+    struct plain_options options = {.size_bytes = 64, .connections = 1};
     program_name = "plain_echo";
-    int rc = parse(argc, argv, &options);
+    int rc = args_parse_role(argc, argv, &spec, &options, &options.server);
+    if (rc == EXIT_OK) {
+        rc = finish(&options);
+    }
     if (rc != EXIT_OK) {
         return rc == EXIT_USAGE ? EXIT_USAGE : EXIT_OK;
     }
