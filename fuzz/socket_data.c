@@ -128,8 +128,6 @@ void call_pushto(struct input *in)
         return;
     to = w.sock[d].reached;
     push_object(in, s, &to);
-    if (w.sock[s].open && !w.sock[s].named) /* it got a port */
-        learn_name(s);
 }
 
 /* Cuts len bytes, at buf and at `foreign` the same, into segments of either. */

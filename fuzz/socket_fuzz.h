@@ -74,13 +74,13 @@ struct token {
     const char *ptr;    /* of a completed pop's bytes */
     uint32_t got;       /* and their number */
     struct cut cut;     /* and what they are, if they are one cut; else its len is 0 */
-    int source;         /* socket the datagram came from, or -1 */
+    union name source;  /* of a completed pop's datagram */
 };
 
 struct datagram {
     struct cut cut;
-    union name to;
-    int from;
+    union name to, from; /* the sender's name when it was sent, if it was known then */
+    bool from_known;
 };
 
 /* Memory the application owns. */

@@ -59,8 +59,8 @@ int add_token(demi_qtoken_t qt, demi_opcode_t opcode, int sock)
     int t = w.token_count++;
 
     require(t < TOKENS && find_token(qt) < 0 && qt != 0 && qt != UINT64_MAX);
-    w.token[t] = (struct token){
-        .qt = qt, .opcode = opcode, .sock = sock, .qd = w.sock[sock].qd, .live = true, .object = -1, .source = -1};
+    w.token[t] =
+        (struct token){.qt = qt, .opcode = opcode, .sock = sock, .qd = w.sock[sock].qd, .live = true, .object = -1};
     return t;
 }
 
@@ -125,7 +125,10 @@ void pushed_datagram(int t, struct cut cut, const union name *to)
 {
     w.token[t].len = cut.len;
     require(w.datagram_count < DATAGRAMS);
-    w.datagram[w.datagram_count++] = (struct datagram){.cut = cut, .to = *to, .from = w.token[t].sock};
+    if (!w.sock[w.token[t].sock].named) /* the push gave it a port */
+        learn_name(w.token[t].sock);
+    w.datagram[w.datagram_count++] = (struct datagram){
+        .cut = cut, .to = *to, .from = w.sock[w.token[t].sock].local, .from_known = w.sock[w.token[t].sock].named};
 }
 
 /* The next n bytes of the flow are those at p. */
@@ -176,21 +179,35 @@ static bool is_for(const struct datagram *d, const struct sock *s)
     return name_equal(&d->to, &s->local);
 }
 
-/* A datagram is whole, or cut to what the pop wanted, and comes once. */
-static void judge_datagram(const struct sock *s, struct token *t)
+/* Is this the name of the datagram's sender? One that had every address of this host may have used any. */
+static bool is_from(const struct datagram *d, const union name *source)
 {
+    if (!d->from_known)
+        return source->any.sa_family == d->from.any.sa_family;
+    if (name_is_any(&d->from))
+        return source->any.sa_family == d->from.any.sa_family && source->in.sin_port == d->from.in.sin_port;
+    return name_equal(&d->from, source);
+}
+
+/* A datagram is whole, or cut to what the pop wanted, and comes once, from where it was sent. */
+static void judge_datagram(const struct sock *s, struct token *t, const struct op *op)
+{
+    const struct mem_meta *meta = op->obj;
+
+    require((*mem_ref_word(op->obj) & REF_META) != 0 && meta->addr_len == name_len(s->domain));
+    memcpy(&t->source, meta->addr, meta->addr_len);
     for (int i = 0; i < w.datagram_count; i++) {
         struct datagram *d = &w.datagram[i];
         uint32_t len = t->max_bytes != 0 && t->max_bytes < d->cut.len ? t->max_bytes : d->cut.len;
 
-        if (len != t->got || !is_for(d, s) || memcmp(t->ptr, pattern + d->cut.start, len) != 0)
+        if (len != t->got || !is_for(d, s) || !is_from(d, &t->source) ||
+            memcmp(t->ptr, pattern + d->cut.start, len) != 0)
             continue;
-        t->source = d->from;
         t->cut = (struct cut){d->cut.start, len};
         *d = w.datagram[--w.datagram_count];
         return;
     }
-    require(t->source >= 0); /* else nobody sent that */
+    require(false); /* nobody sent that */
 }
 
 static void judge_pop(struct token *t, const struct op *op)
@@ -203,7 +220,7 @@ static void judge_pop(struct token *t, const struct op *op)
     if (t->got == 0)
         judge_end(s);
     else if (s->type == SOCK_DGRAM)
-        judge_datagram(s, t);
+        judge_datagram(s, t, op);
     else if (s->peer >= 0)
         consume(&w.sock[s->peer].out, t->ptr, t->got, &t->cut);
     else
@@ -360,12 +377,6 @@ static void accepted(const struct token *t, const demi_accept_result_t *r)
     require(a->peer >= 0 || a->domain != AF_INET); /* the name of an IPv6 peer that is gone cannot be had */
 }
 
-static bool same_source(struct sockaddr_in a, const union name *b)
-{
-    return a.sin_family == AF_INET && a.sin_port == b->in.sin_port &&
-           (b->in.sin_addr.s_addr == INADDR_ANY || a.sin_addr.s_addr == b->in.sin_addr.s_addr);
-}
-
 static void popped(const struct token *t, const demi_sgarray_t *result)
 {
     demi_sgarray_t sga = *result;
@@ -373,13 +384,10 @@ static void popped(const struct token *t, const demi_sgarray_t *result)
     socklen_t len = sizeof(source);
 
     require(sga.sga_numsegs == 1 && sga.sga_segs[0].sgaseg_buf == t->ptr && sga.sga_segs[0].sgaseg_len == t->got);
-    if (t->source >= 0) {
-        const struct sock *from = &w.sock[t->source];
-
+    if (w.sock[t->sock].type == SOCK_DGRAM && t->got > 0) {
         require_equal(demi_sga_source(&sga, &source.any, &len), 0);
-        require(len == name_len(from->domain) && source.any.sa_family == from->domain);
-        if (from->domain == AF_INET && from->named)
-            require(same_source(source.in, &from->local) && same_source(sga.sga_addr, &from->local));
+        require(len == name_len(w.sock[t->sock].domain) && name_equal(&source, &t->source));
+        require(source.any.sa_family != AF_INET || memcmp(&sga.sga_addr, &source.in, sizeof(source.in)) == 0);
     }
     for (int i = 0; i < OBJECTS; i++) /* kept, to be pushed on */
         if (!w.object[i].live && w.object[i].pushes == 0 && t->cut.len > 0) {
