@@ -357,59 +357,65 @@ int demi_getsockopt(int qd, int level, int name, void *val, socklen_t *len)
     return err < 0 ? api_fail_libos(inst, "demi_getsockopt", err) : 0;
 }
 
-/* Hands a sockaddr_storage to the caller's room. */
-static int give_address(const char *call, const struct sockaddr_storage *ss, socklen_t have, struct sockaddr *addr,
-                        socklen_t *addrlen)
+/*
+ * What getpeername and getsockname have in common: the queue of a call that wants room for an address; NULL with the
+ * error of the call in *rc.
+ */
+static struct queue *address_queue(const char *call, int qd, const struct sockaddr *addr, const socklen_t *addrlen,
+                                   int *rc)
 {
+    struct instance *inst = api_self.inst;
+    struct queue *q = NULL;
+
+    if (inst == NULL)
+        *rc = api_no_instance();
+    else if (addr == NULL || addrlen == NULL || *addrlen < sizeof(struct sockaddr_in))
+        *rc = api_fail(EINVAL, "%s: NULL, or no room for an address", call);
+    else if ((q = api_queue(inst, qd)) == NULL)
+        *rc = fail_qd(call, qd);
+    return q;
+}
+
+/* Hands the address that ask found to the caller's room. */
+static int give_address(const char *call, struct queue *q,
+                        int (*ask)(struct instance *, struct queue *, struct sockaddr_storage *, socklen_t *),
+                        struct sockaddr *addr, socklen_t *addrlen)
+{
+    struct sockaddr_storage ss;
+    socklen_t have = sizeof(ss);
+    int err = ask(api_self.inst, q, &ss, &have);
+
+    if (err < 0)
+        return api_fail_libos(api_self.inst, call, err);
     if (*addrlen < have)
         return api_fail(EINVAL, "%s: the address takes %u bytes", call, have);
-    memcpy(addr, ss, have);
+    memcpy(addr, &ss, have);
     *addrlen = have;
     return 0;
 }
 
 int demi_getpeername(int qd, struct sockaddr *addr, socklen_t *addrlen)
 {
-    struct instance *inst = api_self.inst;
-    struct sockaddr_storage ss;
-    socklen_t have = sizeof(ss);
-    struct queue *q;
-    int err;
+    int rc = 0;
+    struct queue *q = address_queue("demi_getpeername", qd, addr, addrlen, &rc);
 
-    if (inst == NULL)
-        return api_no_instance();
-    if (addr == NULL || addrlen == NULL || *addrlen < sizeof(struct sockaddr_in))
-        return api_fail(EINVAL, "demi_getpeername: NULL, or no room for an address");
-    q = api_queue(inst, qd);
     if (q == NULL)
-        return fail_qd("demi_getpeername", qd);
+        return rc;
     if (q->ops->getpeername == NULL)
         return fail_no_socket("demi_getpeername", qd);
     if (q->status != QUEUE_CONNECTED)
         return api_fail(ENOTCONN, "demi_getpeername: queue %d is not connected", qd);
-    err = q->ops->getpeername(inst, q, &ss, &have);
-    return err < 0 ? api_fail_libos(inst, "demi_getpeername", err)
-                   : give_address("demi_getpeername", &ss, have, addr, addrlen);
+    return give_address("demi_getpeername", q, q->ops->getpeername, addr, addrlen);
 }
 
 int demi_getsockname(int qd, struct sockaddr *addr, socklen_t *addrlen)
 {
-    struct instance *inst = api_self.inst;
-    struct sockaddr_storage ss;
-    socklen_t have = sizeof(ss);
-    struct queue *q;
-    int err;
+    int rc = 0;
+    struct queue *q = address_queue("demi_getsockname", qd, addr, addrlen, &rc);
 
-    if (inst == NULL)
-        return api_no_instance();
-    if (addr == NULL || addrlen == NULL || *addrlen < sizeof(struct sockaddr_in))
-        return api_fail(EINVAL, "demi_getsockname: NULL, or no room for an address");
-    q = api_queue(inst, qd);
     if (q == NULL)
-        return fail_qd("demi_getsockname", qd);
+        return rc;
     if (q->ops->getsockname == NULL)
         return fail_no_socket("demi_getsockname", qd);
-    err = q->ops->getsockname(inst, q, &ss, &have);
-    return err < 0 ? api_fail_libos(inst, "demi_getsockname", err)
-                   : give_address("demi_getsockname", &ss, have, addr, addrlen);
+    return give_address("demi_getsockname", q, q->ops->getsockname, addr, addrlen);
 }
