@@ -392,53 +392,23 @@ static void one_cycle_an_instruction(void **state)
     assert_int_equal(hart_x(rig->hart, A0), 57);
 }
 
-static int setup_fast(void **state)
-{
-    static struct rig rig;
-
-    rig_init(&rig, false, false);
-    *state = &rig;
-    return 0;
-}
-
-static int setup_timed(void **state)
-{
-    static struct rig rig;
-
-    rig_init(&rig, true, false);
-    *state = &rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_fini(*state);
-    return 0;
-}
-
-#define BOTH(test)                                                                                                     \
-    {#test, test, setup_fast, teardown, NULL},                                                                         \
-    {                                                                                                                  \
-#test "_timed", test, setup_timed, teardown, NULL                                                              \
-    }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(arithmetic),
-        BOTH(nothing_changes_x0),
-        BOTH(loading),
-        BOTH(storing),
-        BOTH(atomics),
-        BOTH(branching),
-        BOTH(jumping),
-        BOTH(a_reservation_is_lost_by_a_second_sc),
-        BOTH(a_store_of_another_hart_takes_the_reservation),
-        BOTH(code_written_before_it_runs_is_seen),
-        BOTH(fence_i_shows_code_that_was_changed),
-        BOTH(pages_of_code_join),
-        BOTH(floating_point_keeps_flags_and_boxes),
-        cmocka_unit_test_setup_teardown(one_cycle_an_instruction, setup_fast, teardown),
+        RIG_ALONE(arithmetic),
+        RIG_ALONE(nothing_changes_x0),
+        RIG_ALONE(loading),
+        RIG_ALONE(storing),
+        RIG_ALONE(atomics),
+        RIG_ALONE(branching),
+        RIG_ALONE(jumping),
+        RIG_ALONE(a_reservation_is_lost_by_a_second_sc),
+        RIG_ALONE(a_store_of_another_hart_takes_the_reservation),
+        RIG_ALONE(code_written_before_it_runs_is_seen),
+        RIG_ALONE(fence_i_shows_code_that_was_changed),
+        RIG_ALONE(pages_of_code_join),
+        RIG_ALONE(floating_point_keeps_flags_and_boxes),
+        RIG_UNTIMED(one_cycle_an_instruction, false),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

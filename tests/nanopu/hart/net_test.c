@@ -215,47 +215,17 @@ static void a_full_transmit_fifo_ends_the_hart(void **state)
     assert_non_null(strstr(hart_failure(rig->hart), "hart 0: pc 0x8000000"));
 }
 
-static int setup_fast(void **state)
-{
-    static struct rig rig;
-
-    rig_init(&rig, false, true);
-    *state = &rig;
-    return 0;
-}
-
-static int setup_timed(void **state)
-{
-    static struct rig rig;
-
-    rig_init(&rig, true, true);
-    *state = &rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_fini(*state);
-    return 0;
-}
-
-#define BOTH(test)                                                                                                     \
-    {#test, test, setup_fast, teardown, NULL},                                                                         \
-    {                                                                                                                  \
-#test "_timed", test, setup_timed, teardown, NULL                                                              \
-    }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(one_word_a_reading_instruction),
-        BOTH(what_is_written_to_x31_is_sent),
-        BOTH(words_leave_in_program_order),
-        BOTH(lmsgsrdy_says_that_a_word_waits),
-        BOTH(a_pulse_interrupts_what_is_in_decode),
-        BOTH(a_pulse_with_interrupts_off_is_lost),
-        BOTH(a_pulse_wakes_from_wfi),
-        BOTH(a_full_transmit_fifo_ends_the_hart),
+        RIG_NIC(one_word_a_reading_instruction),
+        RIG_NIC(what_is_written_to_x31_is_sent),
+        RIG_NIC(words_leave_in_program_order),
+        RIG_NIC(lmsgsrdy_says_that_a_word_waits),
+        RIG_NIC(a_pulse_interrupts_what_is_in_decode),
+        RIG_NIC(a_pulse_with_interrupts_off_is_lost),
+        RIG_NIC(a_pulse_wakes_from_wfi),
+        RIG_NIC(a_full_transmit_fifo_ends_the_hart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

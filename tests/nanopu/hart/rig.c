@@ -118,3 +118,19 @@ void rig_store(struct rig *rig, uint64_t addr, uint64_t value)
 {
     memcpy(memory_dram(&rig->memory, addr, sizeof(value)), &value, sizeof(value));
 }
+
+int rig_setup(void **state)
+{
+    static struct rig rig;
+    const struct rig_kind *kind = *state;
+
+    rig_init(&rig, kind->timing, kind->nic);
+    *state = &rig;
+    return 0;
+}
+
+int rig_teardown(void **state)
+{
+    rig_fini(*state);
+    return 0;
+}

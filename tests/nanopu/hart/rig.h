@@ -59,4 +59,24 @@ void rig_set_csr(struct rig *rig, unsigned csr, uint64_t value);
 uint64_t rig_load(const struct rig *rig, uint64_t addr);
 void rig_store(struct rig *rig, uint64_t addr, uint64_t value);
 
+/* What cmocka calls around a test: its initial state is a rig_kind, its state the rig. */
+struct rig_kind {
+    bool timing, nic;
+};
+int rig_setup(void **state);
+int rig_teardown(void **state);
+
+/* A test without timing; twice, without timing and with it; of harts alone, or with a NIC's side. */
+#define RIG_TEST(name, test, timing, nic)                                                                              \
+    {                                                                                                                  \
+        name, test, rig_setup, rig_teardown, &(struct rig_kind)                                                        \
+        {                                                                                                              \
+            timing, nic                                                                                                \
+        }                                                                                                              \
+    }
+#define RIG_UNTIMED(test, nic) RIG_TEST(#test, test, false, nic)
+#define RIG_TWICE(test, nic)   RIG_UNTIMED(test, nic), RIG_TEST(#test "_timed", test, true, nic)
+#define RIG_ALONE(test)        RIG_TWICE(test, false)
+#define RIG_NIC(test)          RIG_TWICE(test, true)
+
 #endif /* TESTS_NANOPU_HART_RIG_H */

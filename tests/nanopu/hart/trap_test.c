@@ -275,52 +275,22 @@ static void without_a_nic_x30_and_x31_are_registers(void **state)
     assert_int_equal(hart_x(rig->hart, NETRX), 40);
 }
 
-static int setup_fast(void **state)
-{
-    static struct rig rig;
-
-    rig_init(&rig, false, false);
-    *state = &rig;
-    return 0;
-}
-
-static int setup_timed(void **state)
-{
-    static struct rig rig;
-
-    rig_init(&rig, true, false);
-    *state = &rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_fini(*state);
-    return 0;
-}
-
-#define BOTH(test)                                                                                                     \
-    {#test, test, setup_fast, teardown, NULL},                                                                         \
-    {                                                                                                                  \
-#test "_timed", test, setup_timed, teardown, NULL                                                              \
-    }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(exceptions_have_their_causes),
-        BOTH(illegal_instructions_are_named_in_mtval),
-        BOTH(floating_point_off_is_illegal),
-        BOTH(a_jump_to_nowhere_traps_there),
-        BOTH(mret_goes_back),
-        BOTH(user_mode_may_little),
-        BOTH(interrupts_come_in_their_order),
-        BOTH(wfi_sleeps_and_mcycle_with_it),
-        BOTH(counters_are_set_and_held),
-        BOTH(csr_instructions_read_write_set_and_clear),
-        BOTH(a_trap_without_a_handler_ends_the_hart),
-        BOTH(a_fault_in_the_handler_ends_the_hart),
-        BOTH(without_a_nic_x30_and_x31_are_registers),
+        RIG_ALONE(exceptions_have_their_causes),
+        RIG_ALONE(illegal_instructions_are_named_in_mtval),
+        RIG_ALONE(floating_point_off_is_illegal),
+        RIG_ALONE(a_jump_to_nowhere_traps_there),
+        RIG_ALONE(mret_goes_back),
+        RIG_ALONE(user_mode_may_little),
+        RIG_ALONE(interrupts_come_in_their_order),
+        RIG_ALONE(wfi_sleeps_and_mcycle_with_it),
+        RIG_ALONE(counters_are_set_and_held),
+        RIG_ALONE(csr_instructions_read_write_set_and_clear),
+        RIG_ALONE(a_trap_without_a_handler_ends_the_hart),
+        RIG_ALONE(a_fault_in_the_handler_ends_the_hart),
+        RIG_ALONE(without_a_nic_x30_and_x31_are_registers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
