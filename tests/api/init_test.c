@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* demi_init and what it refuses, with the cause in words; demi_fini; texts. */
 #include "api/rig.h"
+#include "open_files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,18 +48,6 @@ static void refused(int err, const char *text)
 {
     rig_says(demi_init(NULL), err, text);
     assert_null(rig_instance());
-}
-
-static unsigned descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(d);
-    while (readdir(d) != NULL)
-        n++;
-    closedir(d);
-    return n;
 }
 
 static void init__nothing_set_is_catnap(void **state)
@@ -220,7 +208,7 @@ static void init__again_after_a_failure(void **state)
 
 static void init__and_fini_100_times_leak_no_descriptor(void **state)
 {
-    unsigned before = descriptors();
+    unsigned before = open_files();
 
     (void)state;
     for (unsigned i = 0; i < 100; i++) {
@@ -233,12 +221,12 @@ static void init__and_fini_100_times_leak_no_descriptor(void **state)
         assert_int_equal(demi_eventfd(&qd), 0);
         assert_int_equal(demi_fini(), 0);
     }
-    assert_int_equal(descriptors(), before);
+    assert_int_equal(open_files(), before);
 }
 
 static void init__failures_leak_no_descriptor(void **state)
 {
-    unsigned before = descriptors();
+    unsigned before = open_files();
 
     (void)state;
     setenv("IDLE", "fast", 1);
@@ -249,7 +237,7 @@ static void init__failures_leak_no_descriptor(void **state)
     if (demi_init(NULL) == 0)
         assert_int_equal(demi_fini(), 0);
     unsetenv("URING_ENTRIES");
-    assert_int_equal(descriptors(), before);
+    assert_int_equal(open_files(), before);
 }
 
 static void init__without_files(void **state)

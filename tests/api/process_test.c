@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads that end, processes that fork and exit: whose instance, memory and files are whose. */
 #include "api/rig.h"
+#include "open_files.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -16,18 +17,6 @@ static unsigned files_in_run_dir(void)
     assert_non_null(d);
     while ((e = readdir(d)) != NULL)
         n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
-
-static unsigned descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(d);
-    while (readdir(d) != NULL)
-        n++;
     closedir(d);
     return n;
 }
@@ -158,7 +147,7 @@ static void *thread_that_leaves_all_open(void *arg)
 
 static void thread__end_ends_its_instance(void **state)
 {
-    unsigned before = descriptors();
+    unsigned before = open_files();
 
     (void)state;
     for (unsigned i = 0; i < 20; i++) {
@@ -169,7 +158,7 @@ static void thread__end_ends_its_instance(void **state)
         assert_int_equal(pthread_join(thread, NULL), 0);
         assert_true(ok);
     }
-    assert_int_equal(descriptors(), before);
+    assert_int_equal(open_files(), before);
     assert_int_equal(files_in_run_dir(), 2);
     assert_true(echo_works());
 }

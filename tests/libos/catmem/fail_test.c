@@ -2,8 +2,8 @@
 /* The n-th allocation, mapping or descriptor that catmem asks for is refused, for every n: errors, no crash, no leak.
  */
 #include "box.h"
+#include "open_files.h"
 
-#include <dirent.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -39,18 +39,6 @@ WRAPPED(int, epoll_create1, (int flags), (flags), -1, EMFILE)
 WRAPPED(int, epoll_ctl, (int epfd, int how, int fd, struct epoll_event *ev), (epfd, how, fd, ev), -1, ENOSPC)
 WRAPPED(int, socket, (int domain, int type, int protocol), (domain, type, protocol), -1, EMFILE)
 WRAPPED(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags), (fd, addr, len, flags), -1, EMFILE)
-
-static unsigned open_descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(d);
-    while (readdir(d) != NULL)
-        n++;
-    closedir(d);
-    return n;
-}
 
 /* True with the result, or false: the operation failed or did not end. */
 static bool ends_well(demi_qtoken_t qt, demi_qresult_t *qr)
@@ -153,7 +141,7 @@ static bool all_of_it(void)
 
 static void refuse__every_one_in_turn(void **state)
 {
-    unsigned before = open_descriptors(), survived = 0, n = 1;
+    unsigned before = open_files(), survived = 0, n = 1;
 
     (void)state;
     for (;; n++) {
@@ -163,7 +151,7 @@ static void refuse__every_one_in_turn(void **state)
         refused_call = n;
         good = all_of_it();
         refused_call = 0;
-        assert_int_equal(open_descriptors(), before);
+        assert_int_equal(open_files(), before);
         if (calls < n) {
             assert_true(good);
             break;

@@ -2,25 +2,13 @@
 /* Peers that break the rules: greetings of every malformed kind, records and indices nobody would write, noise. */
 #include "box.h"
 #include "libos/catmem/greet.h"
+#include "open_files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-static unsigned open_descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(d);
-    while (readdir(d) != NULL)
-        n++;
-    closedir(d);
-    return n;
-}
 
 static socklen_t name_of(struct sockaddr_un *un, uint16_t port)
 {
@@ -196,7 +184,7 @@ static void greeting__malformed(void **state)
 {
     union rig_addr a;
     int listener = rig_listening(AF_INET, &a), client;
-    unsigned before = open_descriptors(), ways = 0;
+    unsigned before = open_files(), ways = 0;
     demi_qtoken_t accept, connect;
 
     (void)state;
@@ -220,7 +208,7 @@ static void greeting__malformed(void **state)
     }
     assert_int_equal(ways, 30);
     box_turns(10);
-    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(open_files(), before);
     client = rig_socket(AF_INET, SOCK_STREAM); /* and all is well */
     assert_int_equal(demi_connect(&connect, client, &a.any, rig_len(&a)), 0);
     rig_done(connect, DEMI_OPC_CONNECT);
@@ -292,7 +280,7 @@ static void greeting__malformed_answer(void **state)
     struct sockaddr_un un;
     union rig_addr a = rig_loopback(AF_INET, 78);
     socklen_t len = name_of(&un, 78);
-    unsigned before = open_descriptors();
+    unsigned before = open_files();
     demi_qtoken_t qt;
 
     (void)state;
@@ -322,7 +310,7 @@ static void greeting__malformed_answer(void **state)
         raw_close(&r);
         assert_int_equal(demi_close(qd), 0);
     }
-    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(open_files(), before);
     close(stranger);
     assert_true(box_empty());
 }

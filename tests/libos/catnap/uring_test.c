@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What is particular to the io_uring engine. What it has in common with the other one is tested in tests/api. */
 #include "libos/catnap/uring_rig.h"
+#include "open_files.h"
 
 #include "core/module.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -33,18 +33,6 @@ int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct i
         return -ENOSYS;
     dlclose(lib); /* the module holds it */
     return (p->flags & refused_flags) != 0 ? -EINVAL : next.call(entries, ring, p);
-}
-
-static unsigned open_files(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    assert_non_null(d);
-    while (readdir(d) != NULL)
-        n++;
-    closedir(d);
-    return n;
 }
 
 static void module__of_another_build_is_refused(void **state)
