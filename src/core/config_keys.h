@@ -25,6 +25,15 @@ enum engine_kind { ENGINE_EPOLL, ENGINE_URING };
     STR(run_dir, "", "directory of counter pages and trace rings; empty: /dev/shm/caracal-UID")                        \
     UINT(uring_entries, 1024, 16, 32768, "catnap, uring: submission ring entries")                                     \
     UINT(catmem_ring, 65536, 4096, 16777216, "catmem: bytes of each direction's ring of a connection")                 \
+    STR(driver, "", "catpowder: what carries the frames (packet ...); empty: packet")                                  \
+    STR(device, "", "catpowder: the interface that the driver stands on")                                              \
+    STR(net_address, "", "our addresses, with prefix: 10.0.0.2/24, fd00::2/64; empty: the interface's")                \
+    STR(net_gateway, "", "gateways for what is not on the link, one a family")                                         \
+    STR(net_mac, "", "our link address; empty: the driver's choice")                                                   \
+    UINT(net_mtu, 0, 0, 9000, "bytes of the largest packet; 0: what the device takes")                                 \
+    UINT(net_vlan, 0, 0, 4094, "802.1Q tag of our frames; 0: none")                                                    \
+    UINT(net_ring, 512, 16, 65536, "frames the device's rings hold each way")                                          \
+    BOOL(net_offload, true, "leave checksums and segmentation to the device where it offers to")                       \
     UINT(sim_seed, 1, 0, 9223372036854775807, "sim: what all chance of the simulated network comes from")          \
     UINT(sim_hosts, 2, 1, 8, "sim: hosts in the network, 10.0.0.1 and so on; a client and its server are on two")      \
     UINT(sim_mtu, 1500, 576, 9000, "sim: bytes of the largest packet")                                                 \

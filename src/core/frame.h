@@ -27,6 +27,12 @@ enum frame_flag {
     FRAME_V6 = 4,   /* the network header is IPv6 */
 };
 
+/* What a device does by itself. */
+enum inet_offload {
+    INET_TX_CSUM = 1, /* completes transport checksums of FRAME_CSUM */
+    INET_TX_TSO = 2,  /* cuts FRAME_TSO */
+};
+
 struct frame_seg {
     void *obj; /* one reference, NULL for the frame itself (seg[0]) */
     char *ptr;

@@ -11,12 +11,6 @@
 #include "core/mem.h"
 #include "core/timer.h"
 
-/* What a device does by itself. */
-enum inet_offload {
-    INET_TX_CSUM = 1, /* completes transport checksums of FRAME_CSUM */
-    INET_TX_TSO = 2,  /* cuts FRAME_TSO */
-};
-
 /* Direction of a frame that a tap sees. */
 enum inet_tap_dir { INET_TAP_RX, INET_TAP_TX };
 
@@ -26,7 +20,7 @@ struct inet_env {
     struct timer_wheel *timers; /* advanced by the caller, with now_ns set */
     uint64_t *count;            /* COUNTER_MAX words, by enum counter */
     void *ctx;                  /* of the functions below */
-    uint32_t offload;           /* enum inet_offload */
+    uint32_t offload;           /* enum inet_offload (core/frame.h) */
 
     /* An object of at least bytes with one reference, or NULL. */
     void *(*alloc)(void *ctx, size_t bytes);

@@ -10,7 +10,7 @@
     LIBOS(catnap, "Linux sockets (epoll or io_uring)", &libos_catnap)                                                  \
     LIBOS(catmem, "shared memory between processes", &libos_catmem)                                                    \
     LIBOS(sim, "a simulated network inside the process, in virtual time", &libos_sim)                                  \
-    LIBOS(catpowder, "AF_XDP, AF_PACKET, TAP", NULL)                                                                   \
+    LIBOS(catpowder, "AF_XDP, AF_PACKET, TAP", &libos_catpowder)                                                       \
     LIBOS(catnip, "DPDK", NULL)                                                                                        \
     LIBOS(catmint, "RDMA verbs", NULL)                                                                                 \
     LIBOS(cattree, "a log on a file or NVMe device", NULL)                                                             \
@@ -36,7 +36,8 @@ const struct libos *libos_find(const char *name, int *err, struct error_text *et
                           name, known[i].device);
         return known[i].os;
     }
-    *err = error_set(et, EINVAL, "LIBOS=%.64s: no libOS has this name; there are catnap, catmem and sim", name);
+    *err =
+        error_set(et, EINVAL, "LIBOS=%.64s: no libOS has this name; there are catnap, catmem, catpowder and sim", name);
     return NULL;
 }
 

@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A frame device: what carries Ethernet frames, behind one small table of functions. A new device is one file here and
- * a libOS that opens it.
+ * a line in drivers.h; one that needs a library is a module of its own.
  *
  * Calls from one thread only. None of them waits.
  */
 #ifndef NETDEV_NETDEV_H
 #define NETDEV_NETDEV_H
 
+#include "core/config.h"
 #include "core/frame.h"
 
 #define NETDEV_BURST 32 /* frames a call moves at most, in the loops over a device */
+#define NETDEV_ADDRS 16 /* addresses that a device can be told of */
 
 struct netdev;
+
+/* Which frames are ours, for a device that shares an interface with the kernel. */
+struct netdev_claim {
+    uint8_t addr[NETDEV_ADDRS][16]; /* IPv4 as ::ffff:a.b.c.d */
+    unsigned addrs;
+};
 
 struct netdev_ops {
     const char *name;
@@ -28,16 +36,52 @@ struct netdev_ops {
     bool (*arm)(struct netdev *d);
     /* 64 bits: of a simulated network its seed's, so that a run can be repeated. NULL: the kernel's. */
     uint64_t (*random)(struct netdev *d);
+    /* Told once, before the first frame. Negative errno and a text. NULL: every frame that comes is ours anyway. */
+    int (*claim)(struct netdev *d, const struct netdev_claim *claim, struct error_text *et);
+    /* In a child of fork: closes the descriptors and nothing else. NULL: there is none but fd. */
+    void (*forget)(struct netdev *d);
     void (*close)(struct netdev *d);
 };
 
 struct netdev {
     const struct netdev_ops *ops;
     struct mem *mem;  /* received frames are its objects; sent ones go back to it */
+    uint64_t *count;  /* by enum counter; NULL: nobody counts */
+    void *module;     /* the driver's shared object, which netdev_close closes; or NULL */
     int fd;           /* what to sleep on, or -1 */
+    int ifindex;      /* of the kernel's interface that it stands on, or 0 */
+    bool shares;      /* the kernel leaves us the frames that we claim: its own addresses can be ours too */
     uint32_t offload; /* enum inet_offload: what it does by itself */
     uint16_t mtu;     /* of the largest frame's payload */
     uint8_t mac[6];
 };
+
+#define NETDEV_COUNT_ADD(d, name, n) ((d)->count != NULL ? (void)((d)->count[CTR_##name] += (n)) : (void)0)
+
+/* What a device is opened with. Everything is borrowed; mem and count must outlive the device, cfg the call. */
+struct netdev_params {
+    const struct config *cfg; /* the keys "device", "net_..." and those of the driver alone */
+    struct mem *mem;
+    uint64_t *count;
+};
+
+/* How devices of one kind are opened. A module exports its own as caracal_netdev_NAME. */
+struct netdev_driver {
+    const char *name;
+    uint32_t netdev_bytes; /* sizeof(struct netdev): a module of another build is refused */
+    /* Negative errno and a text that names what is missing: a permission, a library, an interface; nothing is left. */
+    int (*open)(const struct netdev_params *p, struct netdev **d, struct error_text *et);
+};
+
+/*
+ * Opens the device that driver names. -EINVAL: no such driver (the text lists them), -ENOENT: its module is not
+ * installed; else what the driver says.
+ */
+int netdev_open(const char *driver, const struct netdev_params *p, struct netdev **d, struct error_text *et);
+void netdev_close(struct netdev *d);
+
+/* Calls fn for each driver: its name, what it is in words, the module it is in ("": none). */
+typedef void netdev_driver_fn(void *arg, const char *name, const char *what, const char *module);
+void netdev_each_driver(netdev_driver_fn *fn, void *arg);
 
 #endif /* NETDEV_NETDEV_H */

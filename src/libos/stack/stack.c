@@ -143,7 +143,7 @@ void stack_free(struct stack *st)
     struct netdev *dev = st->dev;
 
     free_parts(st);
-    dev->ops->close(dev);
+    netdev_close(dev);
 }
 
 unsigned stack_poll(struct stack *st)

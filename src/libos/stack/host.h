@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A host of its own on one device of this machine, as the settings say: the device (keys driver, device, net_mac,
+ * net_mtu, ...), the TCP/IP stack on it, its addresses and gateways. What the libOSes on real devices have in common:
+ * they differ in the driver that is taken when none is named.
+ *
+ * Addresses are those of net_address. Where that is empty they are the interface's own, if the device can share them
+ * with the kernel; if it cannot, the kernel would answer too (a connection it does not know gets a reset), so an
+ * address that the kernel has is refused with EADDRINUSE.
+ */
+#ifndef LIBOS_STACK_HOST_H
+#define LIBOS_STACK_HOST_H
+
+#include "core/instance.h"
+
+/*
+ * For a libOS's init; driver is used where the key is empty. Negative errno and a text, as netdev_open; -EINVAL an
+ * address or gateway that is none, or no address at all; -EADDRINUSE: the kernel has the address.
+ */
+int host_init(struct instance *inst, const char *driver);
+void host_fini(struct instance *inst);
+int host_socket(struct instance *inst, struct queue *q);
+void host_forget(struct instance *inst);
+
+#endif /* LIBOS_STACK_HOST_H */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one list of drivers. INSIDE(name, what) is part of the library, its struct netdev_driver is netdev_NAME.
+ * MODULE(name, what) is the shared object caracal-NAME.so, because it needs a library of its own; it exports
+ * caracal_netdev_NAME and caracal_module.
+ */
+#ifndef NETDEV_DRIVERS_H
+#define NETDEV_DRIVERS_H
+
+/* clang-format off */
+#define NETDEV_DRIVERS(INSIDE, MODULE)                                       \
+    INSIDE(packet, "AF_PACKET rings on an interface of the kernel")
+/* clang-format on */
+
+#endif /* NETDEV_DRIVERS_H */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Interfaces of the kernel: see iface.h. */
+#include "iface.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ETH_MTU_MAX 9000 /* as the stack's */
+
+static int ask(int fd, const char *name, struct iface *i, struct error_text *et)
+{
+    struct ifreq r = {0};
+
+    snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
+    if (ioctl(fd, SIOCGIFINDEX, &r) < 0)
+        return error_set(et, ENODEV, "device: there is no interface \"%s\"; `ip link` lists those there are", name);
+    i->index = r.ifr_ifindex;
+    if (ioctl(fd, SIOCGIFFLAGS, &r) < 0)
+        return error_set(et, errno, "device %s: %s", name, strerror(errno));
+    if ((r.ifr_flags & IFF_UP) == 0)
+        return error_set(et, ENETDOWN, "device %s is down: ip link set %s up", name, name);
+    if (ioctl(fd, SIOCGIFHWADDR, &r) < 0)
+        return error_set(et, errno, "device %s: %s", name, strerror(errno));
+    if (r.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+        return error_set(et, EINVAL, "device %s is no Ethernet interface", name);
+    memcpy(i->mac, r.ifr_hwaddr.sa_data, sizeof(i->mac));
+    if (ioctl(fd, SIOCGIFMTU, &r) < 0)
+        return error_set(et, errno, "device %s: %s", name, strerror(errno));
+    i->mtu = (uint16_t)(r.ifr_mtu < ETH_MTU_MAX ? r.ifr_mtu : ETH_MTU_MAX);
+    return 0;
+}
+
+int iface_look(const char *name, struct iface *i, struct error_text *et)
+{
+    int fd, err;
+
+    if (name[0] == '\0' || strlen(name) >= IFNAMSIZ)
+        return error_set(et, EINVAL, "device: \"%.64s\" is no name of an interface; `ip link` lists those there are",
+                         name);
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return error_set(et, errno, "socket: %s", strerror(errno));
+    err = ask(fd, name, i, et);
+    close(fd);
+    return err;
+}
+
+int iface_mac(const struct config *cfg, uint8_t mac[6], struct error_text *et)
+{
+    unsigned b[6];
+    char rest;
+
+    if (cfg->net_mac[0] == '\0')
+        return 0;
+    if (sscanf(cfg->net_mac, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &rest) != 6)
+        return error_set(et, EINVAL, "net_mac: \"%.64s\" is not of the form 02:00:00:00:00:01", cfg->net_mac);
+    for (unsigned i = 0; i < 6; i++)
+        mac[i] = (uint8_t)b[i];
+    if ((mac[0] & 1) != 0 || (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) == 0)
+        return error_set(et, EINVAL, "net_mac: \"%.64s\" is no station's address: the first byte must be even",
+                         cfg->net_mac);
+    return 0;
+}
+
+void iface_own_mac(const uint8_t of[6], const char *salt, uint8_t mac[6])
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a, 64 bits */
+
+    for (unsigned i = 0; i < 6; i++)
+        hash = (hash ^ of[i]) * UINT64_C(0x100000001b3);
+    for (; *salt != '\0'; salt++)
+        hash = (hash ^ (uint8_t)*salt) * UINT64_C(0x100000001b3);
+    mac[0] = 0x02;
+    for (unsigned i = 1; i < 6; i++)
+        mac[i] = (uint8_t)(hash >> (8 * i));
+}
+
+int iface_mtu(const struct config *cfg, uint16_t most, uint16_t *mtu, struct error_text *et)
+{
+    *mtu = most;
+    if (cfg->net_mtu == 0)
+        return 0;
+    if (cfg->net_mtu > most)
+        return error_set(et, EINVAL, "net_mtu: %u is more than the device takes, %u", (unsigned)cfg->net_mtu, most);
+    *mtu = (uint16_t)cfg->net_mtu;
+    return 0;
+}

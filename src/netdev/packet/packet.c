@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Driver packet: AF_PACKET on an interface of the kernel (packet(7), the kernel's packet_mmap text). Every Ethernet
+ * interface will do, and nothing is to be installed; it costs one system call for each burst that is sent.
+ *
+ * 1. Frames come through a ring of TPACKET_V2: a word in shared memory says that there is one. Version 3 tells of
+ * blocks of frames, and of one that is not full only when a timer of a millisecond ends.
+ * 2. Frames go by sendmsg, which gathers headers and payload from where they lie. Rejected: the ring for sending. Its
+ * slots are free again when the frame's owner changes, and where the other end is on this machine (veth) its memory may
+ * still be read then; also frames would have to be copied together first.
+ * 3. The kernel sees the interface's frames too. We are a station of our own beside it, with our own link address
+ * (which the interface is told of) and IP addresses that the kernel does not have: it takes our frames for another's
+ * and keeps silent. A filter keeps its frames out of our ring. The link address can be set (net_mac), also to the
+ * interface's own where a network takes but one: then the kernel must not forward packets.
+ * 4. A slot holds the largest frame that segmentation offload of the sender can make, 64 KiB; of the memory no more is
+ * touched than frames need.
+ */
+#include "netdev/iface.h"
+#include "netdev/vnet.h"
+
+#include "core/counter.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SLOT_BYTES      69632 /* 64 KiB of a frame, the ring's header, in whole pages */
+#define BLOCK_BYTES     1048576
+#define SLOTS_PER_BLOCK (BLOCK_BYTES / SLOT_BYTES)
+#define SEND_BYTES      8388608 /* asked of the kernel for frames under way */
+#define MAC_BYTES       12      /* both addresses: what stands in front of a tag */
+#define TAG_BYTES       4
+
+struct packet {
+    struct netdev dev;
+    char *map;
+    size_t map_bytes;
+    uint32_t slots, next; /* of the receive ring */
+    char *slot[];
+};
+
+static struct packet *packet_of(struct netdev *d)
+{
+    return CONTAINER_OF(d, struct packet, dev);
+}
+
+/* The kernel's count of what the ring had no room for; reading it begins it anew. */
+static COLD void count_losses(struct netdev *d)
+{
+    struct tpacket_stats s = {0};
+    socklen_t len = sizeof(s);
+
+    if (getsockopt(d->fd, SOL_PACKET, PACKET_STATISTICS, &s, &len) == 0)
+        NETDEV_COUNT_ADD(d, drop_device_rx, s.tp_drops);
+}
+
+/* Copies a frame out of its slot. The kernel has taken a VLAN tag out; it is put back. False: no memory, or cut. */
+static bool take(struct netdev *d, const struct tpacket2_hdr *h, struct frame_in *in)
+{
+    const char *frame = (const char *)h + h->tp_mac;
+    bool tagged = (h->tp_status & TP_STATUS_VLAN_VALID) != 0;
+    uint32_t len = h->tp_snaplen;
+    char *obj, *to;
+
+    if (UNLIKELY(len != h->tp_len || len < MAC_BYTES)) {
+        NETDEV_COUNT_ADD(d, drop_device_rx, 1);
+        return false;
+    }
+    obj = mem_alloc(d->mem, FRAME_IN_ROOM + TAG_BYTES + len, 1);
+    if (UNLIKELY(obj == NULL)) {
+        NETDEV_COUNT_ADD(d, drop_no_memory, 1);
+        return false;
+    }
+    to = obj + FRAME_IN_ROOM;
+    if (UNLIKELY(tagged)) {
+        uint16_t tag[2] = {htons((h->tp_status & TP_STATUS_VLAN_TPID_VALID) != 0 ? h->tp_vlan_tpid : ETH_P_8021Q),
+                           htons(h->tp_vlan_tci)};
+
+        memcpy(to, frame, MAC_BYTES);
+        memcpy(to + MAC_BYTES, tag, TAG_BYTES);
+        memcpy(to + MAC_BYTES + TAG_BYTES, frame + MAC_BYTES, len - MAC_BYTES);
+        len += TAG_BYTES;
+    } else {
+        memcpy(to, frame, len);
+    }
+    *in = (struct frame_in){obj, (uint8_t *)to, len,
+                            vnet_frame_in_flags((const struct virtio_net_hdr *)(const void *)(frame - VNET_BYTES))};
+    return true;
+}
+
+static unsigned packet_rx(struct netdev *d, struct frame_in *in, unsigned max)
+{
+    struct packet *p = packet_of(d);
+    unsigned n = 0;
+
+    while (n < max) {
+        struct tpacket2_hdr *h = (struct tpacket2_hdr *)(void *)p->slot[p->next];
+        uint32_t status = __atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE);
+
+        if ((status & TP_STATUS_USER) == 0)
+            break;
+        if (take(d, h, &in[n]))
+            n++;
+        __atomic_store_n(&h->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+        p->next = p->next + 1 == p->slots ? 0 : p->next + 1;
+        if (UNLIKELY((status & TP_STATUS_LOSING) != 0))
+            count_losses(d);
+    }
+    return n;
+}
+
+/* A frame as what sendmsg takes. */
+struct outgoing {
+    struct virtio_net_hdr vnet;
+    struct iovec iov[1 + FRAME_SEGS];
+};
+
+static void prepare(struct outgoing *o, struct msghdr *m, const struct frame *f)
+{
+    vnet_of_frame(&o->vnet, f);
+    o->iov[0] = (struct iovec){&o->vnet, VNET_BYTES};
+    for (unsigned i = 0; i < f->segs; i++)
+        o->iov[1 + i] = (struct iovec){f->seg[i].ptr, f->seg[i].len};
+    memset(m, 0, sizeof(*m));
+    m->msg_iov = o->iov;
+    m->msg_iovlen = 1u + f->segs;
+}
+
+/* Sends frames from the front. Returns how many the kernel took, or -1 with errno for the first. */
+static int send_some(struct netdev *d, struct frame **f, unsigned n)
+{
+    struct mmsghdr m[NETDEV_BURST];
+    struct outgoing o[NETDEV_BURST];
+
+    NETDEV_COUNT_ADD(d, syscalls, 1);
+    if (n == 1) {
+        prepare(&o[0], &m[0].msg_hdr, f[0]);
+        return sendmsg(d->fd, &m[0].msg_hdr, MSG_DONTWAIT) < 0 ? -1 : 1;
+    }
+    for (unsigned i = 0; i < n; i++)
+        prepare(&o[i], &m[i].msg_hdr, f[i]);
+    return sendmmsg(d->fd, m, n, MSG_DONTWAIT);
+}
+
+static unsigned packet_tx(struct netdev *d, struct frame **f, unsigned n)
+{
+    unsigned done = 0;
+
+    while (done < n) {
+        unsigned burst = n - done < NETDEV_BURST ? n - done : NETDEV_BURST;
+        int sent = send_some(d, f + done, burst);
+
+        if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EINTR))
+            break;
+        if (sent < 0) { /* the interface is down or gone, or will not have this frame */
+            NETDEV_COUNT_ADD(d, drop_device_tx, 1);
+            sent = 1;
+        }
+        for (int i = 0; i < sent; i++)
+            frame_free(d->mem, f[done + (unsigned)i]);
+        done += (unsigned)sent;
+    }
+    return done;
+}
+
+static bool packet_arm(struct netdev *d)
+{
+    const struct packet *p = packet_of(d);
+    const struct tpacket2_hdr *h = (const struct tpacket2_hdr *)(const void *)p->slot[p->next];
+
+    return (__atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) == 0;
+}
+
+static void packet_close(struct netdev *d)
+{
+    struct packet *p = packet_of(d);
+
+    count_losses(d);
+    if (p->map != NULL)
+        munmap(p->map, p->map_bytes);
+    if (d->fd >= 0)
+        close(d->fd);
+    free(p);
+}
+
+static const struct netdev_ops packet_ops = {
+    .name = "packet", .rx_burst = packet_rx, .tx_burst = packet_tx, .arm = packet_arm, .close = packet_close};
+
+static int refused(const char *what, struct error_text *et)
+{
+    if (errno == EPERM || errno == EACCES)
+        return error_set(et, EPERM,
+                         "driver packet: no permission for AF_PACKET, which needs CAP_NET_RAW: run as root, or "
+                         "setcap cap_net_raw+ep PROGRAM");
+    return error_set(et, errno, "driver packet: %s: %s", what, strerror(errno));
+}
+
+/* Only frames for us, or for groups, go into the ring (classic BPF, the kernel's networking/filter text). */
+static int attach_filter(int fd, const uint8_t mac[6])
+{
+    uint32_t high = (uint32_t)mac[0] << 24 | (uint32_t)mac[1] << 16 | (uint32_t)mac[2] << 8 | mac[3];
+    uint32_t low = (uint32_t)mac[4] << 8 | mac[5];
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 4, 0),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, high, 0, 3),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, low, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {.len = ARRAY_LEN(code), .filter = code};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+static int set(int fd, int option, int value)
+{
+    return setsockopt(fd, SOL_PACKET, option, &value, sizeof(value));
+}
+
+/* The interface lets through what is sent to mac, and to groups. */
+static int join(int fd, int ifindex, const uint8_t mac[6])
+{
+    struct packet_mreq groups = {.mr_ifindex = ifindex, .mr_type = PACKET_MR_ALLMULTI};
+    struct packet_mreq station = {.mr_ifindex = ifindex, .mr_type = PACKET_MR_UNICAST, .mr_alen = 6};
+
+    memcpy(station.mr_address, mac, 6);
+    if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &groups, sizeof(groups)) < 0)
+        return -1;
+    return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &station, sizeof(station));
+}
+
+static int make_ring(struct packet *p, struct error_text *et)
+{
+    struct tpacket_req r = {.tp_block_size = BLOCK_BYTES,
+                            .tp_frame_size = SLOT_BYTES,
+                            .tp_block_nr = p->slots / SLOTS_PER_BLOCK,
+                            .tp_frame_nr = p->slots};
+    void *map;
+
+    if (set(p->dev.fd, PACKET_VERSION, TPACKET_V2) < 0 || set(p->dev.fd, PACKET_VNET_HDR, 1) < 0)
+        return refused("ring of version 2 with offloads", et);
+    if (setsockopt(p->dev.fd, SOL_PACKET, PACKET_RX_RING, &r, sizeof(r)) < 0)
+        return refused("receive ring (fewer frames: net_ring)", et);
+    p->map_bytes = (size_t)r.tp_block_nr * BLOCK_BYTES;
+    map = mmap(NULL, p->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->dev.fd, 0);
+    if (map == MAP_FAILED)
+        return refused("mapping the receive ring", et);
+    p->map = map;
+    for (uint32_t i = 0; i < p->slots; i++)
+        p->slot[i] = p->map + (size_t)(i / SLOTS_PER_BLOCK) * BLOCK_BYTES + (i % SLOTS_PER_BLOCK) * SLOT_BYTES;
+    return 0;
+}
+
+static int start(struct packet *p, struct error_text *et)
+{
+    struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = p->dev.ifindex};
+    int bytes = SEND_BYTES, err;
+
+    p->dev.fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (p->dev.fd < 0)
+        return refused("socket", et);
+    err = make_ring(p, et);
+    if (err < 0)
+        return err;
+    if (attach_filter(p->dev.fd, p->dev.mac) < 0)
+        return refused("filter", et);
+    if (set(p->dev.fd, PACKET_IGNORE_OUTGOING, 1) < 0)
+        return refused("PACKET_IGNORE_OUTGOING (Linux 4.20)", et);
+    set(p->dev.fd, PACKET_QDISC_BYPASS, 1); /* it is as well without, only slower */
+    if (setsockopt(p->dev.fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0)
+        setsockopt(p->dev.fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+    if (join(p->dev.fd, p->dev.ifindex, p->dev.mac) < 0)
+        return refused("link address", et);
+    if (bind(p->dev.fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+        return refused("bind", et);
+    return 0;
+}
+
+static int packet_open(const struct netdev_params *par, struct netdev **d, struct error_text *et)
+{
+    uint32_t slots = ((uint32_t)par->cfg->net_ring + SLOTS_PER_BLOCK - 1) / SLOTS_PER_BLOCK * SLOTS_PER_BLOCK;
+    struct iface i;
+    struct packet *p;
+    int err = iface_look(par->cfg->device, &i, et);
+
+    if (err < 0)
+        return err;
+    p = calloc(1, sizeof(*p) + slots * sizeof(p->slot[0]));
+    if (p == NULL)
+        return error_set(et, ENOMEM, "no memory for a device");
+    p->dev = (struct netdev){.ops = &packet_ops, .mem = par->mem, .count = par->count, .fd = -1, .ifindex = i.index};
+    p->slots = slots;
+    if (par->cfg->net_offload)
+        p->dev.offload = INET_TX_CSUM | INET_TX_TSO;
+    iface_own_mac(i.mac, par->cfg->net_address, p->dev.mac);
+    err = iface_mac(par->cfg, p->dev.mac, et);
+    if (err == 0)
+        err = iface_mtu(par->cfg, i.mtu, &p->dev.mtu, et);
+    if (err == 0)
+        err = start(p, et);
+    if (err < 0) {
+        packet_close(&p->dev);
+        return err;
+    }
+    *d = &p->dev;
+    return 0;
+}
+
+const struct netdev_driver netdev_packet = {
+    .name = "packet", .netdev_bytes = sizeof(struct netdev), .open = packet_open};

@@ -1,0 +1,78 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# For script tests over a link: two network namespaces, joined by a pair of Ethernet interfaces, that go when the script
+# ends, however it ends. Source it, then call ns_make.
+#
+#   kernel  namespace $NS_K, interface k0, 10.77.0.1/24 and fd77::1/64: Linux's own TCP/IP
+#   ours    namespace $NS_O, interface o0 without addresses: 10.77.0.2 and fd77::2 are for a stack of ours
+
+NS_K=car$$k
+NS_O=car$$o
+# shellcheck disable=SC2034 # for whoever sources it
+ECHO=$CARACAL_BUILD_DIR/apps/caracal-echo
+# shellcheck disable=SC2034
+HTTPD=$CARACAL_BUILD_DIR/apps/caracal-httpd
+# shellcheck disable=SC2034
+OURS="10.77.0.2/24, fd77::2/64"
+export CARACAL_MODULES STAT=false TRACE=false
+
+ok() { echo "ok $1"; }
+not_ok() { echo "not ok $1 ${2-}"; }
+skip() { echo "skip $1 $2"; }
+
+# Says ok or not ok by the status of the command after the name; its output is shown when it fails.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$name.out" 2>&1; then ok "$name"; else
+        not_ok "$name"
+        tail -n 20 "$name.out"
+    fi
+}
+
+ns_end() {
+    local pid
+    for pid in $(jobs -p); do kill -KILL "$pid" 2>/dev/null; done
+    for ns in "$NS_K" "$NS_O"; do
+        for pid in $(ip netns pids "$ns" 2>/dev/null); do kill -KILL "$pid" 2>/dev/null; done
+        ip netns del "$ns" 2>/dev/null
+    done
+}
+
+# Ends the script with one skipped test, NAME, where namespaces cannot be made.
+ns_make() {
+    [ "$(id -u)" = 0 ] || { skip "$1" "not root"; exit 0; }
+    command -v ip >/dev/null || { skip "$1" "there is no ip (iproute2)"; exit 0; }
+    ip netns add "$NS_K" 2>/dev/null || { skip "$1" "no network namespaces here"; exit 0; }
+    trap ns_end EXIT
+    trap 'exit 1' HUP INT TERM
+    ip netns add "$NS_O"
+    ip -n "$NS_K" link add k0 type veth peer name o0 netns "$NS_O"
+    ip -n "$NS_K" link set lo up
+    ip -n "$NS_O" link set lo up
+    ip -n "$NS_K" addr add 10.77.0.1/24 dev k0
+    ip -n "$NS_K" addr add fd77::1/64 dev k0 nodad
+    ip -n "$NS_K" link set k0 up
+    ip -n "$NS_O" link set o0 up
+}
+
+in_k() { ip netns exec "$NS_K" timeout -k 1 20 "$@"; }
+in_o() { ip netns exec "$NS_O" timeout -k 1 20 "$@"; }
+
+# Starts a server (in_k or in_o and its command) that says `listening on`, and waits for that; LAST is its job.
+serve() {
+    "$@" >server.log 2>&1 &
+    LAST=$!
+    for _ in $(seq 100); do
+        grep -q 'listening on' server.log && return 0
+        kill -0 "$LAST" 2>/dev/null || break
+        sleep 0.05
+    done
+    cat server.log
+    return 1
+}
+
+end_server() {
+    for pid in $(ip netns pids "$NS_O") $(ip netns pids "$NS_K"); do kill "$pid" 2>/dev/null; done
+    wait "$LAST" 2>/dev/null || true
+}
