@@ -54,7 +54,7 @@ static void icmp4_checksum(struct frame *f)
 /* Sends the message in f, which has no network header yet, from local to remote. */
 static void icmp4_send(struct inet *in, const struct inet_addr *local, const struct inet_addr *remote, struct frame *f)
 {
-    struct ip_send s = {.proto = IPPROTO_ICMP, .ttl = IP_HOPS};
+    struct ip_send s = {.proto = IPPROTO_ICMP};
     struct inet_addr hop;
     enum hop_kind kind;
     struct ip_path p;

@@ -14,7 +14,7 @@ void icmp6_send(struct inet *in, const struct inet_addr *local, const struct ine
 {
     struct ip_send s = {.proto = IPPROTO_ICMPV6, .ttl = ttl};
     uint64_t sum = checksum_pseudo(local, remote, IPPROTO_ICMPV6, f->len);
-    struct ip_path p = {.local = *local, .remote = *remote, .v6 = true, .neigh = NEIGH_NONE};
+    struct ip_path p = {.local = *local, .remote = *remote, .v6 = true, .hops = in->hops6, .neigh = NEIGH_NONE};
     struct inet_addr hop;
     enum hop_kind kind;
     uint16_t value;
@@ -69,7 +69,7 @@ void icmp6_error(struct inet *in, const struct ip_packet *p, uint8_t type, uint8
     put16(h + 2, 0);
     put32(h + 4, rest);
     frame_add(f, p->obj, (char *)p->l3, quote);
-    icmp6_send(in, &p->dst, &p->src, IP_HOPS, f);
+    icmp6_send(in, &p->dst, &p->src, 0, f);
 }
 
 /* Section 4.2; a request to a group is answered from an address of ours. */
@@ -90,7 +90,7 @@ static void echo_reply(struct inet *in, const struct ip_packet *p)
     put16(h + 2, 0);
     if (p->len > ICMP_HEADER)
         frame_add(f, p->obj, (char *)p->data + ICMP_HEADER, p->len - ICMP_HEADER);
-    icmp6_send(in, local, &p->src, IP_HOPS, f);
+    icmp6_send(in, local, &p->src, 0, f);
 }
 
 static int errno_of(uint8_t type, uint8_t code)

@@ -10,6 +10,7 @@ void inet_config_defaults(struct inet_config *cfg)
         .neigh_reach_ns = 30 * NS_PER_S,
         .udp_sockets = 4096,
         .udp_queue = 256,
+        .router_solicits = 3,
     };
 }
 
@@ -36,6 +37,8 @@ struct inet *inet_new(const struct inet_env *env, const struct inet_config *cfg,
     }
     s->in.env = *env;
     s->in.cfg = *cfg;
+    s->in.mtu6 = cfg->mtu;
+    s->in.hops6 = IP_HOPS;
     s->in.generation = 1;
     s->in.verdict = COUNTER_MAX;
     s->ip_id = (uint16_t)env->random(env->ctx);
@@ -65,6 +68,7 @@ void inet_free(struct inet *in)
     }
     timer_cancel(env.timers, &s->pmtu_timer);
     timer_cancel(env.timers, &s->expire_timer);
+    timer_cancel(env.timers, &s->solicit_timer);
     frag_fini(in);
     neigh_fini(in);
     env.unreserve(env.ctx, s, sizeof(*s));

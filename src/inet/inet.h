@@ -24,6 +24,7 @@ struct inet_config {
     uint64_t neigh_reach_ns; /* how long a link address is good without a word from it */
     uint32_t udp_sockets;    /* at most */
     uint32_t udp_queue;      /* datagrams a socket holds before it drops */
+    uint8_t router_solicits; /* times that routers of IPv6 are asked for (RFC 4861, section 6.3.7); 0: not at all */
 };
 
 void inet_config_defaults(struct inet_config *cfg);
@@ -34,10 +35,18 @@ struct inet_stack;
 struct inet {
     struct inet_env env;
     struct inet_config cfg;
+    uint16_t mtu6;        /* the link's for IPv6, as a router advertised it; at first cfg.mtu */
+    uint8_t hops6;        /* the hop limit of IPv6, likewise */
     uint32_t generation;  /* of routes, neighbours, path MTUs: what a struct ip_path is compared with; never 0 */
     enum counter verdict; /* why the frame at hand was dropped, COUNTER_MAX: it was not */
     struct ip_transport transport[INET_TRANSPORTS];
 };
+
+/* Bytes of the largest packet of a family that the link takes. */
+static inline uint16_t inet_link_mtu(const struct inet *in, bool v6)
+{
+    return v6 ? in->mtu6 : in->cfg.mtu;
+}
 
 #define INET_COUNT_ADD(in, name, n) ((in)->env.count[CTR_##name] += (n))
 #define INET_COUNT(in, name)        INET_COUNT_ADD(in, name, 1)

@@ -243,7 +243,8 @@ void icmp4_error(struct inet *in, const struct ip_packet *p, uint8_t type, uint8
 void icmp6_input(struct inet *in, const struct ip_packet *p);
 void icmp6_error(struct inet *in, const struct ip_packet *p, uint8_t type, uint8_t code, uint32_t rest);
 
-/* Sends an ICMPv6 message, without a network header and with checksum 0, on a path of its own. ttl: hop limit. */
+/* Sends an ICMPv6 message, without a network header and with checksum 0, on a path of its own. ttl: hop limit; 0: the
+ * usual. */
 void icmp6_send(struct inet *in, const struct inet_addr *local, const struct inet_addr *remote, uint8_t ttl,
                 struct frame *f);
 
@@ -269,13 +270,14 @@ struct inet_stack {
     struct route route[INET_ROUTES];
     struct neigh_table neigh;
     struct pmtu pmtu[PMTU_ENTRIES];
-    struct timer pmtu_timer, expire_timer;
+    struct timer pmtu_timer, expire_timer, solicit_timer;
     struct frag_packet *frag;
     uint32_t frag_pieces;
     struct icmp_bucket icmp;
     struct frame *loop_first, *loop_last;
     uint32_t loop_count;
     uint16_t ip_id;
+    uint8_t solicits; /* of routers, sent so far */
 };
 
 static inline struct inet_stack *stack_of(const struct inet *in)

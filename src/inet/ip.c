@@ -50,6 +50,7 @@ int ip_path_init(struct inet *in, struct ip_path *p, const struct inet_addr *loc
         return err;
     p->loops = kind == HOP_SELF;
     p->mtu = p->loops ? in->cfg.mtu : pmtu_get(in, remote);
+    p->hops = p->v6 ? in->hops6 : IP_HOPS;
     if (!inet_addr_is_any(local)) {
         p->local = *local;
         return inet_addr_is4(local) == !p->v6 && source_is_ours(in, local) ? 0 : -EADDRNOTAVAIL;
@@ -105,6 +106,7 @@ static COLD int path_refresh(struct inet *in, struct ip_path *p, struct inet_add
         return 0;
     }
     p->mtu = pmtu_get(in, &p->remote);
+    p->hops = p->v6 ? in->hops6 : IP_HOPS;
     if (inet_addr_is_loopback(&p->local))
         return -EADDRNOTAVAIL; /* must not leave the host (RFC 1122, section 3.2.1.3 (g)) */
     if (*kind == HOP_NEIGHBOUR) {
@@ -200,7 +202,7 @@ int ip_output(struct inet *in, struct ip_path *p, struct frame *f, const struct 
             return refuse(in, f, err);
     }
     size = s->mss != 0 ? s->mss + f->seg[0].len : f->len;
-    if (UNLIKELY(size + ip_path_header(p) > (s->probe ? in->cfg.mtu : p->mtu))) {
+    if (UNLIKELY(size + ip_path_header(p) > (s->probe ? inet_link_mtu(in, p->v6) : p->mtu))) {
         if (!s->fragment)
             return refuse(in, f, -EMSGSIZE);
         finish_checksum(in, p, f, s, true);

@@ -30,6 +30,7 @@ struct ip_path {
     uint16_t mtu;        /* bytes of the largest IP packet, as known now: ask ip_path_mtu */
     uint8_t link_len;    /* bytes of link */
     bool v6;
+    uint8_t hops;   /* time to live of a packet that does not say its own */
     uint16_t neigh; /* the neighbour it goes to, for ip_path_confirm */
     bool loops;     /* the peer is this host */
     uint8_t link[IP_PATH_LINK];
@@ -61,7 +62,7 @@ static inline unsigned ip_path_header(const struct ip_path *p)
 /* What a transport says about a packet beside its bytes. */
 struct ip_send {
     uint8_t proto;
-    uint8_t ttl;
+    uint8_t ttl;   /* 0: what the path has */
     uint8_t tos;   /* traffic class: DSCP and ECN */
     bool probe;    /* the path's MTU is not asked, only the link's: see ip_path_raise_mtu */
     bool fragment; /* a packet larger than the path MTU goes in fragments; else it is refused, and DF is set */

@@ -17,7 +17,7 @@ void ip4_header(struct frame *f, const struct ip_path *p, const struct ip_send *
     put16(h + 2, (uint16_t)f->len);
     put16(h + 4, id);
     put16(h + 6, frag);
-    h[8] = s->ttl;
+    h[8] = s->ttl != 0 ? s->ttl : p->hops;
     h[9] = s->proto;
     memset(h + 10, 0, 2);
     memcpy(h + 12, p->local.b + 12, 4);

@@ -21,6 +21,7 @@
 #define ADVERT_OVERRIDE     0x20
 #define PREFIX_AUTONOMOUS   0x40
 #define TWO_HOURS_NS        (7200 * NS_PER_S)
+#define ROUTER_ASK_NS       (4 * NS_PER_S) /* RFC 4861, section 10: RTR_SOLICITATION_INTERVAL */
 
 /* Our solicited-node group for a (RFC 4291, section 2.7.1). */
 static struct inet_addr solicited_node(const struct inet_addr *a)
@@ -93,26 +94,43 @@ void ndisc_solicit(struct inet *in, const struct inet_addr *a, const uint8_t *ma
         icmp6_send(in, src, &group, ND_TTL, f);
 }
 
-/* Who has it, asked from nobody's address (RFC 4862, section 5.4.2), and for a link-local address: where are routers?
- */
-void ndisc_announce(struct inet *in, const struct inet_addr *a)
+/* Are there routers? Asked until one has answered, but not for ever (section 6.3.7). */
+static void solicit_routers(struct timer *t, void *arg)
 {
-    struct inet_addr group = solicited_node(a), any = INET_ANY6;
-    struct frame *f = neighbour_message(in, ND_NEIGHBOUR_ASK, 0, a, 0);
+    struct inet *in = arg;
+    struct inet_stack *s = stack_of(in);
+    struct inet_addr local = ndisc_link_local(in);
+    struct frame *f;
     uint8_t *h;
 
-    if (f != NULL)
-        icmp6_send(in, &any, &group, ND_TTL, f);
-    if (!inet_addr_is_link_local6(a))
+    (void)t;
+    if (s->solicits == in->cfg.router_solicits)
         return;
-    f = ip_frame(in);
+    s->solicits++;
+    timer_arm(in->env.timers, &s->solicit_timer, in->env.now_ns + ROUTER_ASK_NS, solicit_routers, in);
+    f = route_local(in, &local) != NULL ? ip_frame(in) : NULL;
     if (f == NULL)
         return;
     put_link_option(in, f, OPTION_SOURCE_LINK);
     h = (uint8_t *)frame_push(f, 8);
     memset(h, 0, 8);
     h[0] = ND_ROUTER_SOLICIT;
-    icmp6_send(in, a, &all_routers, ND_TTL, f);
+    icmp6_send(in, &local, &all_routers, ND_TTL, f);
+}
+
+/* Who has it, asked from nobody's address (RFC 4862, section 5.4.2), and for a link-local address: where are routers?
+ */
+void ndisc_announce(struct inet *in, const struct inet_addr *a)
+{
+    struct inet_addr group = solicited_node(a), any = INET_ANY6;
+    struct frame *f = neighbour_message(in, ND_NEIGHBOUR_ASK, 0, a, 0);
+
+    if (f != NULL)
+        icmp6_send(in, &any, &group, ND_TTL, f);
+    if (inet_addr_is_link_local6(a)) {
+        stack_of(in)->solicits = 0;
+        solicit_routers(NULL, in);
+    }
 }
 
 /* The option of a type among the len bytes at o, or NULL; *good false: one is malformed. */
@@ -165,9 +183,11 @@ static void solicit_input(struct inet *in, const struct ip_packet *p)
     struct inet_addr target = inet_addr_from6(p->data + 8);
     bool nobody = inet_addr_is_any(&p->src), good;
     const uint8_t *o = find_option(p->data + 24, p->len - 24, OPTION_SOURCE_LINK, 8, &good);
+    struct inet_addr group = solicited_node(&target);
     struct local_addr *l = route_local(in, &target);
 
-    if (!good || inet_addr_is_multicast(&target) || (nobody && o != NULL) || (o != NULL && (o[2] & 1) != 0)) {
+    if (!good || inet_addr_is_multicast(&target) || (nobody && (o != NULL || !inet_addr_equal(&p->dst, &group))) ||
+        (o != NULL && (o[2] & 1) != 0)) {
         INET_DROP(in, drop_ndisc_bad);
         return;
     }
@@ -198,6 +218,21 @@ static void advert_input(struct inet *in, const struct ip_packet *p)
     }
     if (o != NULL)
         neigh_learn(in, &target, o + 2, (flags & ADVERT_SOLICITED) != 0, false, (flags & ADVERT_OVERRIDE) != 0);
+}
+
+/* What the link takes, how far packets go: what a router says about IPv6 on this link (section 6.3.4). */
+static void learn_link(struct inet *in, uint8_t hops, const uint8_t *mtu_option)
+{
+    uint32_t mtu = mtu_option != NULL ? get32(mtu_option + 4) : 0;
+    uint16_t mtu6 = mtu >= IP_MTU_MIN6 && mtu <= in->cfg.mtu ? (uint16_t)mtu : in->mtu6;
+
+    if (hops == 0)
+        hops = in->hops6; /* it does not say */
+    if (mtu6 == in->mtu6 && hops == in->hops6)
+        return;
+    in->mtu6 = mtu6;
+    in->hops6 = hops;
+    inet_changed(in);
 }
 
 /* A router says for how long it forwards (section 6.3.4). */
@@ -294,6 +329,8 @@ static void router_input(struct inet *in, const struct ip_packet *p)
     }
     if (o != NULL)
         neigh_learn(in, &p->src, o + 2, false, true, true);
+    timer_cancel(in->env.timers, &stack_of(in)->solicit_timer);
+    learn_link(in, p->data[4], find_option(p->data + 16, p->len - 16, OPTION_MTU, 8, &good));
     learn_router(in, &p->src, get16(p->data + 6));
     for (o = p->data + 16, left = p->len - 16; left > 0; left -= o[1] * 8u, o += o[1] * 8u)
         if (o[0] == OPTION_PREFIX && o[1] == 4)

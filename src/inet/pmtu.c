@@ -15,13 +15,15 @@ static struct pmtu *place(struct inet *in, const struct inet_addr *dst, unsigned
 
 uint16_t pmtu_get(struct inet *in, const struct inet_addr *dst)
 {
+    uint16_t link = inet_link_mtu(in, !inet_addr_is4(dst));
+
     for (unsigned i = 0; i < 2; i++) {
         const struct pmtu *p = place(in, dst, i);
 
         if (p->mtu != 0 && p->until_ns > in->env.now_ns && inet_addr_equal(&p->dst, dst))
-            return p->mtu < in->cfg.mtu ? p->mtu : in->cfg.mtu;
+            return p->mtu < link ? p->mtu : link;
     }
-    return in->cfg.mtu;
+    return link;
 }
 
 static void pmtu_fire(struct timer *t, void *arg)

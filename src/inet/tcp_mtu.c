@@ -34,12 +34,12 @@ static uint16_t mtu_now(const struct tcp_conn *c)
 /* The first size that neither the link, the peer nor the application allows. */
 static uint16_t beyond(const struct tcp_conn *c)
 {
-    uint32_t mss = c->peer_mss, mtu;
+    uint32_t mss = c->peer_mss, mtu, link = inet_link_mtu(c->tcp->in, c->path.v6);
 
     if (c->set.max_mss != 0 && c->set.max_mss < mss)
         mss = c->set.max_mss;
     mtu = mss + ip_path_header(&c->path) + TCP_HEADER_MIN;
-    return (uint16_t)((mtu < c->tcp->in->cfg.mtu ? mtu : c->tcp->in->cfg.mtu) + 1);
+    return (uint16_t)((mtu < link ? mtu : link) + 1);
 }
 
 void tcp_mtu_search_later(struct tcp_conn *c)

@@ -105,7 +105,6 @@ static int transmit(struct tcp_conn *c, struct frame *f, const struct tcp_seg *s
     unsigned len = tcp_write(header, s);
 
     how.proto = IPPROTO_TCP;
-    how.ttl = IP_HOPS;
     how.csum = CSUM_OFFSET;
     memcpy(frame_push(f, len), header, len);
     INET_COUNT(c->tcp->in, tcp_segs_out);
@@ -206,7 +205,7 @@ void tcp_send_syn(struct tcp_conn *c)
 
 void tcp_reply(struct tcp *t, const struct ip_packet *p, const struct tcp_seg *s, uint8_t tos)
 {
-    struct ip_send how = {.proto = IPPROTO_TCP, .ttl = IP_HOPS, .tos = tos, .csum = CSUM_OFFSET};
+    struct ip_send how = {.proto = IPPROTO_TCP, .tos = tos, .csum = CSUM_OFFSET};
     uint8_t header[TCP_HEADER_MAX];
     unsigned len = tcp_write(header, s);
     struct ip_path path;

@@ -360,7 +360,7 @@ static int send_on_path(struct udp_socket *s, void *obj, char *ptr, uint32_t len
 {
     struct inet *in = s->udp->in;
     struct frame *f = ip_frame(in);
-    struct ip_send send = {.proto = IPPROTO_UDP, .ttl = IP_HOPS, .fragment = true, .csum = 6};
+    struct ip_send send = {.proto = IPPROTO_UDP, .fragment = true, .csum = 6};
     uint8_t *h;
 
     if (UNLIKELY(f == NULL))

@@ -98,8 +98,11 @@ struct host *host_new_loud(uint8_t n, const struct inet_config *cfg)
 
 struct host *host_new_config(uint8_t n, const struct inet_config *cfg)
 {
-    struct host *h = host_new_loud(n, cfg);
+    struct inet_config quiet = *cfg;
+    struct host *h;
 
+    quiet.router_solicits = 0;
+    h = host_new_loud(n, &quiet);
     h->first = h->last;
     return h;
 }
