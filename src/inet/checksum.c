@@ -2,29 +2,66 @@
 /* Sums of RFC 1071: see checksum.h. Words of 64 bits, whose carries are counted apart. */
 #include "checksum.h"
 
+struct sum {
+    uint64_t words, carries;
+};
+
+static inline void add(struct sum *s, uint64_t w)
+{
+    s->words += w;
+    s->carries += s->words < w;
+}
+
+static inline void add_at(struct sum *s, const uint8_t *b)
+{
+    uint64_t w;
+
+    memcpy(&w, b, sizeof(w));
+    add(s, w);
+}
+
+/* The last bytes, fewer than 8. What stands at an even offset may stand at any in a word of its own. */
+static inline void add_tail(struct sum *s, const uint8_t *b, size_t len)
+{
+    uint32_t four = 0;
+    uint16_t two = 0, one = 0;
+
+    if ((len & 4) != 0) {
+        memcpy(&four, b, 4);
+        b += 4;
+    }
+    if ((len & 2) != 0) {
+        memcpy(&two, b, 2);
+        b += 2;
+    }
+    if ((len & 1) != 0)
+        memcpy(&one, b, 1);
+    add(s, (uint64_t)four + two + one);
+}
+
 uint64_t checksum_add(uint64_t sum, const void *p, size_t len)
 {
+    struct sum s = {sum, 0};
     const uint8_t *b = p;
-    uint64_t a[4] = {0}, w[4];
-    uint64_t carry = 0, tail = 0;
 
-    /* Halves of words in sums of 64 bits: no carry is lost below 2^32 words. */
     for (; len >= 32; b += 32, len -= 32) {
-        memcpy(w, b, 32);
-        for (int i = 0; i < 4; i++)
-            a[i] += (w[i] & 0xffffffff) + (w[i] >> 32);
+        add_at(&s, b);
+        add_at(&s, b + 8);
+        add_at(&s, b + 16);
+        add_at(&s, b + 24);
     }
-    for (int i = 0; i < 4; i++)
-        carry = checksum_join(carry, a[i]);
-    for (; len >= 8; b += 8, len -= 8) {
-        memcpy(w, b, 8);
-        carry = checksum_join(carry, w[0]);
+    if ((len & 16) != 0) {
+        add_at(&s, b);
+        add_at(&s, b + 8);
+        b += 16;
     }
-    if (len > 0) {
-        memcpy(&tail, b, len);
-        carry = checksum_join(carry, tail);
+    if ((len & 8) != 0) {
+        add_at(&s, b);
+        b += 8;
     }
-    return checksum_join(sum, carry);
+    if (UNLIKELY((len & 7) != 0))
+        add_tail(&s, b, len & 7);
+    return checksum_join(s.words, s.carries);
 }
 
 uint64_t checksum_add_at(uint64_t sum, const void *p, size_t len, bool odd)

@@ -18,14 +18,15 @@ uint64_t checksum_add(uint64_t sum, const void *p, size_t len);
 /* As checksum_add, for bytes that stand at an odd (odd true) or even offset of what is summed. */
 uint64_t checksum_add_at(uint64_t sum, const void *p, size_t len, bool odd);
 
-/* 16 bits in memory's order. */
+/* 16 bits in memory's order. Adding the halves to each other swapped leaves their sum, carry included, in the upper. */
 static inline uint16_t checksum_fold(uint64_t sum)
 {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)sum;
+    uint32_t half;
+
+    sum += sum << 32 | sum >> 32;
+    half = (uint32_t)(sum >> 32);
+    half += half << 16 | half >> 16;
+    return (uint16_t)(half >> 16);
 }
 
 /* Adds two running sums. */
@@ -33,6 +34,20 @@ static inline uint64_t checksum_join(uint64_t a, uint64_t b)
 {
     a += b;
     return a + (a < b);
+}
+
+/* The sum of n words of 32 bits, n small. */
+static inline uint64_t checksum_words(const void *p, unsigned n)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t w;
+
+        memcpy(&w, (const char *)p + 4 * (size_t)i, 4);
+        sum += w;
+    }
+    return sum;
 }
 
 /* What the field holds so that the whole sums up to 0xffff, in memory's order. */
@@ -47,23 +62,34 @@ static inline bool checksum_good(uint64_t sum)
     return checksum_fold(sum) == 0xffff || checksum_fold(sum) == 0;
 }
 
-/* The pseudo-header's sum (RFC 9293 section 3.1, RFC 8200 section 8.1); both families, since zeros add nothing. */
-static inline uint64_t checksum_pseudo(const struct inet_addr *src, const struct inet_addr *dst, uint8_t proto,
-                                       uint32_t len)
+/* The sum of two addresses of a family as they stand in a header. */
+static inline uint64_t checksum_addrs(const struct inet_addr *src, const struct inet_addr *dst)
 {
-    uint64_t sum = (uint64_t)htobe32(len) + htobe32(proto);
+    uint64_t sum;
 
     if (inet_addr_is4(src)) {
         uint32_t s, d;
 
         memcpy(&s, src->b + 12, 4);
         memcpy(&d, dst->b + 12, 4);
-        return sum + s + d;
+        return (uint64_t)s + d;
     }
-    sum = checksum_join(sum, src->q[0]);
-    sum = checksum_join(sum, src->q[1]);
+    sum = checksum_join(src->q[0], src->q[1]);
     sum = checksum_join(sum, dst->q[0]);
     return checksum_join(sum, dst->q[1]);
+}
+
+/* What a pseudo-header has beside the addresses (RFC 9293 section 3.1, RFC 8200 section 8.1). */
+static inline uint64_t checksum_pseudo_rest(uint8_t proto, uint32_t len)
+{
+    return (uint64_t)htobe32(len) + htobe32(proto);
+}
+
+/* The pseudo-header's sum. */
+static inline uint64_t checksum_pseudo(const struct inet_addr *src, const struct inet_addr *dst, uint8_t proto,
+                                       uint32_t len)
+{
+    return checksum_join(checksum_addrs(src, dst), checksum_pseudo_rest(proto, len));
 }
 
 #endif /* INET_CHECKSUM_H */

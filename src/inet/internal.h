@@ -53,6 +53,12 @@ struct local_addr {
     uint64_t quiet_until_ns; /* not defended against a conflict before */
 };
 
+/* An IPv4 address of ours and its network's broadcast address, as on the wire: what each received packet is asked for.
+ */
+struct net4 {
+    uint32_t addr, broadcast; /* a network without one: that of all networks */
+};
+
 struct route {
     struct inet_addr net, gateway;
     uint8_t prefix; /* of 128 */
@@ -78,6 +84,9 @@ bool route_is_on_link(const struct inet *in, const struct inet_addr *a);
 
 /* Adds a route; bits counts in 128. NULL: the table is full. */
 struct route *route_put(struct inet *in, const struct inet_addr *net, unsigned bits, const struct inet_addr *gateway);
+
+/* Our addresses are others than before. */
+void route_addrs_changed(struct inet *in);
 
 struct local_addr *route_local(const struct inet *in, const struct inet_addr *a);
 
@@ -192,7 +201,15 @@ void ip6_whole(struct inet *in, struct ip_packet *p);
 void ip_undelivered(struct inet *in, const struct frame *f);
 
 /* Hands a whole packet to its transport. Returns false when nobody knows the protocol. */
-bool ip_deliver(struct inet *in, const struct ip_packet *p);
+static inline bool ip_deliver(struct inet *in, const struct ip_packet *p)
+{
+    const struct ip_transport *t = &in->transport[p->proto == IPPROTO_UDP];
+
+    if (UNLIKELY((p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) || t->input == NULL))
+        return false;
+    t->input(in, t->transport, p);
+    return true;
+}
 
 /* Puts a packet to ourselves into the queue that inet_poll empties. f is taken over. */
 int ip_loop(struct inet *in, struct frame *f);
@@ -201,7 +218,23 @@ int ip_loop(struct inet *in, struct frame *f);
 int ip_send_on(struct inet *in, const struct inet_addr *hop, enum hop_kind kind, struct frame *f);
 
 /* Writes the IPv4 header in front of f. frag: the flags and offset field. */
-void ip4_header(struct frame *f, const struct ip_path *p, const struct ip_send *s, uint16_t id, uint16_t frag);
+static inline void ip4_header(struct frame *f, const struct ip_path *p, const struct ip_send *s, uint16_t id,
+                              uint16_t frag)
+{
+    uint8_t *h = (uint8_t *)frame_push(f, IP4_HEADER);
+    uint32_t w0 = htobe32(UINT32_C(0x45000000) | (uint32_t)s->tos << 16 | f->len);
+    uint32_t w1 = htobe32((uint32_t)id << 16 | frag);
+    uint32_t w2 = htobe32((uint32_t)(s->ttl != 0 ? s->ttl : p->hops) << 24 | (uint32_t)s->proto << 16);
+    uint16_t sum = checksum_finish(p->sum + w0 + w1 + w2);
+
+    assert(f->len <= UINT16_MAX);
+    memcpy(h, &w0, 4);
+    memcpy(h + 4, &w1, 4);
+    memcpy(h + 8, &w2, 4);
+    memcpy(h + 10, &sum, 2);
+    memcpy(h + 12, p->local.b + 12, 4);
+    memcpy(h + 16, p->remote.b + 12, 4);
+}
 
 /* Writes the IPv6 header in front of f. */
 void ip6_header(struct frame *f, const struct ip_path *p, const struct ip_send *s);
@@ -267,6 +300,8 @@ struct frag_packet;
 struct inet_stack {
     struct inet in;
     struct local_addr addr[INET_ADDRS];
+    struct net4 net4[INET_ADDRS]; /* of addr, those of IPv4 */
+    unsigned net4_count;
     struct route route[INET_ROUTES];
     struct neigh_table neigh;
     struct pmtu pmtu[PMTU_ENTRIES];

@@ -8,16 +8,6 @@ void ip_register(struct inet *in, uint8_t proto, const struct ip_transport *t)
     in->transport[proto == IPPROTO_UDP] = *t;
 }
 
-bool ip_deliver(struct inet *in, const struct ip_packet *p)
-{
-    const struct ip_transport *t = &in->transport[p->proto == IPPROTO_UDP];
-
-    if (UNLIKELY((p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) || t->input == NULL))
-        return false;
-    t->input(in, t->transport, p);
-    return true;
-}
-
 struct frame *ip_frame(struct inet *in)
 {
     void *obj = in->env.alloc(in->env.ctx, sizeof(struct frame));
@@ -51,18 +41,14 @@ int ip_path_init(struct inet *in, struct ip_path *p, const struct inet_addr *loc
     p->loops = kind == HOP_SELF;
     p->mtu = p->loops ? in->cfg.mtu : pmtu_get(in, remote);
     p->hops = p->v6 ? in->hops6 : IP_HOPS;
-    if (!inet_addr_is_any(local)) {
-        p->local = *local;
-        return inet_addr_is4(local) == !p->v6 && source_is_ours(in, local) ? 0 : -EADDRNOTAVAIL;
-    }
-    if (p->loops) {
-        p->local = *remote;
-        return 0;
-    }
-    source = route_source(in, remote, &hop);
+    if (!inet_addr_is_any(local))
+        source = inet_addr_is4(local) == !p->v6 && source_is_ours(in, local) ? local : NULL;
+    else
+        source = p->loops ? remote : route_source(in, remote, &hop);
     if (source == NULL)
         return -EADDRNOTAVAIL;
     p->local = *source;
+    p->sum = checksum_addrs(&p->local, &p->remote);
     return 0;
 }
 
@@ -124,31 +110,46 @@ static COLD int path_refresh(struct inet *in, struct ip_path *p, struct inet_add
     return 0;
 }
 
-/* The transport checksum: left to the device where it can, computed elsewhere. f starts with the transport header. */
-static void finish_checksum(const struct inet *in, const struct ip_path *p, struct frame *f, const struct ip_send *s,
-                            bool software)
+/* Completes the transport checksum; f starts with the transport header. */
+static void checksum_here(const struct ip_path *p, struct frame *f, const struct ip_send *s)
 {
-    uint64_t sum = checksum_pseudo(&p->local, &p->remote, s->proto, s->mss != 0 ? 0 : f->len);
-    uint8_t *field = (uint8_t *)f->seg[0].ptr + s->csum;
+    uint64_t sum = checksum_join(p->sum, checksum_pseudo_rest(s->proto, f->len));
+    const struct frame_seg *g = f->seg;
+    uint16_t value;
+    bool odd = false;
+
+    sum = checksum_join(sum, s->sum);
+    if (g->len > s->summed) {
+        sum = checksum_add(sum, g->ptr + s->summed, g->len - s->summed);
+        odd = (g->len & 1) != 0;
+    }
+    for (const struct frame_seg *end = f->seg + f->segs; ++g != end;) {
+        sum = checksum_add_at(sum, g->ptr, g->len, odd);
+        odd ^= (g->len & 1) != 0;
+    }
+    value = checksum_finish(sum);
+    if (value == 0 && (s->proto == IPPROTO_UDP || p->v6))
+        value = 0xffff; /* RFC 768: zero says that there is none */
+    memcpy(f->seg[0].ptr + s->csum, &value, sizeof(value));
+}
+
+/* The transport checksum: left to the device where it can, computed elsewhere. f starts with the transport header. */
+static inline void finish_checksum(const struct inet *in, const struct ip_path *p, struct frame *f,
+                                   const struct ip_send *s)
+{
+    uint64_t sum;
     uint16_t value;
 
-    if (!software && (in->env.offload & INET_TX_CSUM) != 0) {
-        f->flags |= s->mss != 0 ? FRAME_CSUM | FRAME_TSO : FRAME_CSUM;
-        f->mss = s->mss;
-        f->csum = s->csum;
-        value = checksum_fold(sum);
-    } else {
-        bool odd = false;
-
-        for (unsigned i = 0; i < f->segs; i++) {
-            sum = checksum_add_at(sum, f->seg[i].ptr, f->seg[i].len, odd);
-            odd ^= (f->seg[i].len & 1) != 0;
-        }
-        value = checksum_finish(sum);
-        if (value == 0 && (s->proto == IPPROTO_UDP || p->v6))
-            value = 0xffff; /* RFC 768: zero says that there is none */
+    if ((in->env.offload & INET_TX_CSUM) == 0 || p->loops) {
+        checksum_here(p, f, s);
+        return;
     }
-    memcpy(field, &value, sizeof(value));
+    f->flags |= s->mss != 0 ? FRAME_CSUM | FRAME_TSO : FRAME_CSUM;
+    f->mss = s->mss;
+    f->csum = s->csum;
+    sum = checksum_join(p->sum, checksum_pseudo_rest(s->proto, s->mss != 0 ? 0 : f->len));
+    value = checksum_fold(sum);
+    memcpy(f->seg[0].ptr + s->csum, &value, sizeof(value));
 }
 
 /* Sends f, whose network header is written, to the next hop. */
@@ -175,6 +176,20 @@ int ip_send_on(struct inet *in, const struct inet_addr *hop, enum hop_kind kind,
     return err;
 }
 
+/* Bytes of the largest transport segment in f. */
+static inline uint32_t packet_size(const struct frame *f, const struct ip_send *s)
+{
+    return UNLIKELY(s->mss != 0) ? s->mss + f->seg[0].len : f->len;
+}
+
+static inline void network_header(struct inet *in, const struct ip_path *p, struct frame *f, const struct ip_send *s)
+{
+    if (UNLIKELY(p->v6))
+        ip6_header(f, p, s);
+    else
+        ip4_header(f, p, s, s->fragment ? stack_of(in)->ip_id++ : 0, s->fragment ? 0 : IP4_DF);
+}
+
 static COLD int refuse(struct inet *in, struct frame *f, int err)
 {
     if (err == -EMSGSIZE)
@@ -189,38 +204,53 @@ static COLD int refuse(struct inet *in, struct frame *f, int err)
     return err;
 }
 
-int ip_output(struct inet *in, struct ip_path *p, struct frame *f, const struct ip_send *s)
+/* Sends f on a path whose link header is known. */
+static inline int send_on_link(struct inet *in, const struct ip_path *p, struct frame *f, const struct ip_send *s)
+{
+    char *link;
+
+    finish_checksum(in, p, f, s);
+    network_header(in, p, f, s);
+    link = frame_push(f, p->link_len);
+    memcpy(link, p->link, ETH_HEADER);
+    if (UNLIKELY(p->link_len != ETH_HEADER))
+        memcpy(link + ETH_HEADER, p->link + ETH_HEADER, ETH_TAG);
+    f->l3 = p->link_len;
+    f->l4 = (uint16_t)(p->link_len + ip_path_header(p));
+    return eth_transmit(in, f);
+}
+
+/* A packet that its path does not take, or whose path is to be found. */
+static COLD int output_slow(struct inet *in, struct ip_path *p, struct frame *f, const struct ip_send *s)
 {
     struct inet_addr hop;
     enum hop_kind kind = HOP_NEIGHBOUR;
-    uint32_t size;
-    int err;
+    int err = 0;
 
-    if (UNLIKELY(p->generation != in->generation)) {
+    if (p->generation != in->generation)
         err = path_refresh(in, p, &hop, &kind);
-        if (err < 0)
-            return refuse(in, f, err);
-    }
-    size = s->mss != 0 ? s->mss + f->seg[0].len : f->len;
-    if (UNLIKELY(size + ip_path_header(p) > (s->probe ? inet_link_mtu(in, p->v6) : p->mtu))) {
+    if (err < 0)
+        return refuse(in, f, err);
+    if (packet_size(f, s) + ip_path_header(p) > (s->probe ? inet_link_mtu(in, p->v6) : p->mtu)) {
         if (!s->fragment)
             return refuse(in, f, -EMSGSIZE);
-        finish_checksum(in, p, f, s, true);
+        checksum_here(p, f, s);
         return ip_fragment(in, p, f, s);
     }
-    finish_checksum(in, p, f, s, p->loops);
-    if (p->v6)
-        ip6_header(f, p, s);
-    else
-        ip4_header(f, p, s, s->fragment ? stack_of(in)->ip_id++ : 0, s->fragment ? 0 : IP4_DF);
+    if (p->generation != 0)
+        return send_on_link(in, p, f, s);
+    finish_checksum(in, p, f, s);
+    network_header(in, p, f, s);
     f->l3 = 0;
     f->l4 = (uint16_t)ip_path_header(p);
-    if (UNLIKELY(p->generation == 0))
-        return ip_send_on(in, &hop, kind, f);
-    memcpy(frame_push(f, p->link_len), p->link, p->link_len);
-    f->l3 = p->link_len;
-    f->l4 = (uint16_t)(f->l4 + p->link_len);
-    return eth_transmit(in, f);
+    return ip_send_on(in, &hop, kind, f);
+}
+
+int ip_output(struct inet *in, struct ip_path *p, struct frame *f, const struct ip_send *s)
+{
+    if (UNLIKELY(p->generation != in->generation || packet_size(f, s) + ip_path_header(p) > p->mtu))
+        return output_slow(in, p, f, s);
+    return send_on_link(in, p, f, s);
 }
 
 int ip_loop(struct inet *in, struct frame *f)

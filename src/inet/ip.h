@@ -26,6 +26,7 @@ enum ip_ecn { IP_ECN_NOT, IP_ECN_ECT1, IP_ECN_ECT0, IP_ECN_CE, IP_ECN_MASK = 3 }
 /* The way to a peer. Filled by ip_path_init; then read only, and handed to ip_output, which refreshes it. */
 struct ip_path {
     struct inet_addr local, remote;
+    uint64_t sum;        /* of both, for checksums */
     uint32_t generation; /* of the tables it was looked up in; 0: look again */
     uint16_t mtu;        /* bytes of the largest IP packet, as known now: ask ip_path_mtu */
     uint8_t link_len;    /* bytes of link */
@@ -62,12 +63,14 @@ static inline unsigned ip_path_header(const struct ip_path *p)
 /* What a transport says about a packet beside its bytes. */
 struct ip_send {
     uint8_t proto;
-    uint8_t ttl;   /* 0: what the path has */
-    uint8_t tos;   /* traffic class: DSCP and ECN */
-    bool probe;    /* the path's MTU is not asked, only the link's: see ip_path_raise_mtu */
-    bool fragment; /* a packet larger than the path MTU goes in fragments; else it is refused, and DF is set */
-    uint16_t csum; /* offset of the checksum's field in the transport header, which the caller set to 0 */
-    uint16_t mss;  /* not 0: a TCP super-segment, which a device with INET_TX_TSO cuts at mss bytes of payload */
+    uint8_t ttl;     /* 0: what the path has */
+    uint8_t tos;     /* traffic class: DSCP and ECN */
+    bool probe;      /* the path's MTU is not asked, only the link's: see ip_path_raise_mtu */
+    bool fragment;   /* a packet larger than the path MTU goes in fragments; else it is refused, and DF is set */
+    uint16_t csum;   /* offset of the checksum's field in the transport header, which the caller set to 0 */
+    uint16_t summed; /* bytes of the transport header, from its start and even, whose sum the caller knows: */
+    uint64_t sum;    /* it */
+    uint16_t mss;    /* not 0: a TCP super-segment, which a device with INET_TX_TSO cuts at mss bytes of payload */
 };
 
 /*

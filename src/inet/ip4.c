@@ -7,25 +7,6 @@
 #define OPTION_LSRR 131
 #define OPTION_SSRR 137
 
-void ip4_header(struct frame *f, const struct ip_path *p, const struct ip_send *s, uint16_t id, uint16_t frag)
-{
-    uint8_t *h = (uint8_t *)frame_push(f, IP4_HEADER);
-    uint16_t sum;
-
-    h[0] = 0x45;
-    h[1] = s->tos;
-    put16(h + 2, (uint16_t)f->len);
-    put16(h + 4, id);
-    put16(h + 6, frag);
-    h[8] = s->ttl != 0 ? s->ttl : p->hops;
-    h[9] = s->proto;
-    memset(h + 10, 0, 2);
-    memcpy(h + 12, p->local.b + 12, 4);
-    memcpy(h + 16, p->remote.b + 12, 4);
-    sum = checksum_finish(checksum_add(0, h, IP4_HEADER));
-    memcpy(h + 10, &sum, 2);
-}
-
 /* Walks the options. False: malformed or, counted apart, a source route, which nobody may impose on us (RFC 7126). */
 static COLD bool options_good(struct inet *in, const uint8_t *h, unsigned len)
 {
@@ -75,21 +56,34 @@ static bool dst_good(const struct inet *in, struct ip_packet *p)
     return false;
 }
 
-static void ip4_local(struct inet *in, struct ip_packet *p, const uint8_t *h)
+/*
+ * Does the packet come from another station, to an address of ours? All others are looked at closely, since which they
+ * are decides how their drop is counted.
+ */
+static inline bool ends_plain(const struct inet_stack *s, const uint8_t *h)
+{
+    bool ours = false, strange = h[12] - 1u >= 223 || h[12] == 127;
+    uint32_t src, dst;
+
+    memcpy(&src, h + 12, 4);
+    memcpy(&dst, h + 16, 4);
+    for (unsigned i = 0; i < s->net4_count; i++) {
+        ours |= dst == s->net4[i].addr;
+        strange |= src == s->net4[i].addr || src == s->net4[i].broadcast;
+    }
+    return ours && !strange;
+}
+
+static COLD void fragment_in(struct inet *in, struct ip_packet *p, const uint8_t *h)
 {
     uint16_t frag = get16(h + 6);
+    struct frag_in f = {.p = *p,
+                        .id = get16(h + 4),
+                        .offset = (uint32_t)(frag & IP4_OFFSET) * 8,
+                        .more = (frag & IP4_MF) != 0,
+                        .header = (unsigned)(p->data - h)};
 
-    if (UNLIKELY((frag & (IP4_MF | IP4_OFFSET)) != 0)) {
-        struct frag_in f = {.p = *p,
-                            .id = get16(h + 4),
-                            .offset = (uint32_t)(frag & IP4_OFFSET) * 8,
-                            .more = (frag & IP4_MF) != 0,
-                            .header = (unsigned)(p->data - h)};
-
-        frag_input(in, &f);
-        return;
-    }
-    ip4_whole(in, p);
+    frag_input(in, &f);
 }
 
 void ip4_whole(struct inet *in, struct ip_packet *p)
@@ -104,46 +98,68 @@ void ip4_whole(struct inet *in, struct ip_packet *p)
     icmp4_error(in, p, ICMP4_UNREACHABLE, ICMP4_UNREACHABLE_PROTO, 0);
 }
 
-void ip4_input(struct inet *in, void *obj, uint8_t *h, uint32_t len, unsigned flags, uint32_t device)
+/* What a header may be wrong in, options apart. False: the packet is dropped (counted). */
+static COLD bool header_good(struct inet *in, const uint8_t *h, uint32_t len, uint32_t device)
 {
-    struct ip_packet p;
-    unsigned header;
+    unsigned header = len < IP4_HEADER ? 0 : (h[0] & 15) * 4u;
+
+    if (header < IP4_HEADER || h[0] >> 4 != 4 || get16(h + 2) < header)
+        INET_DROP(in, drop_ip_bad);
+    else if (get16(h + 2) > len)
+        INET_DROP(in, drop_ip_short);
+    else if ((device & FRAME_IN_CSUM_L3) == 0 && !checksum_good(checksum_add(0, h, header)))
+        INET_DROP(in, drop_ip_checksum);
+    else
+        return true;
+    return false;
+}
+
+/* Is there nothing in a header but what nearly every one is? */
+static inline bool header_plain(const uint8_t *h, uint32_t len, uint32_t device)
+{
     uint32_t total;
 
-    if (UNLIKELY(len < IP4_HEADER || h[0] >> 4 != 4 || (h[0] & 15) < 5)) {
-        INET_DROP(in, drop_ip_bad);
-        return;
-    }
-    header = (h[0] & 15) * 4u;
+    if (len < IP4_HEADER || h[0] != 0x45)
+        return false;
     total = get16(h + 2);
-    if (UNLIKELY(total < header)) {
-        INET_DROP(in, drop_ip_bad);
-        return;
+    return total >= IP4_HEADER && total <= len &&
+           ((device & FRAME_IN_CSUM_L3) != 0 || checksum_good(checksum_words(h, IP4_HEADER / 4)));
+}
+
+void ip4_input(struct inet *in, void *obj, uint8_t *h, uint32_t len, unsigned flags, uint32_t device)
+{
+    unsigned header = IP4_HEADER;
+    struct ip_packet p;
+
+    if (UNLIKELY(!header_plain(h, len, device))) {
+        if (!header_good(in, h, len, device))
+            return;
+        header = (h[0] & 15) * 4u;
+        if (header > IP4_HEADER && !options_good(in, h, header))
+            return;
     }
-    if (UNLIKELY(total > len)) {
-        INET_DROP(in, drop_ip_short);
-        return;
-    }
-    if (UNLIKELY((device & FRAME_IN_CSUM_L3) == 0 && !checksum_good(checksum_add(0, h, header)))) {
-        INET_DROP(in, drop_ip_checksum);
-        return;
-    }
-    if (UNLIKELY(header > IP4_HEADER && !options_good(in, h, header)))
-        return;
     p = (struct ip_packet){.src = inet_addr_from4(h + 12),
                            .dst = inet_addr_from4(h + 16),
                            .obj = obj,
                            .data = h + header,
-                           .len = total - header,
+                           .len = get16(h + 2) - header,
                            .l3 = h,
                            .proto = h[9],
                            .ttl = h[8],
                            .tos = h[1],
                            .flags = (uint8_t)(flags | ((device & FRAME_IN_CSUM_L4) != 0 ? IP_CSUM_GOOD : 0))};
-    if (UNLIKELY(!dst_good(in, &p)))
-        INET_DROP(in, drop_ip_dst);
-    else if (UNLIKELY(!source_good(in, &p)))
-        INET_DROP(in, drop_ip_src);
+    if (UNLIKELY(!ends_plain(stack_of(in), h))) {
+        if (!dst_good(in, &p)) {
+            INET_DROP(in, drop_ip_dst);
+            return;
+        }
+        if (!source_good(in, &p)) {
+            INET_DROP(in, drop_ip_src);
+            return;
+        }
+    }
+    if (UNLIKELY((get16(h + 6) & (IP4_MF | IP4_OFFSET)) != 0))
+        fragment_in(in, &p, h);
     else
-        ip4_local(in, &p, h);
+        ip4_whole(in, &p);
 }

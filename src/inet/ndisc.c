@@ -378,7 +378,7 @@ void ndisc_expire(struct inet *in)
 
         if (l->used && l->autoconf && l->until_ns <= now) {
             l->used = false;
-            inet_changed(in);
+            route_addrs_changed(in);
         } else if (l->used && l->autoconf && l->until_ns < next) {
             next = l->until_ns;
         }

@@ -44,27 +44,38 @@ bool route_is_on_link(const struct inet *in, const struct inet_addr *a)
 }
 
 /* The network's last address; networks of 31 and 32 bits have none (RFC 3021). */
-static bool is_broadcast_of(const struct local_addr *l, const struct inet_addr *a)
+static uint32_t broadcast_of(const struct local_addr *l)
 {
-    uint32_t hosts;
+    unsigned prefix = l->prefix - PREFIX4;
 
-    if (!l->used || l->prefix > PREFIX4 + 30 || !inet_addr_is4(&l->addr) ||
-        !inet_addr_same_prefix(a, &l->addr, l->prefix))
-        return false;
-    hosts = l->prefix == PREFIX4 ? UINT32_MAX : (UINT32_C(1) << (128 - l->prefix)) - 1;
-    return (inet_addr_to4(a) & hosts) == hosts;
+    return prefix > 30 ? UINT32_MAX : inet_addr_to4(&l->addr) | UINT32_MAX >> prefix;
+}
+
+void route_addrs_changed(struct inet *in)
+{
+    struct inet_stack *s = stack_of(in);
+
+    s->net4_count = 0;
+    for (unsigned i = 0; i < INET_ADDRS; i++) {
+        const struct local_addr *l = &s->addr[i];
+
+        if (l->used && inet_addr_is4(&l->addr))
+            s->net4[s->net4_count++] = (struct net4){htobe32(inet_addr_to4(&l->addr)), htobe32(broadcast_of(l))};
+    }
+    inet_changed(in);
 }
 
 bool route_is_broadcast(const struct inet *in, const struct inet_addr *a)
 {
     const struct inet_stack *s = stack_of(in);
+    uint32_t wire = htobe32(inet_addr_to4(a));
 
     if (!inet_addr_is4(a))
         return false;
-    if (inet_addr_to4(a) == UINT32_MAX)
+    if (wire == UINT32_MAX)
         return true;
-    for (unsigned i = 0; i < INET_ADDRS; i++)
-        if (is_broadcast_of(&s->addr[i], a))
+    for (unsigned i = 0; i < s->net4_count; i++)
+        if (s->net4[i].broadcast == wire)
             return true;
     return false;
 }
@@ -166,7 +177,7 @@ int inet_addr_add(struct inet *in, const struct inet_addr *a, unsigned prefix)
         if (s->addr[i].used)
             continue;
         s->addr[i] = (struct local_addr){.addr = *a, .prefix = (uint8_t)bits, .used = true};
-        inet_changed(in);
+        route_addrs_changed(in);
         if (inet_addr_is4(a))
             arp_announce(in, a);
         else
@@ -183,7 +194,7 @@ int inet_addr_remove(struct inet *in, const struct inet_addr *a)
     if (l == NULL)
         return -EINVAL;
     l->used = false;
-    inet_changed(in);
+    route_addrs_changed(in);
     return 0;
 }
 
