@@ -177,18 +177,18 @@ int tcp_conn_enter(struct tcp_conn *c)
 static void leave_table(struct tcp_conn *c)
 {
     struct tcp *t = c->tcp;
+    struct tcp_conn **recent = tcp_recent(t, (uint8_t)c->pair.remote_port, (uint8_t)c->pair.local_port);
 
     if ((c->flags & TCPF_IN_TABLE) != 0)
         tcp_table_remove(&t->table, c, &c->pair);
-    if (t->last == c)
-        t->last = NULL;
+    if (*recent == c)
+        *recent = NULL;
     if ((c->flags & TCPF_TIME_WAIT) != 0)
         tcp_list_remove(&t->time_wait, c);
     c->flags &= ~(uint32_t)(TCPF_IN_TABLE | TCPF_TIME_WAIT);
 }
 
-/* Nothing refers to it any more. */
-static void conn_free(struct tcp_conn *c)
+void tcp_bury(struct tcp_conn *c)
 {
     struct tcp *t = c->tcp;
 
@@ -208,13 +208,6 @@ static void conn_free(struct tcp_conn *c)
     t->conns--;
     t->in->env.count[CTR_tcp_conns_now]--;
     mem_unref(t->in->env.mem, c);
-}
-
-void tcp_drop(struct tcp_conn *c)
-{
-    assert(c->hold > 0);
-    if (--c->hold == 0 && c->dead)
-        conn_free(c);
 }
 
 /* Out of the listener's queue, in which nobody has seen it yet. */
@@ -330,7 +323,7 @@ void tcp_free(struct tcp *t)
             mem_unref(in->env.mem, l);
         }
     while (t->all != NULL)
-        conn_free(t->all);
+        tcp_bury(t->all);
     in->env.unreserve(in->env.ctx, t->table.slot, t->table_bytes);
     in->env.unreserve(in->env.ctx, t, sizeof(*t));
 }

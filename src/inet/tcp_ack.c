@@ -168,19 +168,8 @@ static void advance(struct tcp_conn *c, struct news *n)
 
 void tcp_window_update(struct tcp_conn *c, const struct tcp_seg *s)
 {
-    uint32_t wnd = (uint32_t)s->window << c->snd_wscale;
-
-    if (!seq_gt(s->seq, c->snd_wl1) && !(s->seq == c->snd_wl1 && seq_ge(s->ack, c->snd_wl2)))
-        return;
-    c->snd_wl1 = s->seq;
-    c->snd_wl2 = s->ack;
-    if (UNLIKELY(c->rtx == TCP_RTX_PERSIST && wnd > c->snd_wnd)) {
-        c->rtt.backoff = 0;
-        c->rtx = TCP_RTX_NONE; /* tcp_output arms what is right now */
-    }
-    c->snd_wnd = wnd;
-    if (wnd > c->snd_wnd_max)
-        c->snd_wnd_max = wnd;
+    if (seq_gt(s->seq, c->snd_wl1) || (s->seq == c->snd_wl1 && seq_ge(s->ack, c->snd_wl2)))
+        tcp_window_take(c, s->seq, s->ack, s->window);
 }
 
 static void tell_congestion_control(struct tcp_conn *c, const struct tcp_seg *s, uint32_t acked, uint32_t flight)
@@ -215,8 +204,6 @@ void tcp_ack_fast(struct tcp_conn *c, const struct tcp_seg *s)
     if (LIKELY(n.rtt_ns != 0))
         tcp_rtt_sample(&c->rtt, n.rtt_ns, tcp_now(c), c->tcp->cfg.rto_min_ns);
     tell_congestion_control(c, s, n.acked, n.flight);
-    if (c->snd.record_first == c->snd.record_end)
-        tcp_sndq_shrink(&c->snd, tcp_env(c));
     tcp_rtx_arm(c);
     tell_sent(c);
 }
@@ -429,7 +416,5 @@ void tcp_ack(struct tcp_conn *c, const struct tcp_seg *s)
     if (n.acked == 0)
         return;
     tell_congestion_control(c, s, n.acked, n.flight);
-    if (c->snd.record_first == c->snd.record_end)
-        tcp_sndq_shrink(&c->snd, tcp_env(c));
     tell_sent(c);
 }

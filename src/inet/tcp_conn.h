@@ -7,7 +7,8 @@
  *   tcp_input.c    a segment's way in: the fast path, and where to for all others
  *   tcp_segment.c  the rare ones: RFC 9293 section 3.10.7 by state
  *   tcp_ack.c      acknowledgements: SACK, RACK, recovery
- *   tcp_output.c   segments out
+ *   tcp_output.c   data out
+ *   tcp_header.c   headers out, and the segments that are nothing else
  *   tcp_timeout.c  what time does
  *   tcp_mtu.c      the path's MTU, found without ICMP
  *   tcp_user.c     the application's calls
@@ -35,7 +36,10 @@
 #define TCP_PAWS_IDLE_NS     (24 * 86400 * NS_PER_S)
 #define TCP_TSO_MAX          65000 /* payload bytes of a super-segment */
 #define TCP_LISTEN_BUCKETS   64
-#define TCP_PROBES_MAX       15 /* zero-window and other probes that nobody answers, when time does not end it */
+#define TCP_PROBES_MAX       15  /* zero-window and other probes that nobody answers, when time does not end it */
+#define TCP_RECENT           256 /* a power of two, at most 256 */
+#define TCP_SACK_BASE        4   /* of the option, beside its blocks */
+#define TCP_DEVICE_RETRY_NS  (50 * NS_PER_US) /* the device's queue was full */
 #define TCP_NEVER            UINT64_MAX
 
 enum tcp_conn_flag {
@@ -192,7 +196,7 @@ struct tcp {
     struct inet *in;
     struct tcp_config cfg;
     struct tcp_upcalls up;
-    struct tcp_conn *last; /* the connection of the last segment: tried first */
+    struct tcp_conn *recent[TCP_RECENT]; /* connections heard of late, by the ports' low bits: tried first */
     struct tcp_table table;
     struct tcp_secret secret;
     struct tcp_conn *all;
@@ -202,6 +206,15 @@ struct tcp {
     uint64_t cookie_ns; /* the last cookie was sent then; 0: never */
     size_t table_bytes;
 };
+
+/*
+ * The place among the connections heard of late for two ports, of which the low bytes count. A stranger may fill it
+ * with his own connections; what he gains is a search in the table.
+ */
+static inline struct tcp_conn **tcp_recent(struct tcp *t, uint8_t one_port, uint8_t other_port)
+{
+    return &t->recent[(one_port ^ other_port) % TCP_RECENT];
+}
 
 static inline uint64_t tcp_now(const struct tcp_conn *c)
 {
@@ -256,8 +269,16 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_settings *set, int
 /* Into the table under c->pair; -ENOBUFS. */
 int tcp_conn_enter(struct tcp_conn *c);
 
+/* The last hold of a dead connection has ended. */
+COLD void tcp_bury(struct tcp_conn *c);
+
 /* Ends a hold. */
-void tcp_drop(struct tcp_conn *c);
+static inline void tcp_drop(struct tcp_conn *c)
+{
+    assert(c->hold > 0);
+    if (--c->hold == 0 && UNLIKELY(c->dead))
+        tcp_bury(c);
+}
 
 /* The connection is over: out of the table, timers off, err (0 or positive) remembered and told. */
 void tcp_conn_end(struct tcp_conn *c, int err);
@@ -323,16 +344,69 @@ void tcp_judge_loss(struct tcp_conn *c);
 void tcp_lose_all(struct tcp_conn *c);
 void tcp_window_update(struct tcp_conn *c, const struct tcp_seg *s);
 
-/* --- tcp_output.c --- */
+/* The window of a segment that is newer than the one it was known from (RFC 9293, SND.WL1 and WL2). */
+static inline void tcp_window_take(struct tcp_conn *c, uint32_t seq, uint32_t ack, uint16_t window)
+{
+    uint32_t wnd = (uint32_t)window << c->snd_wscale;
 
-/* Sends what may be sent; an acknowledgement that is due goes by itself when nothing carries it. */
-void tcp_output(struct tcp_conn *c);
+    c->snd_wl1 = seq;
+    c->snd_wl2 = ack;
+    if (UNLIKELY(c->rtx == TCP_RTX_PERSIST && wnd > c->snd_wnd)) {
+        c->rtt.backoff = 0;
+        c->rtx = TCP_RTX_NONE; /* tcp_output arms what is right now */
+    }
+    c->snd_wnd = wnd;
+    if (wnd > c->snd_wnd_max)
+        c->snd_wnd_max = wnd;
+}
+
+/* --- tcp_header.c --- */
+
+/* Bytes that SACK takes in a segment now. */
+static inline unsigned tcp_sack_bytes(const struct tcp_conn *c)
+{
+    unsigned blocks = c->rcv.runs + ((c->flags & TCPF_DSACK) != 0), most = (c->flags & TCPF_TS) != 0 ? 3 : 4;
+
+    if (LIKELY(blocks == 0) || (c->flags & TCPF_SACK) == 0)
+        return 0;
+    return TCP_SACK_BASE + 8 * (blocks < most ? blocks : most);
+}
+
+/*
+ * Puts a header in front of f, which has the payload, and sends it; how has what is not the same for all. Negative
+ * errno of ip_output.
+ */
+int tcp_transmit(struct tcp_conn *c, struct frame *f, uint32_t seq, uint8_t flags, struct ip_send how);
+
 void tcp_send_ack(struct tcp_conn *c);
 void tcp_send_syn(struct tcp_conn *c);
 void tcp_send_rst(struct tcp_conn *c);
 
 /* An empty segment that makes the peer answer: its sequence number is old. */
 void tcp_send_keepalive(struct tcp_conn *c);
+
+/* An acknowledgement that somebody suspicious asked for; limited (RFC 5961 section 7). */
+void tcp_challenge(struct tcp_conn *c);
+
+/* Answers a segment that belongs to nobody (RFC 9293 section 3.5.2). */
+void tcp_reply_rst(struct tcp *t, const struct ip_packet *p, const struct tcp_seg *s);
+
+/* A SYN-ACK for which nothing is remembered; header as in s. */
+void tcp_reply(struct tcp *t, const struct ip_packet *p, const struct tcp_seg *s, uint8_t tos);
+
+/* How far the window could be opened beyond what the peer knows. */
+uint32_t tcp_window_gain(const struct tcp_conn *c);
+
+/* --- tcp_output.c --- */
+
+/* Sends what may be sent; an acknowledgement that is due goes by itself when nothing carries it. */
+void tcp_output(struct tcp_conn *c);
+
+/*
+ * Queues len bytes, as tcp_send, that leave at once as one segment. False: nothing was done, since c or the push is not
+ * of the usual kind.
+ */
+bool tcp_push(struct tcp_conn *c, void *obj, char *ptr, uint32_t len);
 
 /* A byte beyond the peer's closed window. */
 void tcp_send_probe(struct tcp_conn *c);
@@ -346,23 +420,8 @@ bool tcp_send_one_new(struct tcp_conn *c);
 /* Sends len bytes of new data, more than c->mss, as one segment that need not pass. False: it could not be sent. */
 bool tcp_send_mtu_probe(struct tcp_conn *c, uint32_t len);
 
-/* An acknowledgement that somebody suspicious asked for; limited (RFC 5961 section 7). */
-void tcp_challenge(struct tcp_conn *c);
-
-/* Answers a segment that belongs to nobody (RFC 9293 section 3.5.2). */
-void tcp_reply_rst(struct tcp *t, const struct ip_packet *p, const struct tcp_seg *s);
-
-/* A SYN-ACK for which nothing is remembered; header as in s. */
-void tcp_reply(struct tcp *t, const struct ip_packet *p, const struct tcp_seg *s, uint8_t tos);
-
 /* What may be in flight (RFC 6675, pipe). */
 uint32_t tcp_pipe(const struct tcp_conn *c);
-
-/* Right edge to advertise, and the window field that says so. */
-uint16_t tcp_window_field(struct tcp_conn *c);
-
-/* How far the window could be opened beyond what the peer knows. */
-uint32_t tcp_window_gain(const struct tcp_conn *c);
 
 /* --- tcp_timeout.c --- */
 
@@ -372,6 +431,15 @@ static inline void tcp_timer_clear(struct tcp_conn *c, enum tcp_timer which)
     c->deadline[which] = TCP_NEVER;
 }
 void tcp_timers_stop(struct tcp_conn *c);
+
+/* Every segment with ACK says all that an acknowledgement would. */
+static inline void tcp_acknowledged(struct tcp_conn *c)
+{
+    c->last_ack = c->rcv_nxt;
+    c->unacked_segs = 0;
+    c->flags &= ~(uint32_t)TCPF_ACK_NOW;
+    tcp_timer_clear(c, TCP_TIMER_DELACK);
+}
 
 /* (Re)starts TCP_TIMER_RTX for what is outstanding now; for the end of RACK's patience. */
 void tcp_rtx_arm(struct tcp_conn *c);

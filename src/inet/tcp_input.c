@@ -7,22 +7,41 @@
 
 #include <errno.h>
 
-/* Header prediction's question: is there nothing about c and s that the fast path does not know? */
-static bool is_plain(const struct tcp_conn *c, const struct ip_packet *p, const struct tcp_seg *s)
+/* What the fast path reads of a header. */
+struct plain {
+    uint32_t seq, ack, ts_val, ts_ecr, data_len;
+    uint16_t window;
+    uint8_t header_bytes;
+};
+
+/* Header prediction's question: is there nothing about c and p that the fast path does not know? p has a header. */
+static inline bool is_plain(const struct tcp_conn *c, const struct ip_packet *p, struct plain *s)
 {
     const uint32_t special =
         TCPF_NO_READ | TCPF_FIN_SEEN | TCPF_TLP | TCPF_ORPHAN | TCPF_ECE | TCPF_CE_STATE | TCPF_MTU_PROBE;
     bool ts = (c->flags & TCPF_TS) != 0;
+    uint32_t word = get32(p->data + 12);
 
-    if ((s->flags & ~(unsigned)TCP_PSH) != TCP_ACK || s->seq != c->rcv_nxt || c->state != TCP_ESTABLISHED)
+    s->header_bytes = ts ? TCP_HEADER_MIN + TCP_TS_BYTES : TCP_HEADER_MIN;
+    s->seq = get32(p->data + 4);
+    s->ack = get32(p->data + 8);
+    s->data_len = p->len - s->header_bytes;
+    s->window = (uint16_t)word;
+    s->ts_val = s->ts_ecr = 0;
+    /* Length of the header, reserved bits and flags in one comparison. */
+    if ((word >> 16 & ~(uint32_t)TCP_PSH) != ((uint32_t)s->header_bytes << 10 | TCP_ACK) || p->len < s->header_bytes)
         return false;
-    if ((c->flags & special) != 0 || s->opts != (ts ? TCP_OPT_TS : 0) || (p->tos & IP_ECN_MASK) == IP_ECN_CE)
+    if (s->seq != c->rcv_nxt || c->state != TCP_ESTABLISHED || (c->flags & special) != 0)
         return false;
-    if (ts && seq_lt(s->ts_val, c->ts_recent))
-        return false;
+    if (ts) {
+        s->ts_val = get32(p->data + TCP_HEADER_MIN + 4);
+        s->ts_ecr = get32(p->data + TCP_HEADER_MIN + 8);
+        if (get32(p->data + TCP_HEADER_MIN) != TCP_TS_ALIGNED || seq_lt(s->ts_val, c->ts_recent))
+            return false;
+    }
     if (s->data_len > tcp_rcv_wnd(c) || s->ack - c->snd_una > c->snd_nxt - c->snd_una)
         return false;
-    if (s->data_len == 0 && s->ack == c->snd_una)
+    if ((s->data_len == 0 && s->ack == c->snd_una) || (p->tos & IP_ECN_MASK) == IP_ECN_CE)
         return false;
     return ((unsigned)c->ca | c->frto | c->dupacks | c->snd.sacked | c->snd.lost | c->rcv.runs) == 0;
 }
@@ -69,20 +88,29 @@ void tcp_schedule_ack(struct tcp_conn *c)
         tcp_timer_set(c, TCP_TIMER_DELACK, tcp_now(c) + c->tcp->cfg.delack_ns);
 }
 
-static void fast_path(struct tcp_conn *c, const struct ip_packet *p, const struct tcp_seg *s)
+/* The acknowledgement of new data. */
+static inline void take_ack(struct tcp_conn *c, const struct plain *s)
+{
+    struct tcp_seg seg; /* what tcp_ack_fast reads of it */
+
+    seg.ack = s->ack;
+    seg.flags = TCP_ACK;
+    seg.opts = (c->flags & TCPF_TS) != 0 ? TCP_OPT_TS : 0;
+    seg.ts_ecr = s->ts_ecr;
+    c->probes = 0;
+    tcp_ack_fast(c, &seg);
+}
+
+static inline void fast_path(struct tcp_conn *c, const struct ip_packet *p, const struct plain *s)
 {
     c->heard_ns = tcp_now(c);
-    if (seq_le(s->seq, c->last_ack)) {
+    if (seq_le(s->seq, c->last_ack) && (c->flags & TCPF_TS) != 0) {
         c->ts_recent = s->ts_val;
         c->ts_recent_ns = c->heard_ns;
     }
-    if (s->ack != c->snd_una) {
-        c->probes = 0;
-        tcp_window_update(c, s);
-        tcp_ack_fast(c, s);
-    } else {
-        tcp_window_update(c, s);
-    }
+    tcp_window_take(c, s->seq, s->ack, s->window);
+    if (s->ack != c->snd_una)
+        take_ack(c, s);
     if (s->data_len > 0 && LIKELY(c->state == TCP_ESTABLISHED)) {
         if (LIKELY(tcp_take_data(c, p->obj, (char *)p->data + s->header_bytes, s->data_len)))
             tcp_schedule_ack(c);
@@ -91,8 +119,10 @@ static void fast_path(struct tcp_conn *c, const struct ip_packet *p, const struc
         if (c->heard_ns - c->tune_ns > c->rtt.srtt_ns)
             tcp_tune_rcvbuf(c);
     }
-    if ((c->flags & TCPF_ACK_NOW) != 0 || c->snd_nxt != tcp_snd_end(c))
+    if (c->snd_nxt != tcp_snd_end(c))
         tcp_output(c);
+    else if ((c->flags & TCPF_ACK_NOW) != 0)
+        tcp_send_ack(c);
 }
 
 /* A new SYN may take over a pair of ends that waits: RFC 9293 section 3.6.1, RFC 6191. */
@@ -124,44 +154,61 @@ static COLD void slow_path(struct tcp_conn *c, const struct ip_packet *p, struct
         tcp_segment(c, p, s);
 }
 
-static struct tcp_conn *find(struct tcp *t, const struct tcp_pair *pair)
+/* The connection of p, which has a header, if it was among the last ones. */
+static inline struct tcp_conn *find_recent(struct tcp *t, const struct ip_packet *p)
 {
-    struct tcp_conn *c = t->last;
+    struct tcp_conn *c = *tcp_recent(t, p->data[1], p->data[3]);
+    uint32_t ports = get32(p->data);
 
-    if (c != NULL && c->pair.local_port == pair->local_port && c->pair.remote_port == pair->remote_port &&
-        inet_addr_equal(&c->pair.remote, &pair->remote) && inet_addr_equal(&c->pair.local, &pair->local))
+    if (LIKELY(c != NULL && ((uint32_t)c->pair.remote_port << 16 | c->pair.local_port) == ports &&
+               inet_addr_equal(&c->pair.remote, &p->src) && inet_addr_equal(&c->pair.local, &p->dst)))
         return c;
-    return tcp_table_find(&t->table, pair);
+    return NULL;
+}
+
+/* A segment that is not of the usual kind, or whose connection (NULL: it is to be found) was not heard of late. */
+static COLD void input_slow(struct tcp *t, const struct ip_packet *p, struct tcp_conn *c)
+{
+    struct inet *in = t->in;
+    struct tcp_pair pair;
+    struct tcp_seg s;
+
+    if (tcp_parse(p->data, p->len, &s) != TCP_PARSE_OK) {
+        INET_DROP(in, drop_tcp_bad);
+        return;
+    }
+    if (!ip_packet_checksum(p)) {
+        INET_DROP(in, drop_tcp_checksum);
+        return;
+    }
+    pair = (struct tcp_pair){p->dst, p->src, s.dst_port, s.src_port};
+    if (c == NULL)
+        c = tcp_table_find(&t->table, &pair);
+    if (c == NULL) {
+        tcp_listen_input(t, p, &s);
+        return;
+    }
+    *tcp_recent(t, p->data[1], p->data[3]) = c;
+    tcp_hold(c);
+    slow_path(c, p, &s);
+    tcp_drop(c);
 }
 
 void tcp_input(struct inet *in, void *transport, const struct ip_packet *p)
 {
     struct tcp *t = transport;
-    struct tcp_pair pair;
-    struct tcp_conn *c;
-    struct tcp_seg s;
+    struct tcp_conn *c = NULL;
+    struct plain s;
 
     INET_COUNT(in, tcp_segs_in);
-    if (UNLIKELY(tcp_parse(p->data, p->len, &s) != TCP_PARSE_OK)) {
-        INET_DROP(in, drop_tcp_bad);
+    if (LIKELY(p->len >= TCP_HEADER_MIN))
+        c = find_recent(t, p);
+    if (UNLIKELY(c == NULL || !is_plain(c, p, &s) || !ip_packet_checksum(p))) {
+        input_slow(t, p, c);
         return;
     }
-    if (UNLIKELY(!ip_packet_checksum(p))) {
-        INET_DROP(in, drop_tcp_checksum);
-        return;
-    }
-    pair = (struct tcp_pair){p->dst, p->src, s.dst_port, s.src_port};
-    c = find(t, &pair);
-    if (UNLIKELY(c == NULL)) {
-        tcp_listen_input(t, p, &s);
-        return;
-    }
-    t->last = c;
     tcp_hold(c);
-    if (LIKELY(is_plain(c, p, &s)))
-        fast_path(c, p, &s);
-    else
-        slow_path(c, p, &s);
+    fast_path(c, p, &s);
     tcp_drop(c);
 }
 

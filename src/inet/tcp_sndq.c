@@ -45,13 +45,10 @@ static bool grow_chunks(struct tcp_sndq *q, struct inet_env *env)
     return true;
 }
 
-bool tcp_record_room(struct tcp_sndq *q, struct inet_env *env, uint32_t more)
+bool tcp_record_grow(struct tcp_sndq *q, struct inet_env *env)
 {
-    void *to;
+    void *to = grow(env, q->record, sizeof(*q->record), q->record_mask, q->record_first, q->record_end);
 
-    if (LIKELY(tcp_record_count(q) + more <= q->record_mask + 1))
-        return true;
-    to = grow(env, q->record, sizeof(*q->record), q->record_mask, q->record_first, q->record_end);
     if (to == NULL)
         return false;
     if (q->record != q->record_inline)
@@ -85,21 +82,11 @@ void tcp_sndq_clear(struct tcp_sndq *q, struct inet_env *env)
     tcp_sndq_shrink(q, env);
 }
 
-int tcp_sndq_add(struct tcp_sndq *q, struct inet_env *env, void *obj, char *ptr, uint32_t len)
+int tcp_sndq_grow(struct tcp_sndq *q, struct inet_env *env)
 {
-    uint32_t count = q->chunk_end - q->chunk_first;
-
-    assert(len > 0);
-    if (UNLIKELY(count > q->chunk_mask)) {
-        if (count == TCP_RING_MAX)
-            return -ENOBUFS;
-        if (!grow_chunks(q, env))
-            return -ENOMEM;
-    }
-    mem_ref(obj);
-    q->chunk[q->chunk_end++ & q->chunk_mask] = (struct tcp_chunk){obj, ptr, q->end_seq, len};
-    q->end_seq += len;
-    return 0;
+    if (q->chunk_end - q->chunk_first == TCP_RING_MAX)
+        return -ENOBUFS;
+    return grow_chunks(q, env) ? 0 : -ENOMEM;
 }
 
 void tcp_sndq_release(struct tcp_sndq *q, struct inet_env *env, uint32_t seq)
@@ -176,18 +163,6 @@ static void unlink_record(struct tcp_sndq *q, struct tcp_record *r, uint32_t num
     q->flight_bytes -= r->end - r->seq;
 }
 
-static void link_newest(struct tcp_sndq *q, struct tcp_record *r, uint32_t number)
-{
-    if (q->flying++ == 0)
-        q->oldest = number;
-    else
-        tcp_record_at(q, q->newest)->later = number;
-    r->earlier = q->newest;
-    q->newest = number;
-    r->flags |= TCP_REC_FLYING;
-    q->flight_bytes += r->end - r->seq;
-}
-
 static void unlose(struct tcp_sndq *q, struct tcp_record *r)
 {
     r->flags &= (uint8_t)~TCP_REC_LOST;
@@ -204,17 +179,6 @@ static void settle(struct tcp_sndq *q, struct tcp_record *r, uint32_t number)
         unlose(q, r);
 }
 
-uint32_t tcp_record_add(struct tcp_sndq *q, uint32_t seq, uint32_t end, uint64_t now_ns, uint32_t ts)
-{
-    uint32_t number = q->record_end++;
-    struct tcp_record *r = tcp_record_at(q, number);
-
-    assert(tcp_record_count(q) <= q->record_mask + 1 && seq_lt(seq, end));
-    *r = (struct tcp_record){.sent_ns = now_ns, .seq = seq, .end = end, .sends = 1, .turn = q->turns++, .ts = ts};
-    link_newest(q, r, number);
-    return number;
-}
-
 void tcp_record_resent(struct tcp_sndq *q, uint32_t number, uint64_t now_ns, uint32_t ts)
 {
     struct tcp_record *r = tcp_record_at(q, number);
@@ -225,7 +189,7 @@ void tcp_record_resent(struct tcp_sndq *q, uint32_t number, uint64_t now_ns, uin
     r->ts = ts;
     r->flags |= TCP_REC_RESENT;
     r->sends += r->sends < UINT8_MAX;
-    link_newest(q, r, number);
+    tcp_record_fly(q, r, number);
 }
 
 void tcp_record_lost(struct tcp_sndq *q, uint32_t number)
@@ -248,7 +212,7 @@ void tcp_record_found(struct tcp_sndq *q, uint32_t number)
     if ((r->flags & TCP_REC_LOST) == 0)
         return;
     unlose(q, r);
-    link_newest(q, r, number);
+    tcp_record_fly(q, r, number);
 }
 
 void tcp_record_sacked(struct tcp_sndq *q, uint32_t number)
@@ -300,7 +264,7 @@ void tcp_record_forget_sacks(struct tcp_sndq *q)
         r->flags &= (uint8_t)~TCP_REC_SACKED;
         q->sacked--;
         q->sacked_bytes -= r->end - r->seq;
-        link_newest(q, r, n);
+        tcp_record_fly(q, r, n);
     }
 }
 

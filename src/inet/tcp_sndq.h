@@ -8,13 +8,16 @@
  * loss detection looks only at what it will mark.
  *
  * Entries have numbers that grow and wrap; a ring's place is the number's low bits. Rings start inside the connection
- * and move to the pool when they grow, back when they are empty. A segment acknowledged in part by SACK counts as not
- * acknowledged: SACK is advice, and our own segments' ends are where a peer's blocks end.
+ * and move to the pool when they grow, back when they are empty and time has passed (tcp_sndq_shrink). A segment
+ * acknowledged in part by SACK counts as not acknowledged: SACK is advice, and our own segments' ends are where a
+ * peer's blocks end.
  */
 #ifndef INET_TCP_SNDQ_H
 #define INET_TCP_SNDQ_H
 
 #include "env.h"
+
+#include <errno.h>
 
 #define TCP_RING_INLINE 4
 #define TCP_RING_MAX    16384 /* chunks, and segments in flight, of a connection */
@@ -69,8 +72,24 @@ void tcp_sndq_clear(struct tcp_sndq *q, struct inet_env *env);
 
 /* --- chunks --- */
 
-/* Adds bytes behind what is there with a reference of the queue's own. -ENOBUFS: TCP_RING_MAX chunks; -ENOMEM. */
-int tcp_sndq_add(struct tcp_sndq *q, struct inet_env *env, void *obj, char *ptr, uint32_t len);
+/* Twice as large a ring of chunks. -ENOBUFS: TCP_RING_MAX chunks; -ENOMEM. */
+int tcp_sndq_grow(struct tcp_sndq *q, struct inet_env *env);
+
+/* Adds bytes behind what is there with a reference of the queue's own. As tcp_sndq_grow. */
+static inline int tcp_sndq_add(struct tcp_sndq *q, struct inet_env *env, void *obj, char *ptr, uint32_t len)
+{
+    assert(len > 0);
+    if (UNLIKELY(q->chunk_end - q->chunk_first > q->chunk_mask)) {
+        int err = tcp_sndq_grow(q, env);
+
+        if (err != 0)
+            return err;
+    }
+    mem_ref(obj);
+    q->chunk[q->chunk_end++ & q->chunk_mask] = (struct tcp_chunk){obj, ptr, q->end_seq, len};
+    q->end_seq += len;
+    return 0;
+}
 
 static inline uint32_t tcp_sndq_bytes(const struct tcp_sndq *q)
 {
@@ -98,11 +117,39 @@ static inline uint32_t tcp_record_count(const struct tcp_sndq *q)
     return q->record_end - q->record_first;
 }
 
-/* Makes room for one or two more records. False: TCP_RING_MAX, or no memory. */
-bool tcp_record_room(struct tcp_sndq *q, struct inet_env *env, uint32_t more);
+/* Twice as large a ring of records. False: TCP_RING_MAX, or no memory. */
+bool tcp_record_grow(struct tcp_sndq *q, struct inet_env *env);
+
+/* Makes room for one or two more records. As tcp_record_grow. */
+static inline bool tcp_record_room(struct tcp_sndq *q, struct inet_env *env, uint32_t more)
+{
+    return LIKELY(tcp_record_count(q) + more <= q->record_mask + 1) || tcp_record_grow(q, env);
+}
+
+/* It is the one that was sent last. */
+static inline void tcp_record_fly(struct tcp_sndq *q, struct tcp_record *r, uint32_t number)
+{
+    if (q->flying++ == 0)
+        q->oldest = number;
+    else
+        tcp_record_at(q, q->newest)->later = number;
+    r->earlier = q->newest;
+    q->newest = number;
+    r->flags |= TCP_REC_FLYING;
+    q->flight_bytes += r->end - r->seq;
+}
 
 /* A new segment was sent; there is room. Returns its number. */
-uint32_t tcp_record_add(struct tcp_sndq *q, uint32_t seq, uint32_t end, uint64_t now_ns, uint32_t ts);
+static inline uint32_t tcp_record_add(struct tcp_sndq *q, uint32_t seq, uint32_t end, uint64_t now_ns, uint32_t ts)
+{
+    uint32_t number = q->record_end++;
+    struct tcp_record *r = tcp_record_at(q, number);
+
+    assert(tcp_record_count(q) <= q->record_mask + 1 && (int32_t)(end - seq) > 0);
+    *r = (struct tcp_record){.sent_ns = now_ns, .seq = seq, .end = end, .sends = 1, .turn = q->turns++, .ts = ts};
+    tcp_record_fly(q, r, number);
+    return number;
+}
 
 /* It was sent again. */
 void tcp_record_resent(struct tcp_sndq *q, uint32_t number, uint64_t now_ns, uint32_t ts);

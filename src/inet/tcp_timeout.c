@@ -314,6 +314,7 @@ static void timer_fired(struct timer *timer, void *arg)
         if (c->deadline[i] <= tcp_now(c))
             due(c, (enum tcp_timer)i);
     if (c->state != TCP_CLOSED) {
+        tcp_sndq_shrink(&c->snd, tcp_env(c)); /* not when the last byte is acknowledged: more may follow at once */
         for (unsigned i = 0; i < TCP_TIMERS; i++)
             if (c->deadline[i] < next)
                 next = c->deadline[i];

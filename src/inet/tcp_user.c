@@ -35,9 +35,15 @@ static int send_error(const struct tcp_conn *c)
 
 int64_t tcp_send(struct tcp_conn *c, void *obj, char *ptr, uint32_t len)
 {
-    uint32_t limit = sndbuf(c), held = tcp_sndq_bytes(&c->snd);
-    int err = send_error(c);
+    uint32_t held = tcp_sndq_bytes(&c->snd), limit;
+    int err;
 
+    if (LIKELY(len - 1 < c->set.sndbuf && held + len <= c->set.sndbuf && tcp_push(c, obj, ptr, len))) {
+        c->queued += len;
+        return len;
+    }
+    limit = sndbuf(c);
+    err = send_error(c);
     if (UNLIKELY(err != 0))
         return err;
     if (UNLIKELY(len == 0))

@@ -15,9 +15,6 @@ enum {
     KIND_USER_TIMEOUT = 28,
 };
 
-/* How nearly every segment's options begin: two NOPs and the timestamps (RFC 7323 appendix A). */
-#define TS_ALIGNED UINT32_C(0x0101080a)
-
 /* SACK: the blocks are 8 bytes each, at least one (RFC 2018 section 3). */
 static bool read_sack(const uint8_t *p, size_t len, struct tcp_seg *s)
 {
@@ -138,7 +135,7 @@ enum tcp_parse tcp_parse(const uint8_t *p, size_t len, struct tcp_seg *s)
     s->data_len = (uint32_t)(len - header);
     s->opts = 0;
     s->sack_count = 0;
-    if (LIKELY(header == TCP_HEADER_MIN + 12 && get32(p + TCP_HEADER_MIN) == TS_ALIGNED)) {
+    if (LIKELY(header == TCP_HEADER_MIN + 12 && get32(p + TCP_HEADER_MIN) == TCP_TS_ALIGNED)) {
         s->ts_val = get32(p + TCP_HEADER_MIN + 4);
         s->ts_ecr = get32(p + TCP_HEADER_MIN + 8);
         s->opts = TCP_OPT_TS;
@@ -192,7 +189,7 @@ unsigned tcp_write(uint8_t *p, const struct tcp_seg *s)
     if (UNLIKELY((s->opts & ~(unsigned)(TCP_OPT_TS | TCP_OPT_SACK)) != 0))
         o = write_syn_options(o, s);
     if ((s->opts & TCP_OPT_TS) != 0) {
-        put32(o, TS_ALIGNED);
+        put32(o, TCP_TS_ALIGNED);
         put32(o + 4, s->ts_val);
         put32(o + 8, s->ts_ecr);
         o += 12;

@@ -18,6 +18,10 @@
 #define TCP_HEADER_MIN 20
 #define TCP_TS_BYTES   12 /* of the timestamps in a segment, with padding */
 #define TCP_HEADER_MAX 60
+#define TCP_TS_BYTES                                                                                                   \
+    12 /* timestamps as nearly every segment has them, alone behind two NOPs (RFC 7323 appendix A):                    \
+        */
+#define TCP_TS_ALIGNED UINT32_C(0x0101080a)
 #define TCP_SACK_MAX   4  /* blocks that fit into the options */
 #define TCP_WSCALE_MAX 14 /* larger shifts count as this one (RFC 7323 section 2.3) */
 

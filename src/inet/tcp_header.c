@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* Headers out, and the segments that are nothing else: see tcp_conn.h. */
+#include "tcp_conn.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#define CSUM_OFFSET 16
+
+/* --- the window we offer --- */
+
+/* Right edge that the buffer has room for, as far as the window field can say. */
+static uint32_t window_edge(const struct tcp_conn *c)
+{
+    uint32_t used = c->rcv.ready_bytes, most = (uint32_t)UINT16_MAX << c->rcv_wscale;
+    uint32_t room = used < c->set.rcvbuf ? c->set.rcvbuf - used : 0;
+
+    return c->rcv_nxt + (room < most ? room : most);
+}
+
+uint32_t tcp_window_gain(const struct tcp_conn *c)
+{
+    uint32_t edge = window_edge(c);
+
+    return seq_gt(edge, c->rcv_adv) ? edge - c->rcv_adv : 0;
+}
+
+/* Moves the right edge that is advertised; returns the window field that says so. */
+static inline uint16_t window_field(struct tcp_conn *c)
+{
+    uint32_t gain = tcp_window_gain(c), unit = UINT32_C(1) << c->rcv_wscale, field;
+    uint32_t step = c->set.rcvbuf / 2 < c->mss ? c->set.rcvbuf / 2 : c->mss;
+
+    /* RFC 9293 section 3.8.6.2.2: the edge moves by a segment or half the buffer; it never goes back. */
+    if (gain > 0 && gain >= step)
+        c->rcv_adv += gain;
+    field = (tcp_rcv_wnd(c) + unit - 1) >> c->rcv_wscale;
+    if (field > UINT16_MAX)
+        field = UINT16_MAX;
+    if (seq_gt(c->rcv_nxt + (field << c->rcv_wscale), c->rcv_adv))
+        c->rcv_adv = c->rcv_nxt + (field << c->rcv_wscale); /* rounding must not take back what was said */
+    return (uint16_t)field;
+}
+
+/* --- headers --- */
+
+static COLD void add_sack(struct tcp_conn *c, struct tcp_seg *s)
+{
+    unsigned n = 0;
+
+    if ((c->flags & TCPF_DSACK) != 0) /* RFC 2883: the first block, once */
+        s->sack[n++] = c->dsack;
+    c->flags &= ~(uint32_t)TCPF_DSACK;
+    n += tcp_rcvq_blocks(&c->rcv, s->sack + n, TCP_SACK_MAX - n);
+    s->sack_count = (uint8_t)n;
+    s->opts |= TCP_OPT_SACK;
+}
+
+/* A header with SACK, which takes the long way. */
+static COLD void put_with_sack(struct tcp_conn *c, struct frame *f, uint32_t seq, uint8_t flags)
+{
+    uint8_t header[TCP_HEADER_MAX];
+    struct tcp_seg s = {.src_port = c->pair.local_port,
+                        .dst_port = c->pair.remote_port,
+                        .seq = seq,
+                        .ack = c->rcv_nxt,
+                        .flags = flags,
+                        .window = window_field(c)};
+    unsigned len;
+
+    if ((c->flags & TCPF_TS) != 0) {
+        s.opts = TCP_OPT_TS;
+        s.ts_val = tcp_ts_now(c);
+        s.ts_ecr = c->ts_recent;
+    }
+    add_sack(c, &s);
+    len = tcp_write(header, &s);
+    memcpy(frame_push(f, len), header, len);
+}
+
+/* Puts a header without SACK in front of f, and says what it sums up to and how long it is. */
+static inline void put_header(struct tcp_conn *c, struct frame *f, uint32_t seq, uint8_t flags, struct ip_send *how)
+{
+    unsigned len = (c->flags & TCPF_TS) != 0 ? TCP_HEADER_MIN + TCP_TS_BYTES : TCP_HEADER_MIN;
+    uint8_t *h = (uint8_t *)frame_push(f, len);
+    uint32_t w[TCP_HEADER_MIN / 4] = {htobe32((uint32_t)c->pair.local_port << 16 | c->pair.remote_port), htobe32(seq),
+                                      htobe32(c->rcv_nxt), htobe32(len << 26 | (uint32_t)flags << 16 | window_field(c)),
+                                      0};
+
+    how->sum = (uint64_t)w[0] + w[1] + w[2] + w[3];
+    how->summed = (uint16_t)len;
+    memcpy(h, w, sizeof(w));
+    if (LIKELY(len != TCP_HEADER_MIN)) {
+        uint32_t ts[3] = {htobe32(TCP_TS_ALIGNED), htobe32(tcp_ts_now(c)), htobe32(c->ts_recent)};
+
+        how->sum += (uint64_t)ts[0] + ts[1] + ts[2];
+        memcpy(h + TCP_HEADER_MIN, ts, sizeof(ts));
+    }
+}
+
+int tcp_transmit(struct tcp_conn *c, struct frame *f, uint32_t seq, uint8_t flags, struct ip_send how)
+{
+    bool reset = (flags & TCP_RST) != 0;
+
+    how.proto = IPPROTO_TCP;
+    how.csum = CSUM_OFFSET;
+    if (UNLIKELY((c->flags & TCPF_ECE) != 0) && !reset)
+        flags |= TCP_ECE;
+    if (UNLIKELY(tcp_sack_bytes(c) != 0) && !reset)
+        put_with_sack(c, f, seq, flags);
+    else
+        put_header(c, f, seq, flags, &how);
+    INET_COUNT(c->tcp->in, tcp_segs_out);
+    return ip_output(c->tcp->in, &c->path, f, &how);
+}
+
+/* Sends a header alone. */
+static void transmit_seg(struct tcp *t, struct ip_path *path, struct frame *f, const struct tcp_seg *s, uint8_t tos)
+{
+    struct ip_send how = {.proto = IPPROTO_TCP, .tos = tos, .csum = CSUM_OFFSET};
+    uint8_t header[TCP_HEADER_MAX];
+    unsigned len = tcp_write(header, s);
+
+    memcpy(frame_push(f, len), header, len);
+    INET_COUNT(t->in, tcp_segs_out);
+    (void)ip_output(t->in, path, f, &how); /* lost or not sent: who needs it sends it again */
+}
+
+/* --- segments without data --- */
+
+static int send_empty(struct tcp_conn *c, uint32_t seq, uint8_t flags)
+{
+    struct frame *f = ip_frame(c->tcp->in);
+    uint8_t tos = 0;
+
+    if (UNLIKELY((c->flags & TCPF_ECN) != 0) && c->cc.ops != NULL && c->cc.ops->every_packet_ecn)
+        tos = IP_ECN_ECT0;
+    if (UNLIKELY(f == NULL))
+        return -ENOMEM;
+    return tcp_transmit(c, f, seq, flags, (struct ip_send){.tos = tos});
+}
+
+void tcp_send_ack(struct tcp_conn *c)
+{
+    if (UNLIKELY(send_empty(c, c->snd_nxt, TCP_ACK) == -ENOMEM)) {
+        tcp_timer_set(c, TCP_TIMER_DELACK, tcp_now(c) + TCP_DEVICE_RETRY_NS);
+        return;
+    }
+    INET_COUNT(c->tcp->in, tcp_acks_out);
+    tcp_acknowledged(c);
+}
+
+void tcp_challenge(struct tcp_conn *c)
+{
+    uint64_t now = tcp_now(c);
+
+    if (c->challenge_ns != 0 && now - c->challenge_ns < TCP_CHALLENGE_GAP_NS) {
+        INET_COUNT(c->tcp->in, tcp_challenges_limited);
+        return;
+    }
+    c->challenge_ns = now > 0 ? now : 1;
+    INET_COUNT(c->tcp->in, tcp_challenges);
+    tcp_send_ack(c);
+}
+
+void tcp_send_keepalive(struct tcp_conn *c)
+{
+    INET_COUNT(c->tcp->in, tcp_keepalives);
+    (void)send_empty(c, c->snd_una - 1, TCP_ACK);
+}
+
+void tcp_send_rst(struct tcp_conn *c)
+{
+    if (c->state == TCP_CLOSED || c->state == TCP_TIME_WAIT || c->state == TCP_SYN_SENT)
+        return; /* nobody to tell, or nobody who would believe it */
+    INET_COUNT(c->tcp->in, tcp_resets_out);
+    (void)send_empty(c, c->snd_nxt, TCP_RST | TCP_ACK);
+}
+
+void tcp_send_syn(struct tcp_conn *c)
+{
+    bool reply = c->state == TCP_SYN_RECEIVED;
+    uint32_t wnd = reply ? c->rcv_adv - c->rcv_nxt : c->set.rcvbuf;
+    struct tcp_seg s = {.src_port = c->pair.local_port,
+                        .dst_port = c->pair.remote_port,
+                        .seq = c->iss,
+                        .ack = reply ? c->rcv_nxt : 0,
+                        .flags = reply ? TCP_SYN | TCP_ACK : TCP_SYN,
+                        .window = (uint16_t)(wnd < UINT16_MAX ? wnd : UINT16_MAX),
+                        .opts = TCP_OPT_MSS,
+                        .wscale = c->rcv_wscale};
+    uint32_t mss = ip_path_mtu(c->tcp->in, &c->path) - ip_path_header(&c->path) - TCP_HEADER_MIN;
+    struct frame *f;
+
+    s.mss = (uint16_t)(c->set.max_mss != 0 && c->set.max_mss < mss ? c->set.max_mss : mss);
+    if (reply ? (c->flags & TCPF_TS) != 0 : c->tcp->cfg.timestamps) {
+        s.opts |= TCP_OPT_TS;
+        s.ts_val = tcp_ts_now(c);
+        s.ts_ecr = reply ? c->ts_recent : 0;
+    }
+    if (reply ? (c->flags & TCPF_SACK) != 0 : c->tcp->cfg.sack)
+        s.opts |= TCP_OPT_SACK_OK;
+    if (!reply || (c->flags & TCPF_WSCALE) != 0)
+        s.opts |= TCP_OPT_WSCALE;
+    if ((c->flags & TCPF_ECN) != 0)
+        s.flags |= reply ? TCP_ECE : TCP_ECE | TCP_CWR;
+    if (reply)
+        c->last_ack = c->rcv_nxt;
+    f = ip_frame(c->tcp->in);
+    if (f != NULL)
+        transmit_seg(c->tcp, &c->path, f, &s, 0);
+}
+
+void tcp_reply(struct tcp *t, const struct ip_packet *p, const struct tcp_seg *s, uint8_t tos)
+{
+    struct ip_path path;
+    struct frame *f;
+
+    if (ip_path_init(t->in, &path, &p->dst, &p->src) != 0 || (f = ip_frame(t->in)) == NULL)
+        return;
+    transmit_seg(t, &path, f, s, tos);
+}
+
+void tcp_reply_rst(struct tcp *t, const struct ip_packet *p, const struct tcp_seg *s)
+{
+    struct tcp_seg r = {.src_port = s->dst_port, .dst_port = s->src_port, .flags = TCP_RST};
+
+    if ((s->flags & TCP_RST) != 0 || (p->flags & IP_TO_GROUP) != 0)
+        return;
+    if ((s->flags & TCP_ACK) != 0) {
+        r.seq = s->ack;
+    } else {
+        r.ack = s->seq + tcp_seg_len(s);
+        r.flags |= TCP_ACK;
+    }
+    INET_COUNT(t->in, tcp_resets_out);
+    tcp_reply(t, p, &r, 0);
+}
