@@ -214,10 +214,16 @@ uint64_t hart_poll_event(struct hart *h)
     return change_next(h);
 }
 
-/* Does an idle command of each turn do the same? It does while no message waits and the message timer cannot end. */
+/*
+ * Does an idle command of each turn do the same? It does while no message waits, the message timer cannot end, and the
+ * scheduler has no other context for this hart: each idle command would be a pulse otherwise, and one of them hits.
+ */
 static bool idles_alike(struct hart *h, uint64_t period)
 {
-    return hts_csr_read(h->hts, h->now, CSR_lmsgsrdy) == 0 && hts_csr_read(h->hts, h->now, CSR_lmsgcycles) > period;
+    uint64_t at = nic_cycle(h), context = hts_csr_read(h->hts, at, CSR_lcurcontext) & 0xffff;
+
+    return hts_csr_read(h->hts, at, CSR_lmsgsrdy) == 0 && hts_csr_read(h->hts, at, CSR_lmsgcycles) > period &&
+           ((h->mie >> IRQ_NIC & 1) == 0 || hts_csr_read(h->hts, at, CSR_ltargetcontext) == context);
 }
 
 /* The loop is known: its turns are like the one from begin to now. */

@@ -216,6 +216,49 @@ static void a_timer_ends_the_circle(void **state)
     assert_true(pair->skipping.hart->poll.skipped > 10000);
 }
 
+/* A command to the scheduler ends a run early: goes on to the limit. */
+static void run_whole(struct pair *pair, uint64_t limit)
+{
+    while (hart_cycle(pair->skipping.hart) < limit)
+        hart_run(pair->skipping.hart, limit);
+    while (hart_cycle(pair->executing.hart) < limit)
+        hart_run(pair->executing.hart, limit);
+    compare(&pair->skipping, &pair->executing);
+}
+
+/* Two contexts of one priority, one hart that idles in either and goes to the other when it is told to. */
+static void another_context_ends_the_circle(void **state)
+{
+    struct pair *pair = *state;
+    uint64_t now = 0;
+
+    put_both(pair, INSN_csrrwi, ZERO, 0, 0, CSR_lcurcontext | 1 << 12);
+    put_both(pair, INSN_csrrwi, ZERO, 0, 0, CSR_lniccmd | 1 << 12);
+    put_poll(pair, true);
+    for (unsigned i = 0; i < 2; i++) {
+        struct rig *rig = i == 0 ? &pair->skipping : &pair->executing;
+
+        rig_set_csr(rig, CSR_mtvec, RIG_HANDLER);
+        rig_set_csr(rig, CSR_mie, 1 << IRQ_NIC);
+        rig_set_csr(rig, CSR_mstatus, MSTATUS_MIE);
+        rig->end = RIG_HANDLER;
+        rig_put(rig, INSN_addi, A3, A3, 0, 1);
+        rig_put(rig, INSN_csrrs, T0, ZERO, 0, CSR_ltargetcontext);
+        rig_put(rig, INSN_csrrw, ZERO, T0, 0, CSR_lcurcontext);
+        rig_put(rig, INSN_mret, 0, 0, 0, 0);
+    }
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        now += 10000 + 37 * i;
+        run_whole(pair, now);
+        hts_enqueue(pair->skipping.hts, i % 2, now + 3, 100 + i, true);
+        hts_enqueue(pair->executing.hts, i % 2, now + 3, 100 + i, true);
+    }
+    run_whole(pair, now + 10000);
+    assert_int_equal(hart_x(pair->skipping.hart, A2), 100 + 101 + 102 + 103 + 104);
+    assert_true(hart_x(pair->skipping.hart, A3) > 5);
+    assert_true(pair->skipping.hart->poll.skipped > 30000);
+}
+
 #define BOTH(test)                                                                                                     \
     {#test, test, setup_fast, teardown, NULL},                                                                         \
     {                                                                                                                  \
@@ -233,6 +276,7 @@ int main(void)
         BOTH(a_poll_that_idles),
         BOTH(within_quanta),
         BOTH(a_timer_ends_the_circle),
+        BOTH(another_context_ends_the_circle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
