@@ -2,6 +2,7 @@
 /* What all ports do; see port.h. */
 #include "port_internal.h"
 
+#include "nanopu/fabric/load.h"
 #include "nanopu/fabric/port_script.h"
 
 #include <errno.h>
@@ -21,13 +22,17 @@ static int connect_port(struct port *p, struct error_text *et)
 
     if ((rest = after_prefix(what, "script:")) != NULL)
         return script_read(&p->script, rest, et);
+    if ((rest = after_prefix(what, "load:")) != NULL)
+        return load_open(&p->load, p, rest, et);
     if ((rest = after_prefix(what, "socket:")) != NULL)
         return port_open_socket(p, rest, et);
     if ((rest = after_prefix(what, "tap:")) != NULL)
         return port_open_tap(p, rest, et);
     if ((rest = after_prefix(what, "ring:")) != NULL)
         return port_open_ring(p, rest, et);
-    return error_set(et, EINVAL, "%s: a port takes script:FILE, socket:ADDRESS:PORT, tap:NAME or ring:FILE, not \"%s\"",
+    return error_set(et, EINVAL,
+                     "%s: a port takes script:FILE, load:KEY=VALUE,..., socket:ADDRESS:PORT, tap:NAME or ring:FILE, "
+                     "not \"%s\"",
                      p->config.name, what);
 }
 
@@ -56,6 +61,7 @@ void port_free(struct port *p)
         return;
     port_close_live(p);
     script_free(p->script);
+    load_free(p->load);
     packet_pool_fini(&p->pool);
     free(p);
 }
@@ -111,12 +117,16 @@ void port_advance(struct port *p, uint64_t until)
 {
     if (p->script != NULL)
         script_advance(p->script, p, until);
+    else if (p->load != NULL)
+        load_advance(p->load, p, until);
     else
         port_live_advance(p, until);
 }
 
 uint64_t port_next_event(const struct port *p)
 {
+    if (p->load != NULL)
+        return load_next_event(p->load, p);
     return p->script != NULL ? script_next_event(p->script, p) : p->next_poll;
 }
 
@@ -124,24 +134,28 @@ void port_end(struct port *p)
 {
     if (p->script != NULL)
         script_end(p->script);
+    if (p->load != NULL)
+        load_end(p->load);
 }
 
 bool port_is_scripted(const struct port *p)
 {
-    return p->script != NULL;
+    return p->script != NULL || p->load != NULL;
 }
 
 enum port_state port_state(const struct port *p)
 {
-    if (p->script == NULL)
+    if (!port_is_scripted(p))
         return PORT_IDLE;
-    if (script_failure(p->script)[0] != '\0')
+    if (port_failure(p)[0] != '\0')
         return PORT_FAILED;
-    return script_done(p->script) ? PORT_IDLE : PORT_WAITING;
+    return (p->load != NULL ? load_done(p->load) : script_done(p->script)) ? PORT_IDLE : PORT_WAITING;
 }
 
 const char *port_failure(const struct port *p)
 {
+    if (p->load != NULL)
+        return load_failure(p->load);
     return p->script != NULL ? script_failure(p->script) : "";
 }
 

@@ -4,6 +4,7 @@
  * expects; the run stays deterministic) or live (frames of this machine; it does not). What `connect` takes:
  *
  *   script:FILE            see port_script.h
+ *   load:KEY=VALUE,...     a load generator: see load.h
  *   socket:ADDRESS:PORT    UDP on a loopback address; a datagram is a frame, answers go to who sent the last one
  *   tap:NAME               a TAP interface, made if there is none (needs CAP_NET_ADMIN)
  *   ring:FILE              shared memory: see port_ring.h
@@ -42,6 +43,7 @@ struct port_config {
     uint32_t ip;
     uint64_t mac, switch_mac;
     const struct params *params;
+    uint64_t link_cycles;                      /* latency of its link */
     void (*send)(void *arg, struct packet *p); /* into the machine; the callee gives it back with port_packet_free */
     void *arg;
 };
@@ -63,9 +65,12 @@ uint64_t port_next_event(const struct port *p);
 /* Nothing will happen any more, which a script may not like. */
 void port_end(struct port *p);
 
-/* A live port is always idle: no run waits for it. A script waits until its last line was done. */
+/*
+ * A live port is always idle: no run waits for it. A script waits until its last line was done, a load
+ * generator until its last request was sent.
+ */
 enum port_state { PORT_IDLE, PORT_WAITING, PORT_FAILED };
-bool port_is_scripted(const struct port *p);
+bool port_is_scripted(const struct port *p); /* or a load generator: a run waits for it */
 enum port_state port_state(const struct port *p);
 const char *port_failure(const struct port *p);
 const struct port_stats *port_stats(const struct port *p);

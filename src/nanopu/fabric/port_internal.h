@@ -9,6 +9,7 @@
 
 #define PORT_NEVER UINT64_MAX
 
+struct load;
 struct ring;
 struct script;
 
@@ -18,7 +19,8 @@ struct port {
     struct port_stats stats;
     struct packet *head, *tail; /* out of the machine, not looked at yet */
     uint64_t busy_until;        /* the link into the machine sends until then */
-    struct script *script;      /* or NULL: live */
+    struct script *script;      /* or NULL */
+    struct load *load;          /* or NULL; live when there is no script either */
     int fd;                     /* live; -1 */
     struct ring *ring;          /* live, through shared memory; or NULL */
     bool datagrams;             /* a socket, whose peer is: */

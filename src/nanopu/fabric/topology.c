@@ -279,7 +279,15 @@ static void give_latencies(struct topology *t)
     }
 }
 
-/* osdi21's iteration is the latency of its links: one for all, and a whole number of the machine's windows. */
+static bool is_load(const struct topology_node *n)
+{
+    return n->kind == TOPOLOGY_PORT && n->connect != NULL && strncmp(n->connect, "load:", 5) == 0;
+}
+
+/*
+ * osdi21's iteration is the latency of its links: one for all, and a whole number of the machine's windows. That of a
+ * load generator's iteration is, too.
+ */
 static int check_latencies(struct topology *t, const char *name, struct error_text *et)
 {
     t->window_cycles = t->links[0].latency_cycles;
@@ -293,6 +301,10 @@ static int check_latencies(struct topology *t, const char *name, struct error_te
         for (unsigned e = 0; e < 2; e++) {
             struct topology_node *n = t->nodes[l->node[e]];
 
+            if (is_load(n) && l->latency_cycles % t->window_cycles != 0)
+                return refuse(name, l->line, et,
+                              "is a load generator: the latency of its link must be a multiple of every smaller one",
+                              n->name);
             if (n->kind != TOPOLOGY_SWITCH || n->switch_kind != SWITCH_OSDI21)
                 continue;
             if (l->port[e] == 0)

@@ -189,6 +189,17 @@ static int make_switch(struct machine *m, struct node *n, struct error_text *et)
     return n->sw != NULL ? 0 : error_set(et, ENOMEM, "out of memory");
 }
 
+/* The latency of a port's one link. */
+static uint64_t link_cycles(const struct node *n)
+{
+    const struct topology *t = n->machine->config.topology;
+    unsigned i = 0;
+
+    while (t->links[i].node[0] != n->index && t->links[i].node[1] != n->index)
+        i++;
+    return t->links[i].latency_cycles;
+}
+
 static int make_port(struct node *n, struct error_text *et)
 {
     const struct topology_node *c = n->config;
@@ -199,6 +210,7 @@ static int make_port(struct node *n, struct error_text *et)
                                        .mac = c->mac,
                                        .switch_mac = MAC_SWITCH,
                                        .params = &c->params,
+                                       .link_cycles = link_cycles(n),
                                        .send = end_send,
                                        .arg = n};
 
