@@ -10,7 +10,7 @@ export BUILD
 export TESTS
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test diff bench install format check-style coverage clean
+.PHONY: help build demo test diff sim sim-lwip bench install format check-style coverage clean
 
 help:
 	@printf '%s\n' \
@@ -19,6 +19,7 @@ help:
 	  'make test         everything CI runs; STAGES="gcc asan" and TESTS=name narrow it' \
 	  'make diff         millions of random instructions on the simulated machine and on QEMU (DIFF_PROGRAMS=100)' \
 	  'make sim          SEEDS=n worlds of the whole-stack simulation; a failing one says how to repeat it' \
+	  'make sim-lwip     SEEDS=n meetings of our stack with lwIP on a simulated network' \
 	  'make bench        measure; the figures go to $(BUILD)/bench.json' \
 	  'make install      install under PREFIX ($(PREFIX)), staged under DESTDIR' \
 	  'make format       format the C files in place' \
@@ -62,6 +63,12 @@ sim:
 	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
 	@ninja -C "$(BUILD)" --quiet tests/sim/sim-worlds
 	@"$(BUILD)/tests/sim/sim-worlds" --seeds "$(SEEDS)" --first "$(FIRST)"
+
+sim-lwip:
+	@scripts/setup test
+	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
+	@ninja -C "$(BUILD)" --quiet tests/lwip/sim-lwip tests/lwip/lwip-peer.so
+	@"$(BUILD)/tests/lwip/sim-lwip" --seeds "$(SEEDS)" --first "$(FIRST)"
 
 install:
 	@scripts/setup build
