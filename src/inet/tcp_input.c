@@ -84,8 +84,8 @@ void tcp_schedule_ack(struct tcp_conn *c)
 {
     if (++c->unacked_segs >= 2 || c->tcp->cfg.delack_ns == 0)
         c->flags |= TCPF_ACK_NOW; /* RFC 9293 section 3.8.6.3 */
-    else
-        tcp_timer_set(c, TCP_TIMER_DELACK, tcp_now(c) + c->tcp->cfg.delack_ns);
+    else /* a pop had all of it: as in after_take, the application has one turn to answer with something to carry it */
+        tcp_timer_set(c, TCP_TIMER_DELACK, tcp_now(c) + (c->rcv.ready.first == NULL ? 0 : c->tcp->cfg.delack_ns));
 }
 
 /* The acknowledgement of new data. */
