@@ -9,7 +9,9 @@
 
 /* clang-format off */
 #define NETDEV_DRIVERS(INSIDE, MODULE)                                       \
-    INSIDE(packet, "AF_PACKET rings on an interface of the kernel")
+    INSIDE(packet, "AF_PACKET rings on an interface of the kernel")          \
+    INSIDE(tap, "a TAP interface: a cable to the kernel")                     \
+    INSIDE(ring, "shared memory: a cable to another process")
 /* clang-format on */
 
 #endif /* NETDEV_DRIVERS_H */
