@@ -120,7 +120,7 @@ struct frame_in host_take(struct host *from, struct host *to)
 {
     struct frame *f = from->out[from->first++ % HOST_QUEUE];
     uint8_t *obj = mem_alloc(&to->mem, FRAME_IN_ROOM + f->len, 1);
-    struct frame_in in = {obj, obj + FRAME_IN_ROOM, f->len, to->checked};
+    struct frame_in in = {obj, obj + FRAME_IN_ROOM, f->len, to->checked, NULL};
 
     must(obj != NULL, "a receive buffer");
     frame_copy(f, (char *)in.ptr);

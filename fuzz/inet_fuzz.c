@@ -204,7 +204,7 @@ static void frame_arrives(struct world *w, struct input *in, bool fixed)
     in->left -= len;
     if (fixed)
         fix(obj + FRAME_IN_ROOM, len);
-    inet_input(w->in, &(struct frame_in){obj, obj + FRAME_IN_ROOM, len, 0});
+    inet_input(w->in, &(struct frame_in){obj, obj + FRAME_IN_ROOM, len, 0, NULL});
 }
 
 static void datagram_leaves(struct world *w, struct input *in)

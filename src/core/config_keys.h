@@ -44,7 +44,8 @@ enum engine_kind { ENGINE_EPOLL, ENGINE_URING };
     UINT(sim_duplicate, 0, 0, 1000000, "sim: frames of a million that arrive twice")                                   \
     UINT(sim_reorder, 0, 0, 1000000, "sim: frames of a million that are overtaken by later ones")                      \
     UINT(sim_corrupt, 0, 0, 1000000, "sim: frames of a million with an inverted bit")                                  \
-    STR(sim_pcap, "", "sim: file that all frames are written to, with their fate; empty: none")
+    STR(pcap, "", "libOSes with the TCP/IP stack: pcapng file that frames are written to; empty: none")                \
+    UINT(pcap_limit, 1073741824, 65536, 1099511627776, "bytes of that file at most; what does not fit is counted")
 /* clang-format on */
 
 #endif /* CORE_CONFIG_KEYS_H */

@@ -41,6 +41,8 @@
     COUNTER(rx_full, "catmem connections that stopped for a slow application")       \
     COUNTER(backlog_full, "catmem listeners whose backlog was full")                 \
     COUNTER(greet_timeouts, "catmem peers that did not greet in time")               \
+    COUNTER(pcap_frames, "frames written to the capture file")                       \
+    COUNTER(pcap_lost, "frames the capture file had no room for, or the disk")       \
     COUNTER_LIST_INET(COUNTER)                                                       \
     COUNTER_LIST_TCP(COUNTER)
 /* clang-format on */

@@ -128,7 +128,8 @@ struct frame_in {
     void *obj;
     uint8_t *ptr;
     uint32_t len;
-    uint32_t flags; /* enum frame_in_flag */
+    uint32_t flags;   /* enum frame_in_flag */
+    const char *note; /* what its device can tell of it, for a capture; valid until the next burst. NULL: nothing */
 };
 
 #endif /* CORE_FRAME_H */

@@ -11,9 +11,6 @@
 #include "core/mem.h"
 #include "core/timer.h"
 
-/* Direction of a frame that a tap sees. */
-enum inet_tap_dir { INET_TAP_RX, INET_TAP_TX };
-
 struct inet_env {
     uint64_t now_ns;            /* whoever calls in sets it first; it never goes back (see inet_set_now) */
     struct mem *mem;            /* objects are released to it */
@@ -32,10 +29,10 @@ struct inet_env {
     void *(*reserve)(void *ctx, size_t bytes);
     void (*unreserve)(void *ctx, void *p, size_t bytes);
     /*
-     * Sees every frame: one received after it was dealt with, drop being the counter under which it was dropped or
-     * COUNTER_MAX; one sent before the device has it. segs runs of bytes; all borrowed. NULL: nobody looks.
+     * Sees every received frame, borrowed, after it was dealt with; drop is the counter under which it was dropped, or
+     * COUNTER_MAX. NULL: nobody looks. Whoever wants to see what is sent looks in output.
      */
-    void (*tap)(void *ctx, enum inet_tap_dir dir, const struct frame_seg *seg, unsigned segs, enum counter drop);
+    void (*tap)(void *ctx, const struct frame_in *f, enum counter drop);
 };
 
 #endif /* INET_ENV_H */

@@ -23,8 +23,6 @@ int eth_transmit(struct inet *in, struct frame *f)
 
     INET_COUNT(in, tx_frames);
     INET_COUNT_ADD(in, tx_bytes, f->len);
-    if (UNLIKELY(in->env.tap != NULL))
-        in->env.tap(in->env.ctx, INET_TAP_TX, f->seg, f->segs, COUNTER_MAX);
     err = in->env.output(in->env.ctx, f);
     if (UNLIKELY(err != 0))
         INET_COUNT(in, drop_device_full);
@@ -125,10 +123,7 @@ void inet_input(struct inet *in, const struct frame_in *f)
     INET_COUNT_ADD(in, rx_bytes, f->len);
     in->verdict = COUNTER_MAX;
     eth_input(in, f);
-    if (UNLIKELY(in->env.tap != NULL)) {
-        struct frame_seg seg = {f->obj, (char *)f->ptr, f->len};
-
-        in->env.tap(in->env.ctx, INET_TAP_RX, &seg, 1, in->verdict);
-    }
+    if (UNLIKELY(in->env.tap != NULL))
+        in->env.tap(in->env.ctx, f, in->verdict);
     mem_unref(in->env.mem, f->obj);
 }

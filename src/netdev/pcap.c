@@ -3,9 +3,12 @@
 #include "pcap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #define BLOCK_SECTION   UINT32_C(0x0a0d0d0a)
 #define BLOCK_INTERFACE 1
@@ -23,8 +26,11 @@
 struct pcap {
     FILE *file;
     int error;
-    uint32_t len; /* of the block under construction */
+    unsigned interfaces;
+    uint64_t left; /* bytes that the file may still grow by */
+    uint32_t len;  /* of the block under construction */
     uint8_t block[BLOCK_MAX];
+    char buffer[PCAP_BUFFER];
 };
 
 static void put(struct pcap *p, const void *bytes, uint32_t len)
@@ -70,15 +76,20 @@ static void begin(struct pcap *p, uint32_t type)
     put32(p, 0);
 }
 
-/* Ends the block: its length stands at both ends. */
-static void end(struct pcap *p)
+/* Ends the block: its length stands at both ends. False: it is not in the file. */
+static bool end(struct pcap *p)
 {
     uint32_t total = p->len + 4;
 
     memcpy(p->block + 4, &total, sizeof(total));
     memcpy(p->block + p->len, &total, sizeof(total));
-    if (fwrite(p->block, 1, total, p->file) != total && p->error == 0)
-        p->error = errno != 0 ? -errno : -EIO;
+    if (p->error != 0 || total > p->left)
+        return false;
+    p->left -= total;
+    if (fwrite(p->block, 1, total, p->file) == total)
+        return true;
+    p->error = errno != 0 ? -errno : -EIO;
+    return false;
 }
 
 static void section(struct pcap *p, const char *application)
@@ -95,47 +106,64 @@ static void section(struct pcap *p, const char *application)
     end(p);
 }
 
-static void interface_block(struct pcap *p, unsigned index)
+/* Opens the file for this capture alone, and empties it then. Negative errno. */
+static int open_alone(const char *path)
 {
-    const uint8_t nanoseconds = 9;
-    char name[24];
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666), err;
 
-    begin(p, BLOCK_INTERFACE);
-    put16(p, LINK_ETHERNET);
-    put16(p, 0);
-    put32(p, 0);
-    snprintf(name, sizeof(name), "port%u", index);
-    option(p, IF_NAME, name, strlen(name));
-    option(p, IF_TSRESOL, &nanoseconds, 1);
-    option(p, OPTION_END, NULL, 0);
-    end(p);
+    if (fd < 0)
+        return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && (ftruncate(fd, 0) == 0 || errno == EINVAL)) /* a pipe has no length */
+        return fd;
+    err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+    close(fd);
+    return err;
 }
 
-struct pcap *pcap_open(const char *path, const char *application, unsigned interfaces, int *err)
+struct pcap *pcap_open(const char *path, const char *application, uint64_t limit_bytes, int *err)
 {
     struct pcap *p = malloc(sizeof(*p));
+    int fd;
 
     *err = -ENOMEM;
     if (p == NULL)
         return NULL;
     p->error = 0;
-    p->file = fopen(path, "we");
+    p->interfaces = 0;
+    p->left = limit_bytes;
+    fd = open_alone(path);
+    p->file = fd < 0 ? NULL : fdopen(fd, "w");
     if (p->file == NULL) {
-        *err = -errno;
+        *err = fd < 0 ? fd : -errno;
+        if (fd >= 0)
+            close(fd);
         free(p);
         return NULL;
     }
+    setvbuf(p->file, p->buffer, _IOFBF, sizeof(p->buffer));
     *err = 0;
     section(p, application);
-    for (unsigned i = 0; i < interfaces; i++)
-        interface_block(p, i);
     return p;
 }
 
-void pcap_add(struct pcap *p, uint64_t now_ns, unsigned interface, enum pcap_dir dir, const struct frame_seg *seg,
-              unsigned segs, const char *comment)
+unsigned pcap_interface(struct pcap *p, const char *name)
 {
-    uint32_t flags = dir, whole = 0, captured, start;
+    const uint8_t nanoseconds = 9;
+
+    begin(p, BLOCK_INTERFACE);
+    put16(p, LINK_ETHERNET);
+    put16(p, 0);
+    put32(p, 0);
+    option(p, IF_NAME, name, strlen(name));
+    option(p, IF_TSRESOL, &nanoseconds, 1);
+    option(p, OPTION_END, NULL, 0);
+    end(p);
+    return p->interfaces++;
+}
+
+void pcap_begin(struct pcap *p, uint64_t now_ns, unsigned interface, const struct frame_seg *seg, unsigned segs)
+{
+    uint32_t whole = 0, captured, start;
 
     for (unsigned i = 0; i < segs; i++)
         whole += seg[i].len;
@@ -154,12 +182,18 @@ void pcap_add(struct pcap *p, uint64_t now_ns, unsigned interface, enum pcap_dir
     captured = p->len - start;
     memcpy(p->block + start - 8, &captured, sizeof(captured));
     pad(p);
+}
+
+bool pcap_end(struct pcap *p, enum pcap_dir dir, const char *comment)
+{
+    uint32_t flags = dir;
+
     if (comment[0] != '\0')
         option(p, OPTION_COMMENT, comment, strlen(comment));
     if (dir != PCAP_UNKNOWN)
         option(p, PACKET_FLAGS, &flags, sizeof(flags));
     option(p, OPTION_END, NULL, 0);
-    end(p);
+    return end(p);
 }
 
 int pcap_error(const struct pcap *p)

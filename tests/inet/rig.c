@@ -58,13 +58,12 @@ static void rig_unreserve(void *ctx, void *p, size_t bytes)
     free(p);
 }
 
-static void rig_tap(void *ctx, enum inet_tap_dir dir, const struct frame_seg *seg, unsigned segs, enum counter drop)
+static void rig_tap(void *ctx, const struct frame_in *f, enum counter drop)
 {
     struct host *h = ctx;
 
-    (void)seg, (void)segs;
-    if (dir == INET_TAP_RX)
-        h->verdict = drop;
+    (void)f;
+    h->verdict = drop;
 }
 
 struct host *host_new_loud(uint8_t n, const struct inet_config *cfg)
@@ -135,7 +134,7 @@ void host_at(struct host *h, uint64_t now_ns)
 void host_in(struct host *h, const void *bytes, uint32_t len)
 {
     uint8_t *obj = mem_alloc(&h->mem, FRAME_IN_ROOM + len + 1, 1);
-    struct frame_in f = {obj, obj + FRAME_IN_ROOM, len, 0};
+    struct frame_in f = {obj, obj + FRAME_IN_ROOM, len, 0, NULL};
 
     assert_non_null(obj);
     memcpy(f.ptr, bytes, len);

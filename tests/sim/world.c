@@ -9,6 +9,7 @@
 
 #define STEPS_MAX   3000000           /* turns of all hosts */
 #define TIME_MAX_NS (7200 * NS_PER_S) /* of virtual time, for the conversations */
+#define PCAP_MAX    (256 << 20)       /* bytes of a world's capture */
 #define REST_NS     (900 * NS_PER_S)  /* in which everything of TCP must have come to an end */
 
 uint64_t world_draw(struct world *w, uint64_t n)
@@ -53,6 +54,7 @@ static int host_init(struct instance *inst)
 {
     struct host *h = newborn;
     struct stack_config cfg;
+    char name[16];
     int err;
 
     inst->net_state = h;
@@ -65,6 +67,9 @@ static int host_init(struct instance *inst)
     cfg.tcp.half_open = 32;
     cfg.tcp.time_waits = 32;
     cfg.tcp.orphans = 32;
+    snprintf(name, sizeof(name), "host%u", h->number + 1);
+    cfg.pcap = h->w->pcap;
+    cfg.name = name;
     h->st = stack_new(inst, h->port, &cfg, &err);
     return h->st == NULL ? err : instance_add_poller(inst, turn, NULL, NULL);
 }
@@ -161,11 +166,13 @@ static void draw_network(struct world *w)
     }
 }
 
-static void tap(void *ctx, uint64_t now_ns, unsigned port, const uint8_t *bytes, uint32_t len, const char *fate)
+static void tap(void *ctx, uint64_t now_ns, unsigned port, bool arriving, const uint8_t *bytes, uint32_t len,
+                const char *fate)
 {
     struct frame_seg seg = {NULL, (char *)(uintptr_t)bytes, len};
 
-    pcap_add(ctx, now_ns, port, PCAP_SENT, &seg, 1, fate);
+    pcap_begin(ctx, now_ns, port, &seg, 1);
+    (void)pcap_end(ctx, arriving ? PCAP_RECEIVED : PCAP_SENT, fate);
 }
 
 static bool build(struct world *w, uint64_t seed, const char *pcap)
@@ -179,7 +186,7 @@ static bool build(struct world *w, uint64_t seed, const char *pcap)
     if (w->net == NULL)
         return world_fail(w, "no memory");
     if (pcap != NULL) {
-        w->pcap = pcap_open(pcap, "Caracal's simulation", WORLD_HOSTS, &err);
+        w->pcap = pcap_open(pcap, "Caracal's simulation", PCAP_MAX, &err);
         if (w->pcap == NULL)
             return world_fail(w, "%s: %s", pcap, strerror(-err));
         sim_set_tap(w->net, tap, w->pcap);

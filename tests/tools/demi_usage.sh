@@ -28,6 +28,9 @@ trace --pid 1 --list
 trace --last x
 trace --list --follow
 doctor extra
+pcap
+pcap a b
+pcap --flows x a
 doctor --yaml
 config extra
 config --json --yaml
@@ -45,7 +48,7 @@ usage__without_command() {
 usage__help_names_every_command() {
     local command
     demi 0 help
-    for command in doctor stat trace config version help; do
+    for command in doctor stat trace pcap config version help; do
         grep -qE "^  $command " <<<"$out" || fail "$command is missing: $out"
         demi 0 help "$command"
         grep -q "^usage: demi $command" <<<"$out" || fail "$out"
@@ -56,7 +59,7 @@ usage__help_names_every_command() {
 
 usage__every_command_has_help() {
     local command
-    for command in doctor stat trace config; do
+    for command in doctor stat trace pcap config; do
         demi 0 "$command" --help
         grep -q "^usage: demi $command" <<<"$out" || fail "$out"
     done

@@ -37,6 +37,12 @@ static const struct command commands[] = {
      "  --last N      only the last N events\n"
      "  --dir DIR     run directory (default: the setting run_dir; as root: everybody's)\n"
      "  --json        one JSON object a line: first the file, then its events\n"},
+    {"pcap", cmd_pcap, "[--flows N] [--json] FILE", "what is in a capture: its flows, and what was dropped and why",
+     "  FILE          a pcapng file, such as the setting pcap writes; - for what comes in\n"
+     "  --flows N     only the N flows with the most bytes (20; with --json all)\n"
+     "  --json        one JSON object\n"
+     "\n"
+     "PCAP=FILE in a program's environment captures what its TCP/IP stack receives and sends.\n"},
     {"config", cmd_config, "[--json | --yaml]", "every setting: its value here, its default, what it takes",
      "  --json        one JSON object\n"
      "  --yaml        a commented file to start from; what differs from the default is set in it\n"},

@@ -16,6 +16,7 @@
 #include "netdev/pcap.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,11 +99,15 @@ static int add_host(struct instance *inst, struct simos *so)
     struct stack_config cfg;
     struct inet_addr a4 = INET_ADDR4(10, 0, 0, 0), a6 = {{{0xfd}}};
     struct stack *st;
+    char name[16];
     int err;
 
     if (port == NULL)
         return error_set(&inst->error, ENOMEM, "no memory for a simulated host");
     stack_config_defaults(&cfg, inst);
+    snprintf(name, sizeof(name), "host%u", so->hosts + 1);
+    cfg.pcap = so->pcap;
+    cfg.name = name;
     st = stack_new(inst, port, &cfg, &err);
     if (st == NULL)
         return err;
@@ -115,28 +120,34 @@ static int add_host(struct instance *inst, struct simos *so)
     return err == 0 ? 0 : error_set(&inst->error, -err, "a simulated host's address: %s", strerror(-err));
 }
 
-static void tap(void *ctx, uint64_t now_ns, unsigned port, const uint8_t *bytes, uint32_t len, const char *fate)
+/* What the network loses no stack receives. */
+static void tap(void *ctx, uint64_t now_ns, unsigned port, bool arriving, const uint8_t *bytes, uint32_t len,
+                const char *fate)
 {
+    struct instance *inst = ctx;
     struct frame_seg seg = {NULL, (char *)(uintptr_t)bytes, len};
 
-    pcap_add(ctx, now_ns, port, PCAP_SENT, &seg, 1, fate);
+    pcap_begin(simos_of(inst)->pcap, now_ns, port, &seg, 1);
+    if (pcap_end(simos_of(inst)->pcap, arriving ? PCAP_RECEIVED : PCAP_SENT, fate))
+        COUNT(inst, pcap_frames);
+    else
+        COUNT(inst, pcap_lost);
 }
 
 static int open_pcap(struct instance *inst, struct simos *so)
 {
     int err;
 
-    if (inst->config.sim_pcap[0] == '\0')
-        return 0;
-    so->pcap = pcap_open(inst->config.sim_pcap, "Caracal's simulated network", HOSTS_MAX, &err);
-    if (so->pcap == NULL)
-        return error_set(&inst->error, -err, "%s: %s", inst->config.sim_pcap, strerror(-err));
-    sim_set_tap(so->net, tap, so->pcap);
-    return 0;
+    so->pcap = capture_file(inst, &err);
+    if (so->pcap != NULL)
+        sim_set_tap(so->net, tap, inst);
+    return err;
 }
 
 static void take_down(struct simos *so)
 {
+    if (so->net != NULL)
+        sim_set_tap(so->net, NULL, NULL);
     for (unsigned i = 0; i < so->hosts; i++)
         stack_free(so->host[i]);
     if (so->net != NULL)

@@ -252,6 +252,7 @@ static int build(struct instance *inst, struct host *h, struct netdev *d)
     if (err == 0)
         err = claim(inst, h, d);
     stack_config_defaults(&cfg, inst);
+    cfg.name = inst->config.device[0] != '\0' ? inst->config.device : NULL;
     cfg.inet.vlan = (uint16_t)inst->config.net_vlan;
     if (err == 0)
         h->stack = stack_new(inst, d, &cfg, &err);

@@ -29,15 +29,29 @@ static uint64_t env_random(void *ctx)
     return v;
 }
 
+static unsigned transmit(struct stack *st, struct frame **f, unsigned n)
+{
+    if (UNLIKELY(st->capture.pcap != NULL))
+        return capture_transmit(&st->capture, st->dev, f, n);
+    return st->dev->ops->tx_burst(st->dev, f, n);
+}
+
+/* The device's queue is full: the frame is lost. */
+static void refuse(struct stack *st, struct frame *f)
+{
+    if (UNLIKELY(st->capture.pcap != NULL))
+        capture_refused(&st->capture, f, CTR_drop_device_full);
+    frame_free(&st->inst->mem, f);
+}
+
 static void flush(struct stack *st)
 {
-    struct netdev *d = st->dev;
-    unsigned n = st->batched, sent = d->ops->tx_burst(d, st->batch, n);
+    unsigned n = st->batched, sent = transmit(st, st->batch, n);
 
     st->batched = 0;
     for (; sent < n; sent++) {
         COUNT(st->inst, drop_device_full);
-        frame_free(&st->inst->mem, st->batch[sent]);
+        refuse(st, st->batch[sent]);
     }
 }
 
@@ -52,10 +66,17 @@ static int env_output(void *ctx, struct frame *f)
             flush(st);
         return 0;
     }
-    if (LIKELY(st->dev->ops->tx_burst(st->dev, &f, 1) == 1))
+    if (LIKELY(transmit(st, &f, 1) == 1))
         return 0;
-    frame_free(&st->inst->mem, f);
+    refuse(st, f);
     return -ENOBUFS;
+}
+
+static void env_tap(void *ctx, const struct frame_in *f, enum counter drop)
+{
+    struct stack *st = ctx;
+
+    capture_received(&st->capture, f, drop);
 }
 
 static void *env_reserve(void *ctx, size_t bytes)
@@ -72,6 +93,7 @@ static void env_unreserve(void *ctx, void *p, size_t bytes)
 
 void stack_config_defaults(struct stack_config *cfg, const struct instance *inst)
 {
+    *cfg = (struct stack_config){.pcap = NULL};
     inet_config_defaults(&cfg->inet);
     tcp_config_defaults(&cfg->tcp);
     if (cfg->tcp.conns > inst->config.max_queues)
@@ -92,7 +114,12 @@ static int make_parts(struct stack *st, const struct stack_config *cfg)
                            .reserve = env_reserve,
                            .unreserve = env_unreserve};
     struct inet_config inet = cfg->inet;
-    int err;
+    int err = capture_begin(&st->capture, st->inst, cfg->pcap, cfg->name != NULL ? cfg->name : st->dev->ops->name);
+
+    if (err != 0)
+        return err;
+    if (st->capture.pcap != NULL)
+        env.tap = env_tap;
 
     memcpy(inet.mac, st->dev->mac, sizeof(inet.mac));
     inet.mtu = st->dev->mtu;
@@ -115,6 +142,7 @@ static void free_parts(struct stack *st)
     if (st->in != NULL)
         inet_free(st->in);
     timer_cancel(&st->inst->timers, &st->alarm);
+    capture_end(&st->capture);
     free(st);
 }
 
@@ -133,7 +161,8 @@ struct stack *stack_new(struct instance *inst, struct netdev *dev, const struct 
     *err = make_parts(st, cfg);
     if (*err == 0)
         return st;
-    error_set(&inst->error, -*err, "the TCP/IP stack on %s: %s", dev->ops->name, strerror(-*err));
+    if (st->capture.pcap != NULL || inst->config.pcap[0] == '\0') /* else the capture has said it */
+        error_set(&inst->error, -*err, "the TCP/IP stack on %s: %s", dev->ops->name, strerror(-*err));
     free_parts(st);
     return NULL;
 }
@@ -183,6 +212,8 @@ bool stack_arm(struct stack *st)
 {
     uint64_t next = timer_next_ns(&st->wheel);
 
+    if (UNLIKELY(st->capture.pcap != NULL))
+        pcap_flush(st->capture.pcap);
     if (inet_waiting(st->in) || (st->dev->ops->arm != NULL && !st->dev->ops->arm(st->dev)))
         return false;
     if (next == UINT64_MAX)

@@ -15,6 +15,7 @@
 #ifndef LIBOS_STACK_STACK_H
 #define LIBOS_STACK_STACK_H
 
+#include "capture.h"
 #include "core/complete.h"
 #include "core/instance.h"
 #include "inet/inet.h"
@@ -53,6 +54,7 @@ struct stack {
     struct timer_wheel wheel; /* the stack's own: its time is set before its timers fire */
     struct timer alarm;       /* of the instance: when the wheel has something to do */
     struct sock *bound;
+    struct capture capture;
     struct frame *batch[NETDEV_BURST]; /* frames of one turn, sent together */
     unsigned batched;
     bool batching;
@@ -65,6 +67,8 @@ struct stack {
 struct stack_config {
     struct inet_config inet;
     struct tcp_config tcp;
+    struct pcap *pcap; /* of several stacks: their capture's file; NULL: the stack opens the one of the setting */
+    const char *name;  /* of its interface there; NULL: the device's */
 };
 
 void stack_config_defaults(struct stack_config *cfg, const struct instance *inst);

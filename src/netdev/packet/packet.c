@@ -89,8 +89,9 @@ static bool take(struct netdev *d, const struct tpacket2_hdr *h, struct frame_in
     } else {
         memcpy(to, frame, len);
     }
-    *in = (struct frame_in){obj, (uint8_t *)to, len,
-                            vnet_frame_in_flags((const struct virtio_net_hdr *)(const void *)(frame - VNET_BYTES))};
+    *in =
+        (struct frame_in){obj, (uint8_t *)to, len,
+                          vnet_frame_in_flags((const struct virtio_net_hdr *)(const void *)(frame - VNET_BYTES)), NULL};
     return true;
 }
 

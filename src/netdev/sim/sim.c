@@ -10,9 +10,16 @@
 #define ETH_HEADER  14
 #define REORDER_MAX 8 /* delays that a frame is held back at most */
 
+/* What happened to a frame, in words, while there is a tap. */
+struct fate {
+    char text[96];
+    size_t len;
+};
+
 struct flight {
     uint64_t due_ns;
     uint64_t number; /* of frames with one time of arrival the first sent arrives first */
+    struct fate fate;
     uint32_t len;
     uint8_t bytes[];
 };
@@ -24,6 +31,8 @@ struct port {
     uint32_t count, room;
     uint64_t busy_ns; /* the transmitter is busy until then */
     bool dark;
+    struct flight *noted[NETDEV_BURST]; /* of the last burst, whose notes are read now */
+    unsigned notes;
 };
 
 struct sim_net {
@@ -99,14 +108,28 @@ static struct flight *heap_take(struct port *p)
     return first;
 }
 
+/* Shows the tap a frame that is lost. */
+static void show_lost(struct sim_net *net, const struct port *p, bool arriving, const uint8_t *bytes, uint32_t len,
+                      const char *why, const struct fate *before)
+{
+    char text[sizeof(before->text) + 64];
+
+    if (net->tap == NULL)
+        return;
+    snprintf(text, sizeof(text), "%s%s%s", why, before->len > 0 ? "; " : "", before->text);
+    net->tap(net->tap_ctx, net->now_ns, (unsigned)(p->dev.mac[5] - 1), arriving, bytes, len, text);
+}
+
 /* Sends a copy of the frame on its way to one port. */
-static void fly(struct sim_net *net, struct port *to, const uint8_t *bytes, uint32_t len, uint64_t due_ns)
+static void fly(struct sim_net *net, struct port *to, const uint8_t *bytes, uint32_t len, uint64_t due_ns,
+                const struct fate *fate)
 {
     struct flight *f = malloc(sizeof(*f) + len);
 
     if (f != NULL) {
         f->due_ns = due_ns;
         f->number = net->number++;
+        f->fate = *fate;
         f->len = len;
         memcpy(f->bytes, bytes, len);
         if (heap_add(to, f))
@@ -114,10 +137,12 @@ static void fly(struct sim_net *net, struct port *to, const uint8_t *bytes, uint
         free(f);
     }
     net->counts.overflowed++;
+    show_lost(net, to, true, bytes, len, "lost: too many under way", fate);
 }
 
 /* The switch: to the port with the destination's address, or to all others. */
-static void forward(struct sim_net *net, const struct port *from, const uint8_t *bytes, uint32_t len, uint64_t due_ns)
+static void forward(struct sim_net *net, const struct port *from, const uint8_t *bytes, uint32_t len, uint64_t due_ns,
+                    const struct fate *fate)
 {
     struct port *one = NULL;
 
@@ -127,14 +152,8 @@ static void forward(struct sim_net *net, const struct port *from, const uint8_t 
                 one = net->port[i];
     for (unsigned i = 0; i < net->ports; i++)
         if (net->port[i] != from && (one == NULL || one == net->port[i]))
-            fly(net, net->port[i], bytes, len, due_ns);
+            fly(net, net->port[i], bytes, len, due_ns, fate);
 }
-
-/* What happened to a frame, for a tap. */
-struct fate {
-    char text[96];
-    size_t len;
-};
 
 static void tell(struct sim_net *net, struct fate *fate, const char *what, uint64_t number)
 {
@@ -164,16 +183,13 @@ static void transmit(struct port *p, uint8_t *bytes, uint32_t len)
 {
     struct sim_net *net = p->net;
     const struct sim_faults *f = &net->faults;
-    struct fate fate = {.len = 0};
+    struct fate fate = {.text = ""};
     uint64_t due_ns = (p->busy_ns > net->now_ns ? p->busy_ns : net->now_ns) + f->delay_ns + below(net, f->jitter_ns);
     bool lost = p->dark || happens(net, f->loss), twice = happens(net, f->duplicate);
-    uint32_t whole = len;
 
     net->counts.sent++;
-    if (lost) {
+    if (lost)
         *(p->dark ? &net->counts.dark : &net->counts.lost) += 1;
-        tell(net, &fate, p->dark ? "blackout" : "lost", 1);
-    }
     if (happens(net, f->reorder)) {
         uint64_t late = (1 + below(net, REORDER_MAX)) * (f->delay_ns + f->jitter_ns + 1);
 
@@ -190,14 +206,14 @@ static void transmit(struct port *p, uint8_t *bytes, uint32_t len)
     }
     if (!lost && happens(net, f->corrupt))
         corrupt(net, bytes, len, &fate);
-    if (net->tap != NULL)
-        net->tap(net->tap_ctx, net->now_ns, (unsigned)(p->dev.mac[5] - 1), bytes, whole, fate.text);
-    if (lost)
+    if (lost) {
+        show_lost(net, p, false, bytes, len, p->dark ? "lost: blackout" : "lost", &fate);
         return;
-    forward(net, p, bytes, len, due_ns);
+    }
+    forward(net, p, bytes, len, due_ns, &fate);
     if (twice) {
         net->counts.duplicated++;
-        forward(net, p, bytes, len, due_ns + below(net, f->delay_ns + f->jitter_ns));
+        forward(net, p, bytes, len, due_ns + below(net, f->delay_ns + f->jitter_ns), &fate);
     }
 }
 
@@ -246,17 +262,25 @@ static bool arrive(struct port *p, const struct flight *f, struct frame_in *in)
 
     if (p->dark) {
         net->counts.dark++;
+        show_lost(net, p, true, f->bytes, f->len, "lost: blackout", &f->fate);
         return false;
     }
     obj = happens(net, net->faults.no_buffer) ? NULL : mem_alloc(p->dev.mem, FRAME_IN_ROOM + f->len, 1);
     if (obj == NULL) {
         net->counts.no_buffer++;
+        show_lost(net, p, true, f->bytes, f->len, "lost: no memory at the receiver", &f->fate);
         return false;
     }
     memcpy(obj + FRAME_IN_ROOM, f->bytes, f->len);
-    *in = (struct frame_in){obj, (uint8_t *)obj + FRAME_IN_ROOM, f->len, 0};
+    *in = (struct frame_in){obj, (uint8_t *)obj + FRAME_IN_ROOM, f->len, 0, f->fate.len > 0 ? f->fate.text : NULL};
     net->counts.delivered++;
     return true;
+}
+
+static void forget_notes(struct port *p)
+{
+    while (p->notes > 0)
+        free(p->noted[--p->notes]);
 }
 
 static unsigned port_rx(struct netdev *d, struct frame_in *in, unsigned max)
@@ -264,12 +288,20 @@ static unsigned port_rx(struct netdev *d, struct frame_in *in, unsigned max)
     struct port *p = CONTAINER_OF(d, struct port, dev);
     unsigned n = 0;
 
+    if (max > NETDEV_BURST)
+        max = NETDEV_BURST;
+    forget_notes(p);
     while (n < max && p->count > 0 && p->heap[0]->due_ns <= p->net->now_ns) {
         struct flight *f = heap_take(p);
 
-        if (arrive(p, f, &in[n]))
-            n++;
-        free(f);
+        if (!arrive(p, f, &in[n])) {
+            free(f);
+            continue;
+        }
+        if (in[n++].note != NULL)
+            p->noted[p->notes++] = f;
+        else
+            free(f);
     }
     return n;
 }
@@ -307,6 +339,7 @@ void sim_free(struct sim_net *net)
 
         for (uint32_t k = 0; k < p->count; k++)
             free(p->heap[k]);
+        forget_notes(p);
         free(p->heap);
         free(p);
     }

@@ -85,8 +85,12 @@ uint64_t sim_random(struct sim_net *net);
 
 const struct sim_counts *sim_counts(const struct sim_net *net);
 
-/* Sees each frame as it leaves a port, with what happens to it in words ("" when nothing does). NULL ends it. */
-typedef void sim_tap_fn(void *ctx, uint64_t now_ns, unsigned port, const uint8_t *bytes, uint32_t len,
+/*
+ * Sees each frame that the network loses, when it does: at the port that sent it, or arriving at the other one, and why
+ * in words. While there is a tap, what happened to frames that arrive is in their notes (struct frame_in). NULL ends
+ * it.
+ */
+typedef void sim_tap_fn(void *ctx, uint64_t now_ns, unsigned port, bool arriving, const uint8_t *bytes, uint32_t len,
                         const char *fate);
 void sim_set_tap(struct sim_net *net, sim_tap_fn *tap, void *ctx);
 
