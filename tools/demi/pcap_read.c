@@ -246,7 +246,7 @@ void pcap_reader_close(struct pcap_reader *r)
 
 int pcap_reader_next(struct pcap_reader *r, struct pcap_frame *f, struct error_text *et)
 {
-    uint32_t type, len;
+    uint32_t type = 0, len = 0;
     int ret;
 
     while ((ret = read_block(r, &type, &len, et)) == 1) {
