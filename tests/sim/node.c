@@ -20,6 +20,7 @@ static int node_init(struct instance *inst)
 {
     struct node *n = newborn;
     struct stack_config cfg;
+    char name[16];
     int err;
 
     inst->net_state = n;
@@ -33,6 +34,9 @@ static int node_init(struct instance *inst)
     cfg.tcp.half_open = 32;
     cfg.tcp.time_waits = 32;
     cfg.tcp.orphans = 32;
+    snprintf(name, sizeof(name), "host%u", n->number);
+    cfg.pcap = n->pcap;
+    cfg.name = name;
     n->st = stack_new(inst, n->port, &cfg, &err);
     return n->st == NULL ? err : instance_add_poller(inst, turn, NULL, NULL);
 }
@@ -54,7 +58,7 @@ static int node_socket(struct instance *inst, struct queue *q)
 static const struct libos node_libos = {
     .name = "node", .what = "a host of a simulation", .init = node_init, .fini = node_fini, .socket = node_socket};
 
-bool node_open(struct node *n, struct sim_net *net, uint16_t mtu, bool v6, char text[NODE_TEXT])
+bool node_open(struct node *n, struct sim_net *net, uint16_t mtu, bool v6, struct pcap *pcap, char text[NODE_TEXT])
 {
     struct inet_addr a4 = INET_ADDR4(10, 0, 0, 0), a6 = {{{0xfd}}};
     struct error_text et = {""};
@@ -67,7 +71,7 @@ bool node_open(struct node *n, struct sim_net *net, uint16_t mtu, bool v6, char 
     cfg.max_queues = 128;
     cfg.max_operations = 1024;
     cfg.stat = cfg.trace = false;
-    *n = (struct node){.net = net, .mtu = mtu};
+    *n = (struct node){.net = net, .mtu = mtu, .pcap = pcap};
     newborn = n;
     n->inst = instance_new(&node_libos, &cfg, &err, &et);
     if (n->inst == NULL) {

@@ -17,6 +17,7 @@ struct node {
     struct instance *inst;
     struct stack *st;
     struct netdev *port;
+    struct pcap *pcap;
     uint16_t mtu;
     unsigned number;     /* from 1 */
     unsigned moved;      /* frames of the last turn */
@@ -30,8 +31,10 @@ static inline void node_enter(const struct node *n)
     api_self.inst = n->inst;
 }
 
-/* Makes the next host. False with a text: it could not. */
-bool node_open(struct node *n, struct sim_net *net, uint16_t mtu, bool v6, char text[NODE_TEXT]);
+/*
+ * Makes the next host; pcap is where it captures, as "host1" and so on, or NULL. False with a text: it could not.
+ */
+bool node_open(struct node *n, struct sim_net *net, uint16_t mtu, bool v6, struct pcap *pcap, char text[NODE_TEXT]);
 void node_close(struct node *n);
 
 /* When something happens in it by itself; UINT64_MAX: nothing does. */

@@ -54,7 +54,7 @@ static bool hand_over(struct tap *t, uint32_t len, struct frame_in *in)
         }
         memcpy(obj + FRAME_IN_ROOM, t->spare + FRAME_IN_ROOM, len);
     }
-    *in = (struct frame_in){obj, (uint8_t *)obj + FRAME_IN_ROOM, len, 0};
+    *in = (struct frame_in){obj, (uint8_t *)obj + FRAME_IN_ROOM, len, 0, NULL};
     return true;
 }
 
