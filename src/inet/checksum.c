@@ -39,11 +39,56 @@ static inline void add_tail(struct sum *s, const uint8_t *b, size_t len)
     add(s, (uint64_t)four + two + one);
 }
 
+#ifdef __AVX2__
+#define LANES 4
+#else
+#define LANES 2
+#endif
+#define STRIDE (4 * LANES * sizeof(uint64_t))
+#define LONG   128 /* bytes from which on vectors pay */
+
+typedef uint64_t lanes __attribute__((vector_size(LANES * sizeof(uint64_t))));
+typedef uint64_t lanes_at __attribute__((vector_size(LANES * sizeof(uint64_t)), aligned(1), may_alias));
+
+/*
+ * Adds the whole strides of [b, b + len) and returns how many bytes they are. A lane adds up words modulo 2^64 and
+ * their upper halves exactly (fewer than 2^32 words): what the former lacks of the lower halves' sum is the latter
+ * shifted.
+ */
+static size_t add_strides(struct sum *s, const uint8_t *b, size_t len)
+{
+    lanes word[2] = {{0}}, high[2] = {{0}};
+    size_t at = 0;
+
+    for (; len - at >= STRIDE; at += STRIDE) {
+        const lanes_at *v = (const lanes_at *)(const void *)(b + at);
+
+        for (unsigned i = 0; i < 4; i++) {
+            word[i & 1] += v[i];
+            high[i & 1] += v[i] >> 32;
+        }
+    }
+    word[0] += word[1];
+    high[0] += high[1];
+    word[0] -= high[0] << 32;
+    for (unsigned i = 0; i < LANES; i++) {
+        add(s, word[0][i]);
+        add(s, high[0][i]);
+    }
+    return at;
+}
+
 uint64_t checksum_add(uint64_t sum, const void *p, size_t len)
 {
     struct sum s = {sum, 0};
     const uint8_t *b = p;
 
+    if (len >= LONG) {
+        size_t done = add_strides(&s, b, len);
+
+        b += done;
+        len -= done;
+    }
     for (; len >= 32; b += 32, len -= 32) {
         add_at(&s, b);
         add_at(&s, b + 8);
