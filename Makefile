@@ -10,7 +10,7 @@ export BUILD
 export TESTS
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test diff sim sim-lwip bench install format check-style coverage clean
+.PHONY: help build demo test diff sim sim-lwip sim run-sim bench install format check-style coverage clean
 
 help:
 	@printf '%s\n' \
@@ -19,6 +19,7 @@ help:
 	  'make test         everything CI runs; STAGES="gcc asan" and TESTS=name narrow it' \
 	  'make diff         millions of random instructions on the simulated machine and on QEMU (DIFF_PROGRAMS=100)' \
 	  'make sim          SEEDS=n worlds of the whole-stack simulation; a failing one says how to repeat it' \
+  '                  BREAK=name with that mistake in TCP, which must be found; BREAK=help lists them' \
 	  'make sim-lwip     SEEDS=n meetings of our stack with lwIP on a simulated network' \
 	  'make bench        measure; the figures go to $(BUILD)/bench.json' \
 	  'make install      install under PREFIX ($(PREFIX)), staged under DESTDIR' \
@@ -58,11 +59,16 @@ bench:
 
 SEEDS ?= 1000
 FIRST ?= 1
+BREAK ?=
 sim:
+	@if [ "$(BREAK)" = help ]; then tests/sim/breaks.py list; else $(MAKE) --no-print-directory run-sim; fi
+
+run-sim:
 	@scripts/setup test
 	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
-	@ninja -C "$(BUILD)" --quiet tests/sim/sim-worlds
-	@"$(BUILD)/tests/sim/sim-worlds" --seeds "$(SEEDS)" --first "$(FIRST)"
+	@if [ -z "$(BREAK)" ]; then program=sim-worlds; stop=; else program=sim-broken-$(BREAK); stop=--stop; fi && \
+	  ninja -C "$(BUILD)" --quiet "tests/sim/$$program" && \
+	  "$(BUILD)/tests/sim/$$program" --seeds "$(SEEDS)" --first "$(FIRST)" --progress $$stop
 
 sim-lwip:
 	@scripts/setup test

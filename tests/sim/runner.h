@@ -19,7 +19,10 @@ struct runner {
     bool (*run)(uint64_t seed, const char *pcap, char text[RUNNER_TEXT]);
 };
 
-/* The whole of main: [--seeds N] [--first SEED] [--jobs N] [--pcap FILE] [--verbose]. 0: all good, 1: one failed. */
+/*
+ * The whole of main: [--seeds N] [--first SEED] [--jobs N] [--pcap FILE] [--stop] [--progress] [--verbose]. --stop ends
+ * with the first seed that fails. 0: all good, 1: one failed.
+ */
 int runner_main(const struct runner *r, int argc, char **argv);
 
 #endif /* TESTS_SIM_RUNNER_H */

@@ -4,7 +4,7 @@
 set -u
 
 sim=$CARACAL_BUILD_DIR/tests/sim/sim-worlds
-if "$sim" --seeds "${SIM_SEEDS:-1000}" >out 2>&1; then
+if "$sim" --seeds "${SIM_SEEDS:-2000}" >out 2>&1; then
     echo "ok sim_worlds"
 else
     echo "not ok sim_worlds"
