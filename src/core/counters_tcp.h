@@ -27,6 +27,7 @@
     COUNTER(tcp_dsacks_in, "TCP duplicates reported by the peer")                              \
     COUNTER(tcp_early_in, "TCP segments received ahead of a hole")                             \
     COUNTER(tcp_delayed_acks, "TCP acknowledgements that waited for the timer")                \
+    COUNTER(tcp_turn_acks, "TCP acknowledgements of what was taken and not answered in a turn") \
     COUNTER(tcp_window_updates, "TCP window updates sent because the application took bytes")  \
     COUNTER(tcp_ecn_marks, "TCP segments received with congestion experienced")                \
     COUNTER(tcp_ecn_echoes, "TCP window reductions because of ECN")                            \

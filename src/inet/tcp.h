@@ -80,6 +80,15 @@ struct tcp *tcp_new(struct inet *in, const struct tcp_config *cfg, const struct 
 /* Ends it: resets nothing, says nothing, frees all. Before inet_free. */
 void tcp_free(struct tcp *t);
 
+/*
+ * A new turn of the caller's loop begins, and the application had its turn to answer what it got: what it took and did
+ * not answer is acknowledged. Without it such acknowledgements wait for their time (delack_ns).
+ */
+void tcp_turn(struct tcp *t);
+
+/* Does tcp_turn have something to do? */
+bool tcp_waiting(const struct tcp *t);
+
 /* --- opening --- */
 
 /*

@@ -169,12 +169,13 @@ struct tcp_conn {
     struct tcp_settings set;
     uint16_t peer_mss;
     uint16_t hold;
-    int16_t err;                          /* positive errno that ended it */
-    int16_t soft_err;                     /* the last thing ICMP said */
-    bool dead;                            /* to be freed when nobody holds it */
-    struct tcp_listener *listener;        /* of TCPF_WAITING */
-    struct tcp_conn *next, *prev;         /* listener's queue, or TIME_WAIT */
-    struct tcp_conn *all_next, *all_prev; /* all connections */
+    int16_t err;                           /* positive errno that ended it */
+    int16_t soft_err;                      /* the last thing ICMP said */
+    bool dead;                             /* to be freed when nobody holds it */
+    struct tcp_listener *listener;         /* of TCPF_WAITING */
+    struct tcp_conn *next, *prev;          /* listener's queue, or TIME_WAIT */
+    struct tcp_conn *all_next, *all_prev;  /* all connections */
+    struct tcp_conn *ack_next, **ack_here; /* those that tcp_turn looks at; NULL: not one of them */
 };
 
 struct tcp_conn_list {
@@ -200,6 +201,7 @@ struct tcp {
     struct tcp_table table;
     struct tcp_secret secret;
     struct tcp_conn *all;
+    struct tcp_conn *ack_first; /* the application took bytes of theirs: acknowledge them in the next turn */
     uint32_t conns, orphans, half_open, listeners;
     struct tcp_conn_list time_wait;
     struct tcp_listener *listener[TCP_LISTEN_BUCKETS];
@@ -320,8 +322,32 @@ bool tcp_take_data(struct tcp_conn *c, void *obj, char *ptr, uint32_t len);
 /* Ready bytes go up while somebody wants them. */
 void tcp_deliver_ready(struct tcp_conn *c);
 
-/* An in-order segment with data came: acknowledge now or later. */
+/* An in-order segment with data came: acknowledge now, in the next turn when all was taken, or later. */
 void tcp_schedule_ack(struct tcp_conn *c);
+
+/* Nothing is left that the application could take: acknowledge in the next turn unless something carries it by then. */
+static inline void tcp_ack_soon(struct tcp_conn *c)
+{
+    struct tcp *t = c->tcp;
+
+    if (c->ack_here != NULL)
+        return;
+    c->ack_next = t->ack_first;
+    if (c->ack_next != NULL)
+        c->ack_next->ack_here = &c->ack_next;
+    c->ack_here = &t->ack_first;
+    t->ack_first = c;
+}
+
+static inline void tcp_ack_not_soon(struct tcp_conn *c)
+{
+    if (c->ack_here == NULL)
+        return;
+    *c->ack_here = c->ack_next;
+    if (c->ack_next != NULL)
+        c->ack_next->ack_here = c->ack_here;
+    c->ack_here = NULL;
+}
 
 /* --- tcp_segment.c --- */
 

@@ -82,10 +82,32 @@ void tcp_deliver_ready(struct tcp_conn *c)
 
 void tcp_schedule_ack(struct tcp_conn *c)
 {
-    if (++c->unacked_segs >= 2 || c->tcp->cfg.delack_ns == 0)
-        c->flags |= TCPF_ACK_NOW; /* RFC 9293 section 3.8.6.3 */
-    else /* a pop had all of it: as in after_take, the application has one turn to answer with something to carry it */
-        tcp_timer_set(c, TCP_TIMER_DELACK, tcp_now(c) + (c->rcv.ready.first == NULL ? 0 : c->tcp->cfg.delack_ns));
+    /* RFC 9293 section 3.8.6.3; where the window has no room for a second full segment none will come. */
+    if (++c->unacked_segs >= 2 || c->tcp->cfg.delack_ns == 0 || tcp_rcv_wnd(c) < 2 * (uint32_t)c->mss) {
+        c->flags |= TCPF_ACK_NOW;
+        return;
+    }
+    if (c->rcv.ready.first == NULL)
+        tcp_ack_soon(c);
+    tcp_timer_set(c, TCP_TIMER_DELACK, tcp_now(c) + c->tcp->cfg.delack_ns);
+}
+
+void tcp_turn(struct tcp *t)
+{
+    struct tcp_conn *c;
+
+    while ((c = t->ack_first) != NULL) {
+        tcp_ack_not_soon(c);
+        if (c->unacked_segs > 0) {
+            INET_COUNT(t->in, tcp_turn_acks);
+            tcp_send_ack(c);
+        }
+    }
+}
+
+bool tcp_waiting(const struct tcp *t)
+{
+    return t->ack_first != NULL;
 }
 
 /* The acknowledgement of new data. */

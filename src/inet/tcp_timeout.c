@@ -22,6 +22,7 @@ void tcp_timers_stop(struct tcp_conn *c)
     for (unsigned i = 0; i < TCP_TIMERS; i++)
         c->deadline[i] = TCP_NEVER;
     timer_cancel(tcp_env(c)->timers, &c->timer);
+    tcp_ack_not_soon(c);
     c->rtx = TCP_RTX_NONE;
 }
 

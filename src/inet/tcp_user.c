@@ -101,8 +101,7 @@ static void after_take(struct tcp_conn *c)
         c->flags |= TCPF_ACK_NOW;
         tcp_output(c);
     } else if (c->unacked_segs > 0 && c->rcv.ready.first == NULL) {
-        /* All was taken: acknowledge as soon as the application had its turn to answer. */
-        tcp_timer_set(c, TCP_TIMER_DELACK, tcp_now(c));
+        tcp_ack_soon(c);
     }
 }
 

@@ -89,16 +89,82 @@ static void ack__rides_on_data(void **state)
     scene_free(&sc);
 }
 
-static void ack__soon_after_a_receive_that_empties(void **state)
+static void ack__in_the_turn_after_a_receive_that_empties(void **state)
 {
     struct scene sc = scene_new(0);
 
     (void)state;
     text(&sc, 0, 100);
+    tcp_turn(sc.th->t);
+    peer_take_none(sc.th); /* nobody took it yet */
     sock_read(sc.s, sc.th);
     peer_take_none(sc.th); /* the application may answer first */
-    host_pass(sc.th, 20 * NS_PER_US);
+    assert_true(tcp_waiting(sc.th->t));
+    tcp_turn(sc.th->t);
     assert_int_equal(reply(&sc).ack, AT(100));
+    assert_false(tcp_waiting(sc.th->t));
+    scene_free(&sc);
+}
+
+static void ack__in_the_turn_after_a_receive_that_waited(void **state)
+{
+    struct scene sc = scene_new(0);
+
+    (void)state;
+    sc.s->want = 100;
+    text(&sc, 0, 100);
+    peer_take_none(sc.th);
+    tcp_turn(sc.th->t);
+    assert_int_equal(reply(&sc).ack, AT(100));
+    assert_int_equal(COUNTED(sc.th->h, tcp_turn_acks), 1);
+    scene_free(&sc);
+}
+
+static void ack__not_in_the_turn_after_an_answer(void **state)
+{
+    struct scene sc = scene_new(0);
+
+    (void)state;
+    sc.s->want = 100;
+    text(&sc, 0, 100);
+    sock_send(sc.th, sc.s, 50);
+    assert_int_equal(reply(&sc).ack, AT(100));
+    tcp_turn(sc.th->t);
+    peer_take_none(sc.th);
+    assert_false(tcp_waiting(sc.th->t));
+    scene_free(&sc);
+}
+
+static void ack__at_once_when_no_second_segment_can_come(void **state)
+{
+    struct scene sc = scene_new(0);
+    struct tcp_seg r;
+    uint32_t n = 0;
+
+    (void)state;
+    tcp_set_option(sc.s->c, TCP_OPTION_RCVBUF, 65535);
+    for (; n < 65535 - 2 * 1460; n += 500)
+        text(&sc, n, 500);
+    while (peer_take(sc.th, &r, NULL))
+        continue;
+    text(&sc, n, 500);
+    assert_int_equal(reply(&sc).ack, AT(n + 500));
+    scene_free(&sc);
+}
+
+static void ack__none_in_the_turn_after_a_reset(void **state)
+{
+    struct scene sc = scene_new(0);
+    struct tcp_seg rst;
+
+    (void)state;
+    sc.s->want = 100;
+    text(&sc, 0, 100);
+    rst = seg(TCP_RST, AT(100), 0);
+    peer_send(sc.th, &rst, NULL, 0);
+    assert_false(tcp_waiting(sc.th->t));
+    tcp_turn(sc.th->t);
+    peer_take_none(sc.th);
     scene_free(&sc);
 }
 
@@ -369,7 +435,11 @@ int main(void)
         cmocka_unit_test(ack__first_segment_waits_at_most_40_ms),
         cmocka_unit_test(ack__second_segment_at_once),
         cmocka_unit_test(ack__rides_on_data),
-        cmocka_unit_test(ack__soon_after_a_receive_that_empties),
+        cmocka_unit_test(ack__in_the_turn_after_a_receive_that_empties),
+        cmocka_unit_test(ack__in_the_turn_after_a_receive_that_waited),
+        cmocka_unit_test(ack__not_in_the_turn_after_an_answer),
+        cmocka_unit_test(ack__at_once_when_no_second_segment_can_come),
+        cmocka_unit_test(ack__none_in_the_turn_after_a_reset),
         cmocka_unit_test(early__acknowledged_at_once_with_sack),
         cmocka_unit_test(early__without_sack_plain_duplicates),
         cmocka_unit_test(duplicate__reported_by_dsack),

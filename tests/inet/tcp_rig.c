@@ -226,6 +226,8 @@ void tcp_pass(struct tcp_host *a, struct tcp_host *b, uint64_t ns, uint64_t step
         now = now + step_ns < end ? now + step_ns : end;
         host_at(a->h, now);
         host_at(b->h, now);
+        tcp_turn(a->t);
+        tcp_turn(b->t);
         tcp_wire(a, b);
     }
 }

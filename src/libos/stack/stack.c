@@ -181,6 +181,7 @@ unsigned stack_poll(struct stack *st)
     unsigned n, total = 0;
 
     st->batching = true;
+    tcp_turn(st->tcp);
     for (unsigned burst = 0; burst < STACK_BURSTS; burst++) {
         n = st->dev->ops->rx_burst(st->dev, in, NETDEV_BURST);
         if (n == 0)
@@ -214,7 +215,7 @@ bool stack_arm(struct stack *st)
 
     if (UNLIKELY(st->capture.pcap != NULL))
         pcap_flush(st->capture.pcap);
-    if (inet_waiting(st->in) || (st->dev->ops->arm != NULL && !st->dev->ops->arm(st->dev)))
+    if (inet_waiting(st->in) || tcp_waiting(st->tcp) || (st->dev->ops->arm != NULL && !st->dev->ops->arm(st->dev)))
         return false;
     if (next == UINT64_MAX)
         timer_cancel(&st->inst->timers, &st->alarm);
