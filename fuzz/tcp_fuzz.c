@@ -193,6 +193,7 @@ static void require_sane(const struct world *w)
 {
     for (const struct tcp_conn *c = w->t->all; c != NULL; c = c->all_next) {
         require(c->hold == 0 && !c->dead);
+        require(c->ack_here == NULL || (*c->ack_here == c && c->state >= TCP_ESTABLISHED));
         if (c->state == TCP_CLOSED || c->state == TCP_TIME_WAIT)
             continue;
         require(seq_le(c->snd_una, c->snd_nxt));
@@ -347,6 +348,7 @@ static void call(struct world *w, struct input *in)
 static void pass(struct world *w, uint64_t ns)
 {
     inet_set_now(w->in, w->in->env.now_ns + ns);
+    tcp_turn(w->t);
     for (unsigned turns = 0; timer_pending(&w->wheel, w->in->env.now_ns) && turns < 1000; turns++)
         timer_advance(&w->wheel, w->in->env.now_ns, 64);
 }
