@@ -11,7 +11,6 @@
 #define FRAG_NS       (30 * NS_PER_S)
 #define FRAG_DATA_MAX 65535
 #define FRAG6_HEADER  8
-#define IP6_NEXT_FRAG 44
 
 struct piece {
     void *obj; /* one reference */
@@ -81,10 +80,7 @@ static void packet_fire(struct timer *t, void *arg)
                                   .proto = p->proto,
                                   .flags = p->flags};
 
-        if (inet_addr_is4(&p->src))
-            icmp4_error(in, &first, ICMP4_EXCEEDED, ICMP4_EXCEEDED_FRAGMENTS, 0);
-        else
-            icmp6_error(in, &first, ICMP6_EXCEEDED, ICMP6_EXCEEDED_FRAGMENTS, 0);
+        icmp_fragments_exceeded(in, &first);
     }
     packet_free(in, p);
 }
@@ -224,6 +220,17 @@ static bool frag_possible(const struct frag_in *f)
     return f->offset + f->p.len <= FRAG_DATA_MAX - f->header;
 }
 
+/* RFC 8200, section 4.5: a broken length is reported at the payload length, an end too far at the fragment's offset. */
+static void report_impossible(struct inet *in, const struct frag_in *f)
+{
+    if (inet_addr_is4(&f->p.src) || f->p.len == 0)
+        return;
+    if (f->more && f->p.len % 8 != 0)
+        icmp_error(in, &f->p, ICMP6_PARAMETER, ICMP6_PARAMETER_HEADER, 4);
+    else
+        icmp_error(in, &f->p, ICMP6_PARAMETER, ICMP6_PARAMETER_HEADER, f->header - FRAG6_HEADER + 2);
+}
+
 void frag_input(struct inet *in, const struct frag_in *f)
 {
     struct frag_packet *p = packet_find(in, f);
@@ -234,6 +241,7 @@ void frag_input(struct inet *in, const struct frag_in *f)
     INET_COUNT(in, frags_in);
     if (!frag_possible(f)) {
         INET_DROP(in, drop_frag_bad);
+        report_impossible(in, f);
         return;
     }
     if (p == NULL)

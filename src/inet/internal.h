@@ -23,12 +23,12 @@
 #define IP4_OFFSET 0x1fff
 #define IP6_HEADER 40
 
+#define IP6_NEXT_FRAG 44 /* what follows is a fragment's header */
+
 /* Types and codes of ICMP (RFC 792) and ICMPv6 (RFC 4443). */
-#define ICMP4_ECHO_REPLY         0
 #define ICMP4_UNREACHABLE        3
 #define ICMP4_UNREACHABLE_PROTO  2
 #define ICMP4_UNREACHABLE_PORT   3
-#define ICMP4_ECHO               8
 #define ICMP4_EXCEEDED           11
 #define ICMP4_EXCEEDED_FRAGMENTS 1
 #define ICMP4_PARAMETER          12
@@ -41,6 +41,9 @@
 #define ICMP6_PARAMETER_HEADER   0
 #define ICMP6_PARAMETER_NEXT     1
 #define ICMP6_PARAMETER_OPTION   2
+#define ICMP6_PARAMETER_CUT      3   /* a first fragment without all headers (RFC 7112) */
+#define ICMP6_ROUTER             133 /* the five of neighbour discovery: to ICMP6_REDIRECT */
+#define ICMP6_REDIRECT           137
 
 /* ---- addresses and routes: route.c ---- */
 
@@ -193,6 +196,12 @@ void ip4_input(struct inet *in, void *obj, uint8_t *p, uint32_t len, unsigned fl
 
 void ip6_input(struct inet *in, void *obj, uint8_t *p, uint32_t len, unsigned flags, uint32_t device);
 
+/*
+ * What lies behind the extension headers that p, whose data is at one of them, still has, and how far from there.
+ * False: a header is cut off.
+ */
+bool ip6_upper(const struct ip_packet *p, uint8_t *proto, uint32_t *at);
+
 /* A packet that was put together from fragments goes on as if it had come so. */
 void ip4_whole(struct inet *in, struct ip_packet *p);
 void ip6_whole(struct inet *in, struct ip_packet *p);
@@ -268,21 +277,21 @@ struct icmp_bucket {
 #define ICMP_PER_SECOND 100
 #define ICMP_BURST      50
 
-void icmp4_input(struct inet *in, const struct ip_packet *p);
+void icmp_input(struct inet *in, const struct ip_packet *p);
 
-/* Sends an error of ICMP about p; rate-limited, and not about what must not be answered (RFC 1122, section 3.2.2). */
-void icmp4_error(struct inet *in, const struct ip_packet *p, uint8_t type, uint8_t code, uint32_t rest);
+/*
+ * Sends an error about p: rate-limited, and not about what must not be answered (RFC 1122, section 3.2.2; RFC 4443,
+ * section 2.4 (e)). to_group: it is one that answers what came to a group, too.
+ */
+void icmp_error(struct inet *in, const struct ip_packet *p, uint8_t type, uint8_t code, uint32_t rest);
+void icmp_error_to_group(struct inet *in, const struct ip_packet *p, uint8_t type, uint8_t code, uint32_t rest);
 
-void icmp6_input(struct inet *in, const struct ip_packet *p);
-void icmp6_error(struct inet *in, const struct ip_packet *p, uint8_t type, uint8_t code, uint32_t rest);
+/* "Time exceeded": p is the first fragment of a packet of which not all came in time. */
+void icmp_fragments_exceeded(struct inet *in, const struct ip_packet *p);
 
-/* Sends an ICMPv6 message, without a network header and with checksum 0, on a path of its own. ttl: hop limit; 0: the
- * usual. */
-void icmp6_send(struct inet *in, const struct inet_addr *local, const struct inet_addr *remote, uint8_t ttl,
-                struct frame *f);
-
-/* Takes a token. False: none is left (counted). */
-bool icmp_allowed(struct inet *in);
+/* Sends a message, without a network header and with checksum 0, on a path of its own. ttl: hop limit; 0: the usual. */
+void icmp_send(struct inet *in, const struct inet_addr *local, const struct inet_addr *remote, uint8_t ttl,
+               struct frame *f);
 
 /* Tells the transport that sent the quoted packet. quoted is its transport header. False: it was not ours. */
 bool icmp_report(struct inet *in, struct ip_error *e, uint8_t proto);

@@ -91,11 +91,11 @@ void ip4_whole(struct inet *in, struct ip_packet *p)
     if (LIKELY(ip_deliver(in, p)))
         return;
     if (p->proto == IPPROTO_ICMP) {
-        icmp4_input(in, p);
+        icmp_input(in, p);
         return;
     }
     INET_DROP(in, drop_ip_proto);
-    icmp4_error(in, p, ICMP4_UNREACHABLE, ICMP4_UNREACHABLE_PROTO, 0);
+    icmp_error(in, p, ICMP4_UNREACHABLE, ICMP4_UNREACHABLE_PROTO, 0);
 }
 
 /* What a header may be wrong in, options apart. False: the packet is dropped (counted). */

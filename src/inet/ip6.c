@@ -4,7 +4,6 @@
 
 #define NEXT_HOPOPTS    0
 #define NEXT_ROUTING    43
-#define NEXT_FRAGMENT   44
 #define NEXT_NONE       59
 #define NEXT_DSTOPTS    60
 #define EXTENSIONS_MAX  8 /* headers in front of the transport's; nobody honest has more */
@@ -38,8 +37,10 @@ static bool options_good(struct inet *in, struct ip_packet *p, const uint8_t *h,
         /* 5: router alert; 1: padding. What else there is says itself what to do with it. */
         if (h[i] > 1 && h[i] != 5 && h[i] >> 6 != 0) {
             INET_DROP(in, drop_ip_option);
-            if (h[i] >> 6 == 2 || (h[i] >> 6 == 3 && (p->flags & IP_TO_GROUP) == 0))
-                icmp6_error(in, p, ICMP6_PARAMETER, ICMP6_PARAMETER_OPTION, (uint32_t)(h + i - p->l3));
+            if (h[i] >> 6 == 2)
+                icmp_error_to_group(in, p, ICMP6_PARAMETER, ICMP6_PARAMETER_OPTION, (uint32_t)(h + i - p->l3));
+            else if (h[i] >> 6 == 3)
+                icmp_error(in, p, ICMP6_PARAMETER, ICMP6_PARAMETER_OPTION, (uint32_t)(h + i - p->l3));
             return false;
         }
         i += n;
@@ -49,7 +50,36 @@ static bool options_good(struct inet *in, struct ip_packet *p, const uint8_t *h,
 
 static void parameter_problem(struct inet *in, const struct ip_packet *p, uint8_t code, const uint8_t *at)
 {
-    icmp6_error(in, p, ICMP6_PARAMETER, code, (uint32_t)(at - p->l3));
+    icmp_error(in, p, ICMP6_PARAMETER, code, (uint32_t)(at - p->l3));
+}
+
+bool ip6_upper(const struct ip_packet *p, uint8_t *proto, uint32_t *at)
+{
+    uint32_t n;
+
+    *proto = p->proto;
+    *at = 0;
+    for (unsigned i = 0;
+         i < EXTENSIONS_MAX && (*proto == NEXT_HOPOPTS || *proto == NEXT_ROUTING || *proto == NEXT_DSTOPTS); i++) {
+        n = *at + 2 <= p->len ? (p->data[*at + 1] + 1u) * 8 : UINT32_MAX;
+        if (n > p->len - *at)
+            return false;
+        *proto = p->data[*at];
+        *at += n;
+    }
+    return true;
+}
+
+/* Does the first fragment hold all headers, up to the transport's (RFC 7112, section 5)? */
+static bool headers_complete(const struct ip_packet *p)
+{
+    uint32_t at, n;
+    uint8_t next;
+
+    if (!ip6_upper(p, &next, &at))
+        return false;
+    n = next == IPPROTO_TCP ? 20 : next == IPPROTO_UDP || next == IPPROTO_ICMPV6 ? 8 : 0;
+    return p->len - at >= n;
 }
 
 static void fragment_in(struct inet *in, struct ip_packet *p)
@@ -70,6 +100,11 @@ static void fragment_in(struct inet *in, struct ip_packet *p)
         p->data = f.p.data;
         p->len = f.p.len;
         ip6_whole(in, p);
+        return;
+    }
+    if (f.offset == 0 && !headers_complete(&f.p)) {
+        INET_DROP(in, drop_frag_bad);
+        icmp_error(in, &f.p, ICMP6_PARAMETER, ICMP6_PARAMETER_CUT, 0);
         return;
     }
     frag_input(in, &f);
@@ -108,12 +143,12 @@ static void walk(struct inet *in, struct ip_packet *p, const uint8_t *at)
         if (LIKELY(ip_deliver(in, p)))
             return;
         if (p->proto == IPPROTO_ICMPV6) {
-            icmp6_input(in, p);
+            icmp_input(in, p);
             return;
         }
         if (p->proto == NEXT_NONE)
             return;
-        if (p->proto == NEXT_FRAGMENT) {
+        if (p->proto == IP6_NEXT_FRAG) {
             if (p->len < FRAGMENT_HEADER)
                 INET_DROP(in, drop_ip_short);
             else
@@ -135,7 +170,7 @@ static void walk(struct inet *in, struct ip_packet *p, const uint8_t *at)
 
 void ip6_whole(struct inet *in, struct ip_packet *p)
 {
-    if (UNLIKELY(p->proto == NEXT_FRAGMENT)) { /* a fragment in a fragment */
+    if (UNLIKELY(p->proto == IP6_NEXT_FRAG)) { /* a fragment in a fragment */
         INET_DROP(in, drop_frag_bad);
         return;
     }

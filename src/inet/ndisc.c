@@ -91,7 +91,7 @@ void ndisc_solicit(struct inet *in, const struct inet_addr *a, const uint8_t *ma
     if (mac != NULL)
         send_direct(in, src, a, mac, f);
     else
-        icmp6_send(in, src, &group, ND_TTL, f);
+        icmp_send(in, src, &group, ND_TTL, f);
 }
 
 /* Are there routers? Asked until one has answered, but not for ever (section 6.3.7). */
@@ -115,7 +115,7 @@ static void solicit_routers(struct timer *t, void *arg)
     h = (uint8_t *)frame_push(f, 8);
     memset(h, 0, 8);
     h[0] = ND_ROUTER_SOLICIT;
-    icmp6_send(in, &local, &all_routers, ND_TTL, f);
+    icmp_send(in, &local, &all_routers, ND_TTL, f);
 }
 
 /* Who has it, asked from nobody's address (RFC 4862, section 5.4.2), and for a link-local address: where are routers?
@@ -126,7 +126,7 @@ void ndisc_announce(struct inet *in, const struct inet_addr *a)
     struct frame *f = neighbour_message(in, ND_NEIGHBOUR_ASK, 0, a, 0);
 
     if (f != NULL)
-        icmp6_send(in, &any, &group, ND_TTL, f);
+        icmp_send(in, &any, &group, ND_TTL, f);
     if (inet_addr_is_link_local6(a)) {
         stack_of(in)->solicits = 0;
         solicit_routers(NULL, in);
@@ -170,11 +170,11 @@ static void answer(struct inet *in, const struct ip_packet *p, const struct inet
         return;
     INET_COUNT(in, arp_replies);
     if (nobody)
-        icmp6_send(in, target, &all_nodes, ND_TTL, f);
+        icmp_send(in, target, &all_nodes, ND_TTL, f);
     else if (link != NULL)
         send_direct(in, target, &p->src, link, f);
     else
-        icmp6_send(in, target, &p->src, ND_TTL, f);
+        icmp_send(in, target, &p->src, ND_TTL, f);
 }
 
 /* Section 7.2.3. */

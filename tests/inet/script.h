@@ -125,6 +125,7 @@ bool script_tcp_call(struct play *p, const char *word);
 bool script_check(struct play *p, const char *word);
 bool script_inet_call(struct play *p, const char *word);
 bool script_udp_call(struct play *p, const char *word);
+void script_udp_begin(struct play *p);
 void script_udp_end(struct play *p);
 
 #endif /* TESTS_INET_SCRIPT_H */

@@ -25,6 +25,7 @@ void script_begin(struct play *p)
     h = p->announces ? host_new_loud(1, &p->inet) : host_new_config(1, &p->inet);
     p->th = tcp_host_on(h, &p->cfg);
     p->th->v6 = p->v6;
+    script_udp_begin(p);
     if (p->inet.mtu >= IP_MTU_MIN6)
         assert_int_equal(inet_addr_add(h->in, &six, 64), 0);
     if (!p->announces)

@@ -15,6 +15,7 @@
 struct part {
     const struct layer *layer;
     uint32_t at, bytes; /* its header */
+    uint32_t whole;     /* of a first fragment: bytes of its message, if more than are here */
     uint32_t said;      /* fields that the script gave, by their numbers */
     bool quoted;        /* within an ICMP error, which may be cut */
 };
@@ -200,6 +201,8 @@ static void add_layer(struct play *p, struct picture *f, const char *name)
             len = script_hex(p, script_word(p), bytes, sizeof(bytes));
             append(p, f, bytes, len);
             t->bytes += len;
+        } else if (strcmp(word, "whole") == 0) {
+            t->whole = script_number(p);
         } else if (n < 0) {
             PLAY_FAIL(p, "\"%s\" has no field \"%s\"", name, word);
         } else {
@@ -209,37 +212,35 @@ static void add_layer(struct play *p, struct picture *f, const char *name)
     }
 }
 
+/* The sum of part n, whose field is at `at`. One that is said to be longer than what is here goes on with the pattern.
+ */
 static void set_sum(struct picture *f, unsigned n, unsigned at)
 {
     const struct part *t = &f->part[n];
+    struct picture whole = *f;
     uint16_t value;
 
     if (was_said(t, "sum"))
         return;
-    memset(f->b + t->at + at, 0, 2);
-    value = checksum_finish(sum_of(f, n));
+    for (uint32_t i = f->end - t->at; i < t->whole && t->at + i < FRAME_MAX; i++)
+        whole.b[t->at + i] = pattern_at(i - t->bytes);
+    if (t->whole > f->end - t->at)
+        whole.end = t->at + t->whole;
+    memset(whole.b + t->at + at, 0, 2);
+    value = checksum_finish(sum_of(&whole, n));
     memcpy(f->b + t->at + at, &value, 2);
 }
 
-/* A datagram that says that it is longer than what is here is a first fragment: the rest of the pattern follows. */
 static void set_udp(struct picture *f, unsigned n)
 {
-    const struct part *t = &f->part[n];
+    struct part *t = &f->part[n];
     uint8_t *h = f->b + t->at;
-    struct picture whole = *f;
-    uint32_t len = get16(h + 4), here = f->end - t->at;
 
-    if (!was_said(t, "len"))
-        put16(h + 4, (uint16_t)here);
-    if (!was_said(t, "len") || len <= here || len > FRAME_MAX - t->at) {
-        set_sum(f, n, 6);
-        return;
-    }
-    for (uint32_t i = here; i < len; i++)
-        whole.b[t->at + i] = pattern_at(i - UDP_HEADER);
-    whole.end = t->at + len;
-    set_sum(&whole, n, 6);
-    memcpy(h + 6, whole.b + t->at + 6, 2);
+    if (was_said(t, "len"))
+        t->whole = get16(h + 4);
+    else
+        put16(h + 4, (uint16_t)(f->end - t->at));
+    set_sum(f, n, 6);
 }
 
 /* Lengths and checksums of part n, those behind it being right. */

@@ -22,7 +22,8 @@
  *   connected [errno] | ended [errno] | going | state NAME | info NAME N
  * Frames:
  *   in LAYER [FIELD VALUE ...] / ...    a frame arrives: layers and fields of script_frame.c, "data N [from K]",
- *                          "hex BYTES", "pad N"; Ethernet goes without saying
+ *                          "hex BYTES", "pad N"; Ethernet goes without saying. A message that begins here and is N
+ *                          bytes in all has a field "whole N": its checksum is right for the pattern going on
  *   out LAYER [FIELD VALUE ...] / ...   the oldest frame that the host sent has these; "end": and nothing behind them
  * UDP: udp N (0 to 3) with bind ADDR PORT | connect ADDR PORT | send LEN [to ADDR PORT] | got LEN [from ADDR PORT]
  *   [at ADDR] | none | queue | failed [errno] | dropped N | close; calls with [= errno]
@@ -30,6 +31,7 @@
  *   nothing                the host sent nothing (more)
  *   +N ns|us|ms|s          time passes; all that was sent before must have been looked at
  *   quiet N ns|us|ms|s     the same, and nothing is sent in it
+ *   repeat N ... end       the lines between are played N times
  *   addr [-] A/BITS | route [-] A/BITS GATEWAY | neigh ADDR MAC   with [= errno]
  *   poll                   what the host sent to itself arrives
  *   fail N | full N        the Nth allocation fails; the device takes none of the next N frames
@@ -145,6 +147,32 @@ static void split(struct play *p, const char *line, size_t len)
         p->word[p->words++] = w;
 }
 
+/* "repeat N" and "end": what stands between is played N times. Such lines do not nest. */
+static void play_lines(struct play *p, const char *line)
+{
+    const char *again = NULL;
+    unsigned left = 0, first = 0;
+
+    for (; *line != '\0' && *line != '='; p->line++) {
+        size_t len = strcspn(line, "\n");
+
+        split(p, line, len);
+        line += len + (line[len] == '\n');
+        if (p->words == 2 && strcmp(p->word[0], "repeat") == 0) {
+            left = script_number_of(p, p->word[1]);
+            again = line;
+            first = p->line;
+        } else if (p->words == 1 && strcmp(p->word[0], "end") == 0 && left > 0) {
+            if (--left > 0) {
+                line = again;
+                p->line = first;
+            }
+        } else if (p->words > 0) {
+            play_line(p);
+        }
+    }
+}
+
 static void play(void **state)
 {
     const struct script *script = *state;
@@ -154,14 +182,7 @@ static void play(void **state)
     inet_config_defaults(&p->inet);
     tcp_config_defaults(&p->cfg);
     p->cfg.conns = 64;
-    for (const char *line = script->text; *line != '\0' && *line != '='; p->line++) {
-        size_t len = strcspn(line, "\n");
-
-        split(p, line, len);
-        if (p->words > 0)
-            play_line(p);
-        line += len + (line[len] == '\n');
-    }
+    play_lines(p, script->text);
     snprintf(p->shown, sizeof(p->shown), "the end");
     p->frame = NULL;
     nothing(p);

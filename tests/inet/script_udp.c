@@ -24,19 +24,23 @@ static void failed(void *ctx, int err)
     ((struct script_udp *)ctx)->failed = err;
 }
 
-static struct script_udp *socket_of(struct play *p)
+void script_udp_begin(struct play *p)
 {
     static const struct udp_upcalls up = {deliver, failed};
+    int err;
+
+    p->udp = udp_new(p->th->h->in, &up, &err);
+    assert_non_null(p->udp);
+}
+
+static struct script_udp *socket_of(struct play *p)
+{
     uint32_t n = script_number(p);
     struct script_udp *u;
-    int err;
 
     if (n >= SOCKETS_MAX)
         PLAY_FAIL(p, "there are %d sockets", SOCKETS_MAX);
     script_begin(p);
-    if (p->udp == NULL)
-        p->udp = udp_new(p->th->h->in, &up, &err);
-    assert_non_null(p->udp);
     u = &p->socket[n];
     u->p = p;
     if (u->s == NULL)
