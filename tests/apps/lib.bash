@@ -12,6 +12,7 @@ export CARACAL_MODULES=${CARACAL_MODULES:-$build/src}
 echo_program=$build/apps/caracal-echo
 relay_program=$build/apps/caracal-relay
 httpd_program=$build/apps/caracal-httpd
+kv_program=$build/apps/caracal-kv
 work=$(mktemp -d) || exit 1
 children=()
 failures=0

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop; see server.h. */
+#include "kv/server.h"
+#include "common/args.h"
+#include "common/clock.h"
+#include "common/demi_util.h"
+#include "common/stop.h"
+#include "kv/rpc.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define LISTEN_BACKLOG 4096
+#define RESULTS        256 /* taken in one wait */
+#define ACCEPTS        8   /* pending */
+#define ACCEPT_REST_MS 50  /* how long accepting rests after it failed */
+#define RPC_POPS       32  /* pending */
+#define SWEEP_MS       10
+#define SWEEP_BUCKETS  256
+#define LOOK_CONNS     256 /* looked at for lingering ones in one turn */
+#define SWEEP_AGAIN_NS (NS_PER_MS / 5)
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / NS_PER_MS;
+}
+
+/* Pushes what the reply gathered on the connection it is for. */
+static bool push_reply(void *context, struct reply *r)
+{
+    struct server *s = context;
+    struct conn *c = s->at;
+    demi_qtoken_t token;
+    int rc;
+    if (r->pieces == 1 && r->chunks == 0 && r->chunk_used > 0) {
+        demi_sgarray_t part = r->chunk;
+        part.sga_segs[0].sgaseg_buf = r->piece[0].iov_base;
+        part.sga_segs[0].sgaseg_len = (uint32_t)r->piece[0].iov_len;
+        rc = demi_push(&token, c->session.qd, &part);
+    } else {
+        rc = demi_pushv(&token, c->session.qd, r->piece, r->pieces);
+    }
+    if (rc != 0) {
+        return false;
+    }
+    c->pushes++;
+    c->out_bytes += r->batch;
+    s->kv.count.total_net_output_bytes += r->batch;
+    s->kv.count.total_pushes++;
+    return true;
+}
+
+static void release_value(void *context, void *memory)
+{
+    struct server *s = context;
+    reply_keep(&s->reply, memory);
+}
+
+static const struct session *next_session(struct kv *kv, uint32_t *at)
+{
+    struct server *s = (struct server *)(void *)((char *)kv - offsetof(struct server, kv));
+    for (; *at < s->top; ++*at) {
+        if (s->conn[*at].state != CONN_FREE) {
+            return &s->conn[*at].session;
+        }
+    }
+    return NULL;
+}
+
+static void accept_more(struct server *s)
+{
+    demi_qtoken_t token;
+    while (s->accepts < ACCEPTS && s->kv.store.now_ms >= s->accept_again_ms) {
+        if (demi_accept(&token, s->listen_qd) != 0) {
+            s->accept_again_ms = s->kv.store.now_ms + ACCEPT_REST_MS;
+            return;
+        }
+        s->accepts++;
+    }
+}
+
+static void rpc_pop_more(struct server *s)
+{
+    demi_qtoken_t token;
+    while (s->rpc_qd >= 0 && s->rpc_pops < RPC_POPS && demi_pop(&token, s->rpc_qd) == 0) {
+        s->rpc_pops++;
+    }
+}
+
+/* Answers one message. */
+static void rpc_answer(struct server *s, const demi_sgarray_t *in)
+{
+    static uint8_t answer[RPC_MESSAGE_MAX];
+    struct addr from;
+    demi_qtoken_t token;
+    size_t len = rpc_serve(&s->kv.store, in->sga_segs[0].sgaseg_buf, in->sga_segs[0].sgaseg_len, answer);
+    s->kv.count.rpc_requests++;
+    if (len == 0) {
+        s->kv.count.rpc_malformed++;
+        return;
+    }
+    demi_sgarray_t out = demi_sgaalloc(len);
+    bool sent = false;
+    if (out.sga_numsegs != 0) {
+        memcpy(out.sga_segs[0].sgaseg_buf, answer, len);
+        sent = demi_datagram_source(in, s->options->rpc.storage.ss_family, &from) &&
+               demi_pushto(&token, s->rpc_qd, &out, addr_sockaddr(&from), from.len) == 0;
+        (void)demi_sgafree(&out);
+    }
+    s->kv.count.rpc_unsent += !sent;
+}
+
+static void rpc_result(struct server *s, demi_qresult_t *qr)
+{
+    if (qr->qr_opcode == DEMI_OPC_POP) {
+        s->rpc_pops--;
+        rpc_answer(s, &qr->qr_value.sga);
+        (void)demi_sgafree(&qr->qr_value.sga);
+    } else if (qr->qr_opcode == DEMI_OPC_FAILED) {
+        s->kv.count.rpc_unsent++; /* nearly always a push: the client is gone */
+    }
+}
+
+static void accept_result(struct server *s, const demi_qresult_t *qr)
+{
+    s->accepts--;
+    if (qr->qr_opcode != DEMI_OPC_ACCEPT) {
+        s->accept_again_ms = s->kv.store.now_ms + ACCEPT_REST_MS;
+    } else if (s->kv.clients < s->options->clients_max) {
+        conn_open(s, qr->qr_value.ares.qd);
+    } else {
+        conn_refuse(s, qr->qr_value.ares.qd);
+    }
+}
+
+static void result(struct server *s, demi_qresult_t *qr)
+{
+    if (qr->qr_qd == s->listen_qd) {
+        accept_result(s, qr);
+    } else if (qr->qr_qd == s->rpc_qd) {
+        rpc_result(s, qr);
+    } else {
+        struct conn *c = conn_find(s, qr->qr_qd);
+        if (c != NULL) {
+            conn_result(s, c, qr);
+        } else if (qr->qr_opcode == DEMI_OPC_POP) { /* of one that was closed */
+            (void)demi_sgafree(&qr->qr_value.sga);
+        }
+    }
+}
+
+static void end_lingering(struct server *s)
+{
+    for (int i = 0; i < LOOK_CONNS && s->lingering > 0 && s->top > 0; i++) {
+        s->look = s->look + 1 < s->top ? s->look + 1 : 0;
+        struct conn *c = &s->conn[s->look];
+        if (c->state == CONN_LINGERING && s->kv.store.now_ms >= c->linger_until_ms) {
+            conn_close(s, c);
+        }
+    }
+}
+
+static int loop(struct server *s)
+{
+    static demi_qresult_t results[RESULTS];
+    uint64_t next_sweep_ms = 0;
+    bool hungry = false;
+    while (!stop_requested()) {
+        int n = 0;
+        accept_more(s);
+        rpc_pop_more(s);
+        bool soon = s->kv.store.expiring > 0 || s->lingering > 0 || s->accepts == 0;
+        uint64_t limit_ns = hungry ? SWEEP_AGAIN_NS : soon ? SWEEP_MS * NS_PER_MS : (uint64_t)STOP_LOOK_NS;
+        struct timespec timeout = clock_timespec(limit_ns);
+        int rc = demi_wait_next_n(results, RESULTS, &n, &timeout);
+        if (rc != 0 && rc != ETIMEDOUT) {
+            return complain_call("cannot wait", rc);
+        }
+        s->kv.store.now_ms = now_ms();
+        for (int i = 0; i < n; i++) {
+            result(s, &results[i]);
+        }
+        if (hungry || s->kv.store.now_ms >= next_sweep_ms) {
+            next_sweep_ms = s->kv.store.now_ms + SWEEP_MS;
+            hungry = store_tick(&s->kv.store, SWEEP_BUCKETS);
+            end_lingering(s);
+        }
+    }
+    return EXIT_OK;
+}
+
+static bool open_sockets(struct server *s)
+{
+    struct addr bound;
+    char text[ADDR_TEXT_MAX];
+    if (s->options->rpc.len != 0) {
+        s->rpc_qd = demi_bound_socket(&s->options->rpc, SOCK_DGRAM, 0, &bound);
+        if (s->rpc_qd < 0) {
+            return false;
+        }
+        printf("messages on %s\n", addr_format(&bound, text, sizeof(text)));
+    }
+    s->listen_qd = demi_bound_socket(&s->options->bind, SOCK_STREAM, LISTEN_BACKLOG, &bound);
+    if (s->listen_qd < 0) {
+        return false;
+    }
+    s->kv.port = ntohs(bound.storage.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound.storage)->sin6_port
+                                                           : ((struct sockaddr_in *)&bound.storage)->sin_port);
+    print_listening(&bound);
+    return true;
+}
+
+static bool begin(struct server *s)
+{
+    const struct server_options *o = s->options;
+    uint64_t seed[3];
+    uint32_t places = 16;
+    while (places < 2 * o->clients_max) {
+        places *= 2;
+    }
+    s->by_qd_mask = places - 1;
+    s->by_qd = calloc(places, sizeof(*s->by_qd));
+    s->conn = calloc(o->clients_max, sizeof(*s->conn));
+    s->argv = calloc(RESP_ARGS_MAX, sizeof(*s->argv));
+    if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+        complain("no random numbers from the kernel");
+        return false;
+    }
+    if (s->by_qd == NULL || s->conn == NULL || s->argv == NULL ||
+        !store_init(&s->kv.store, o->memory_max, o->evict, seed)) {
+        complain("no memory to begin with");
+        return false;
+    }
+    s->kv.store.now_ms = s->kv.started_ms = now_ms();
+    s->kv.store.release = release_value;
+    s->kv.store.release_context = s;
+    s->kv.random = seed[2];
+    reply_init(&s->reply);
+    return open_sockets(s);
+}
+
+static void finish(struct server *s)
+{
+    for (uint32_t i = 0; i < s->top; i++) {
+        if (s->conn[i].state != CONN_FREE) {
+            conn_close(s, &s->conn[i]);
+        }
+    }
+    if (s->listen_qd >= 0) {
+        (void)demi_close(s->listen_qd);
+    }
+    if (s->rpc_qd >= 0) {
+        (void)demi_close(s->rpc_qd);
+    }
+    store_fini(&s->kv.store);
+    free(s->argv);
+    free(s->by_qd);
+    free(s->conn);
+}
+
+int server_run(const struct server_options *o)
+{
+    static struct server s;
+    s = (struct server){.options = o, .listen_qd = -1, .rpc_qd = -1, .first_free = UINT32_MAX};
+    s.kv.clients_max = o->clients_max;
+    s.kv.input_max = o->input_max;
+    s.kv.session = next_session;
+    s.reply.push = push_reply;
+    s.reply.context = &s;
+    int code = begin(&s) ? loop(&s) : EXIT_FAIL;
+    if (code == EXIT_OK && !o->quiet) {
+        printf("kv: %" PRIu64 " connections, %" PRIu64 " commands, %" PRIu64 " messages, %" PRIu64 " keys\n",
+               s.kv.count.total_connections_received, s.kv.count.total_commands_processed, s.kv.count.rpc_requests,
+               s.kv.store.index.count);
+    }
+    finish(&s);
+    return code;
+}

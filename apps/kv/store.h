@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keys and values in bounded memory: index and log, expiry, eviction, cleaning.
+ *
+ * Memory counts what was asked of the library: the log's segments, outside values, the index. When it comes near its
+ * bound, items are evicted in the order in which they were written, but one that was read since the cleaner last passed
+ * gets another round (CLOCK over a log). When more than a quarter of the log is waste, it is compacted. Both are done
+ * in steps that are paid for by whoever allocates, in proportion to the bytes, so that no small operation waits for a
+ * whole segment; only one whose own value is long waits as long as making room for it takes.
+ *
+ * Expired items are found when their key is, and by a sweep (store_tick).
+ */
+#ifndef APPS_KV_STORE_H
+#define APPS_KV_STORE_H
+
+#include "kv/index.h"
+#include "kv/log.h"
+
+#define STORE_BYTES_MIN (8u << 20)
+
+/* What the store counts; the names are shown by INFO. */
+#define STORE_COUNTERS(X)                                                                                              \
+    X(keyspace_hits)                                                                                                   \
+    X(keyspace_misses)                                                                                                 \
+    X(expired_keys)                                                                                                    \
+    X(evicted_keys)                                                                                                    \
+    X(refused_writes)                                                                                                  \
+    X(cleaned_segments)                                                                                                \
+    X(moved_items)
+
+#define STORE_COUNTER_MEMBER(name) uint64_t name;
+
+struct store {
+    struct index index;
+    struct log log;
+    uint64_t bytes_max;
+    bool evict; /* at the bound: drop old items; else refuse writes */
+    uint64_t outside_bytes;
+    uint64_t key_value_bytes; /* of all items, without any overhead */
+    uint64_t expiring;        /* items that have an expiry */
+    uint64_t now_ms;          /* since 1970; the caller keeps it */
+    struct segment *victim;   /* what the cleaner is at, taken out of the log's list; NULL: nothing */
+    uint32_t victim_at;       /* offset of its next item there */
+    bool victim_evicts;       /* else it is compacted: all that lives is kept */
+    int64_t credit;           /* bytes of used items that may be kept: what was evicted, within bounds */
+    uint64_t sweep_cursor;
+    struct {
+        STORE_COUNTERS(STORE_COUNTER_MEMBER)
+    } count;
+    /* Takes memory of demi_malloc() over when a value ends: the caller may still have it in a reply. NULL: demi_free.
+     */
+    void (*release)(void *context, void *memory);
+    void *release_context;
+};
+
+/* Makes an empty store; false: no memory. store_fini() is fine after both. */
+bool store_init(struct store *st, uint64_t bytes_max, bool evict, const uint64_t seed[2]);
+void store_fini(struct store *st);
+
+/* Drops everything; counters and settings stay. false: no memory for an empty one; nothing was done. */
+bool store_clear(struct store *st);
+
+/* Bytes of memory in use. */
+uint64_t store_bytes(const struct store *st);
+
+static inline uint64_t store_hash(const struct store *st, struct span key)
+{
+    return index_hash(&st->index, key.at, key.len);
+}
+
+/* The key's item, or NULL. It stays where it is until the next call that writes. */
+struct item *store_get(struct store *st, struct span key);
+
+/* As store_get, but reading does not count as use, nor as hit or miss. */
+struct item *store_peek(struct store *st, struct span key);
+
+/* What is to be written. */
+struct store_put {
+    struct span key;   /* at most ITEM_KEY_MAX bytes */
+    struct span value; /* at most ITEM_VALUE_MAX; neither may lie in the store */
+    uint64_t expiry_ms;
+    void *memory; /* demi_malloc'ed, holds the value at its begin; NULL: none, and afterwards, when the store took it */
+    size_t room;  /* of memory */
+};
+
+/* Writes a key. -ENOMEM: there is no room, and the key is as it was. */
+int store_put(struct store *st, struct store_put *put);
+
+/* Puts bytes behind the value of a key that is there; the sum is at most ITEM_VALUE_MAX. -ENOMEM as above. */
+int store_append(struct store *st, struct span key, struct span more);
+
+/* Sets or, with 0, takes away the expiry of a key that is there. -ENOMEM as above. */
+int store_set_expiry(struct store *st, struct span key, uint64_t expiry_ms);
+
+/* Removes a key; false when it is not there. */
+bool store_remove(struct store *st, struct span key);
+
+/* Removes expired items of the next buckets. true: there were many, come back soon. */
+bool store_tick(struct store *st, unsigned buckets);
+
+/* Goes over the items that are not expired, as index_scan does. */
+void store_scan(struct store *st, uint64_t *cursor, index_each each, void *context);
+
+#endif /* APPS_KV_STORE_H */

@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The key-value server: by redis-cli, beside redis-server, and by hand.
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/apps/lib.bash
+. "$here/lib.bash"
+
+start_server() {
+    serve "$work/server" "$kv_program" --bind 127.0.0.1:0 "$@"
+    server=$started
+}
+
+# cli WORDS...: one command by redis-cli.
+cli() {
+    redis-cli -p "$port" "$@"
+}
+
+# replies EXPECTED WORDS...: redis-cli prints that for the command; | stands for an end of line.
+replies() {
+    local got
+    got=$(cli "${@:2}" | tr '\n' '|')
+    [ "$got" = "$1|" ] || fail "'${*:2}' gives '$got' and not '$1|'"
+}
+
+# peer TEST OPTIONS...: a test of kv_peer.py against a server with these options.
+peer() {
+    start_server "${@:2}"
+    python3 "$here/kv_peer.py" "$port" "$1" || fail "$(cat "$work/server.err")"
+    end "$server"
+    [ "$status" -eq 0 ] || fail "server: status $status: $(cat "$work/server.err")"
+}
+
+# beside_redis SEED RESP-VERSION: random commands get the replies that redis-server gives.
+beside_redis() {
+    local socket_port
+    start_server
+    socket_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    begin "$work/redis" redis-server --bind 127.0.0.1 --port "$socket_port" --save '' --appendonly no
+    local i
+    for ((i = 0; i < 500; i++)); do
+        [ "$(redis-cli -p "$socket_port" ping 2>/dev/null)" = PONG ] && break
+        sleep 0.02
+    done
+    python3 "$here/kv_oracle.py" "$port" "$socket_port" "${KV_ORACLE_COMMANDS:-3000}" "$1" "$2"
+    status=$?
+    [ "$status" -eq 0 ] || fail "status $status: $(cat "$work/server.err")"
+}
+
+# run_here NAME: as run_test; those of the io_uring engine only where it was built.
+run_here() {
+    if [[ $1 == *_uring && ! -e $CARACAL_MODULES/caracal-uring.so ]]; then
+        skip_test "$1" "there is no liburing"
+    else
+        run_test "$1"
+    fi
+}
+
+help_and_usage() {
+    "$kv_program" --help | grep -q -- --maxmemory || fail "no --maxmemory in --help"
+    usage_error "$kv_program" --bind nowhere
+    usage_error "$kv_program" --maxmemory 1
+    usage_error "$kv_program" --policy sometimes
+    usage_error "$kv_program" surplus
+}
+
+one_source_for_every_libos() {
+    ! grep -nE '^ *# *(if|ifdef|ifndef|elif) .*(LIBOS|CATNAP|CATMEM|CATNIP|CATPOWDER|CATNANO|LINUX)' \
+        "$here"/../../apps/kv/*.[ch] || fail "code for one libOS"
+}
+
+redis_cli() {
+    start_server
+    replies OK set k hello ex 100
+    replies hello get k
+    replies 100 ttl k
+    replies '' get nothing
+    replies 11 append k ' world'
+    replies 1 incr n
+    replies 'hello world|1|' mget k n nothing
+    replies 2 dbsize
+    replies string type k
+    replies 'OK' flushdb
+    replies 0 exists k n
+    replies "ERR unknown command 'lpush', with args beginning with: 'l' 'x' |" lpush l x
+    replies "ERR wrong number of arguments for 'get' command|" get
+    replies OK client setname me
+    cli -3 hello 3 | grep -q caracal-kv || fail "hello 3"
+    [ "$(cli command count)" -gt 40 ] || fail "command count"
+    cli command docs | grep -q 'Returns the value of a key' || fail "command docs"
+    cli info | grep -q '^used_memory:' || fail info
+    cli -r 5 incr n >"$work/n"
+    [ "$(tail -n 1 "$work/n")" = 5 ] || fail "five times incr"
+    seq 1000 | sed 's/.*/SET key:& value:&/' | cli --pipe | grep -q 'errors: 0, replies: 1000' || fail "--pipe"
+    [ "$(cli --scan --pattern 'key:*' | sort -u | wc -l)" -eq 1000 ] || fail "--scan"
+    end "$server"
+    contains "$work/server" '^kv: [0-9]* connections, [0-9]* commands, 0 messages, 1001 keys$'
+}
+
+expiry() {
+    start_server
+    replies OK set a 1 px 50
+    for i in $(seq 300); do
+        echo "SET k$i v PX 50"
+    done | cli >"$work/out"
+    replies OK set b 1
+    sleep 1.5
+    replies 1 dbsize # without a touch: the sweep found them
+    cli info stats | tr -d '\r' | grep -qx 'expired_keys:301' || fail "$(cli info stats | grep expired)"
+}
+
+redis_benchmark() {
+    start_server
+    redis-benchmark -p "$port" -t set,get,incr,mset,ping -n 2000 -c 20 -P 8 -r 1000 -q >"$work/out" 2>&1 ||
+        fail "$(tail -n 3 "$work/out")"
+    [ "$(tr '\r' '\n' <"$work/out" | grep -c 'requests per second')" -ge 6 ] || fail "$(cat "$work/out")"
+}
+
+beside_redis_resp2() {
+    beside_redis 1 2
+}
+
+beside_redis_resp3() {
+    beside_redis 2 3
+}
+
+beside_redis_uring() {
+    ENGINE=uring beside_redis 3 2
+}
+
+for name in malformed byte_by_byte long_values slow_reader; do
+    eval "$name() { peer $name; }"
+    eval "${name}_uring() { ENGINE=uring peer $name; }"
+done
+
+many_clients() {
+    peer many_clients
+}
+
+input_is_bounded() {
+    peer input_limit --maxinput 1
+}
+
+memory_is_full() {
+    peer full_memory --maxmemory 8 --policy noeviction
+}
+
+old_keys_are_evicted() {
+    peer eviction --maxmemory 8
+}
+
+messages() {
+    start_server --rpc 127.0.0.1:0
+    local messages_port
+    messages_port=$(sed -n 's/^messages on .*://p' "$work/server")
+    python3 "$here/kv_peer.py" "$messages_port" rpc || fail "$(cat "$work/server.err")"
+}
+
+# A server that was killed leaves nothing that keeps the next one from the port; clients see the end.
+killed() {
+    start_server
+    cli set k v >"$work/out"
+    begin "$work/bench" redis-benchmark -p "$port" -t set -n 100000000 -q
+    sleep 0.3
+    kill -KILL "$server"
+    await "$started" 20
+    serve "$work/server" "$kv_program" --bind "127.0.0.1:$port"
+    replies '' get k
+}
+
+if ! command -v python3 >/dev/null || ! command -v redis-cli >/dev/null; then
+    skip_test kv "there is no python3 or no redis-cli"
+    exit 0
+fi
+for name in help_and_usage one_source_for_every_libos redis_cli expiry redis_benchmark malformed malformed_uring \
+    byte_by_byte byte_by_byte_uring long_values long_values_uring slow_reader slow_reader_uring many_clients \
+    input_is_bounded memory_is_full old_keys_are_evicted messages killed; do
+    run_here "$name"
+done
+for name in beside_redis_resp2 beside_redis_resp3 beside_redis_uring; do
+    if command -v redis-server >/dev/null; then
+        run_here "$name"
+    else
+        skip_test "$name" "there is no redis-server"
+    fi
+done
+exit $((failures != 0))
