@@ -410,8 +410,8 @@ void tcp_ack(struct tcp_conn *c, const struct tcp_seg *s)
         leave_recovery(c);
     if (n.acked > 0)
         ecn_echo(c, s);
-    if (n.acked > 0 || n.sacked > 0)
-        tcp_rtx_arm(c);
+    if (n.acked > 0 || n.sacked > 0 || (duplicate && (c->flags & TCPF_SACK) == 0))
+        tcp_rtx_arm(c); /* something arrived */
     detect_loss(c, &n);
     if (n.acked == 0)
         return;

@@ -182,6 +182,31 @@ static void newreno__third_duplicate_resends_the_first(void **state)
     scene_free(&sc);
 }
 
+/* What a duplicate says has arrived keeps the timeout away, as in SACK's case: the hole is being filled. */
+static void newreno__duplicates_put_the_timeout_off(void **state)
+{
+    struct scene sc = scene_new(0);
+    struct tcp_seg r;
+    uint64_t rto_ns;
+
+    (void)state;
+    sock_send(sc.th, sc.s, MSS);
+    host_pass(sc.th, NS_PER_MS);
+    ack(&sc, MSS);
+    sock_send(sc.th, sc.s, 6 * MSS);
+    assert_int_equal(taken(&sc, &r), 7);
+    rto_ns = tcp_rtt_rto(&sc.s->c->rtt);
+    host_pass(sc.th, rto_ns * 3 / 4);
+    for (unsigned i = 0; i < 3; i++)
+        ack(&sc, MSS);
+    expect(&sc, MSS, MSS);
+    host_pass(sc.th, rto_ns * 3 / 4); /* the retransmission is still on its way */
+    assert_int_equal(COUNTED(sc.th->h, tcp_timeouts), 0);
+    host_pass(sc.th, rto_ns);
+    assert_int_equal(COUNTED(sc.th->h, tcp_timeouts), 1);
+    scene_free(&sc);
+}
+
 /* RFC 3042: new data on the first two duplicates. */
 static void limited_transmit__keeps_the_clock(void **state)
 {
@@ -476,6 +501,7 @@ int main(void)
         cmocka_unit_test(window__of_the_peer_is_respected),
         cmocka_unit_test(nagle__holds_small_segments_back_when_asked),
         cmocka_unit_test(newreno__third_duplicate_resends_the_first),
+        cmocka_unit_test(newreno__duplicates_put_the_timeout_off),
         cmocka_unit_test(limited_transmit__keeps_the_clock),
         cmocka_unit_test(rack__third_sacked_segment_means_loss),
         cmocka_unit_test(rack__reordering_is_given_time),

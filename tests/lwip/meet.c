@@ -89,11 +89,14 @@ static bool lwip_would_cut_wrongly(const struct meet *m, uint32_t len)
 /*
  * Three messages may be on their way to lwIP at a time, which keeps ten fragments; and it loses packets of IPv6 whose
  * fragments arrive in certain orders (the last, the first, the third, the second), so none
- * are sent where all must arrive.
+ * are sent where all must arrive. Where bits are inverted there is one a message: two of them can cancel out in its
+ * sum.
  */
 static uint32_t whisper_max(const struct meet *m)
 {
-    if (m->mtu < IP_MTU_MIN6 || (m->clean && m->v6 && m->faults.jitter_ns > 0))
+    if (m->faults.corrupt > 0 && m->mtu < IP_MTU_MIN6)
+        return 500;
+    if (m->mtu < IP_MTU_MIN6 || m->faults.corrupt > 0 || (m->clean && m->v6 && m->faults.jitter_ns > 0))
         return 1200;
     return m->mtu < 1500 ? 2400 : WHISPER_MAX;
 }

@@ -253,9 +253,11 @@ static struct lwip_conn *peer_connect(unsigned host, uint16_t port, void *conn)
     struct lwip_conn *c = pcb != NULL ? conn_new(pcb, conn) : NULL;
     ip_addr_t to = address(host);
 
-    if (c == NULL || tcp_connect(pcb, &to, port, opened) != ERR_OK)
-        return NULL;
-    return c;
+    err_t err = c != NULL ? tcp_connect(pcb, &to, port, opened) : ERR_MEM;
+
+    if (err == ERR_BUF) /* lwIP's first random port was the last one, and the next it took for none */
+        err = tcp_connect(pcb, &to, port, opened);
+    return err == ERR_OK ? c : NULL;
 }
 
 static uint32_t peer_write(struct lwip_conn *c, const uint8_t *bytes, uint32_t len)
