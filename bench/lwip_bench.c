@@ -2,8 +2,12 @@
 /*
  * Our TCP/IP stack beside lwIP, each between two interfaces in memory: a whole echo of 64 bytes, and bulk one way. Both
  * through their own callbacks (src/inet's calls, lwIP's raw API), both with checksums in software, over the same wire:
- * a queue of frames, each copied once into a receive buffer. The clock of both moves STEP_NS a turn. One JSON object.
+ * a queue of frames, each copied once into a receive buffer. The clock of both moves STEP_NS a turn. An application
+ * answers where its stack lets it: lwIP's in the callback, ours once the call that brought the frame has returned.
+ * Times are of the CPU. One JSON object.
+ *
  * usage: bench-lwip tcp_echo_mem|tcp_bulk_mem|tcp_bulk_mem_9000 [--quick] [--ours]
+ *
  * With --ours our half runs alone and nothing is printed, for valgrind --tool=callgrind.
  */
 #include "host.h"
@@ -11,24 +15,38 @@
 #include "pair.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-#define STEP_NS    2000
-#define SMALL      64
-#define CHUNK      65536
-#define TURNS_MAX  1000000 /* without progress: something is wrong */
-#define PORT       80
-#define BULK_BYTES (UINT64_C(1) << 30)
-#define BULK_ROUND (UINT64_C(64) << 20)
-#define ECHOES     1000
-#define ROUNDS     501
+#define STEP_NS     2000
+#define SMALL       64
+#define CHUNK       65536
+#define TURNS_MAX   1000000 /* without progress: something is wrong */
+#define PORT        80
+#define BULK_BYTES  (UINT64_C(1) << 30)
+#define BULK_ROUND  (UINT64_C(16) << 20)
+#define MALLOC_KEEP (64 << 20)
+#define ECHOES      1000
+#define ECHO_ROUNDS 501
+#define ROUNDS_MAX  512
+#define MTU_USUAL   1500
+#define MTU_JUMBO   9000
+
+struct popped {
+    void *obj; /* NULL: nothing */
+    char *ptr;
+    uint32_t len;
+};
 
 static struct host *a, *b; /* a opens the connection and sends first */
 static struct tcp_conn *x, *y;
 static char *small, *chunk;
 static uint64_t now_ns, received, returned;
-static bool returns;
+static bool returns; /* b answers */
+static struct popped question;
+static const struct lwip_side *side;
 
 static void up_nothing(void *ctx)
 {
@@ -40,17 +58,16 @@ static void up_told(void *ctx, int err)
     (void)ctx, (void)err;
 }
 
-/* b echoes the bytes where they lie, or the pop is complete and the application frees them. */
+/* The pop is complete; the application answers with the bytes where they lie, or frees them. */
 static uint32_t up_deliver(void *ctx, void *obj, char *ptr, uint32_t len)
 {
-    if (ctx == a) {
-        returned += len;
-    } else {
-        received += len;
-        if (returns)
-            must(tcp_send(y, obj, ptr, len) == (int64_t)len, "an answer");
-    }
     mem_ref(obj);
+    if (ctx == b && returns) {
+        must(question.obj == NULL, "one question at a time");
+        question = (struct popped){obj, ptr, len};
+        return len;
+    }
+    *(ctx == a ? &returned : &received) += len;
     mem_unref(&((struct host *)ctx)->mem, obj);
     return len;
 }
@@ -63,6 +80,11 @@ static unsigned turn(void)
     host_at(a, now_ns);
     host_at(b, now_ns);
     n = host_carry(a, b, HOST_BURST);
+    if (question.obj != NULL) {
+        must(tcp_send(y, question.obj, question.ptr, question.len) == (int64_t)question.len, "an answer");
+        mem_unref(&b->mem, question.obj);
+        question.obj = NULL;
+    }
     return n + host_carry(b, a, HOST_BURST);
 }
 
@@ -103,13 +125,12 @@ static void ours_close(void)
     host_free(b);
 }
 
-static void ours_echo(unsigned n, void *arg)
+static void ours_echo(uint64_t n)
 {
     uint64_t wanted = returned;
 
-    (void)arg;
     returns = true;
-    for (unsigned i = 0; i < n; i++) {
+    for (uint64_t i = 0; i < n; i++) {
         unsigned turns = 0;
 
         wanted += SMALL;
@@ -141,102 +162,91 @@ static void ours_bulk(uint64_t bytes)
 
 /* --- lwIP --- */
 
-static const struct lwip_side *theirs_open(uint16_t mtu)
+static void theirs_open(uint16_t mtu)
 {
+    /* lwIP here takes its buffers from malloc, which is not to give them back to the kernel in between. */
+    bool kept = mallopt(M_TRIM_THRESHOLD, MALLOC_KEEP) == 1 && mallopt(M_TOP_PAD, MALLOC_KEEP) == 1;
     void *module = dlopen(LWIP_SIDE, RTLD_NOW | RTLD_LOCAL);
-    const struct lwip_side *side = module != NULL ? dlsym(module, "lwip_side") : NULL;
 
+    side = module != NULL ? dlsym(module, "lwip_side") : NULL;
     if (side == NULL)
         fprintf(stderr, "bench-lwip: %s\n", dlerror());
-    must(side != NULL && side->open(mtu, STEP_NS, HOST_BURST), "lwIP");
-    return side;
+    must(kept && side != NULL && side->open(mtu, STEP_NS, HOST_BURST), "lwIP");
 }
 
-static void theirs_echo(unsigned n, void *arg)
+static void theirs_echo(uint64_t n)
 {
-    const struct lwip_side *side = arg;
+    must(side->echo((unsigned)n, SMALL), "lwIP's echo");
+}
 
-    must(side->echo(n, SMALL), "lwIP's echo");
+static void theirs_bulk(uint64_t bytes)
+{
+    must(side->bulk(bytes), "lwIP's bulk");
 }
 
 /* --- */
 
-static uint64_t our_frames(void)
+/* Medians of the rounds, in nanoseconds for one of amount. */
+struct figures {
+    double ours, theirs, ratio;
+};
+
+/* CPU time: a process that must wait for its turn would measure the turns of the others. */
+static uint64_t cpu_now_ns(void)
 {
-    return a->frames + b->frames;
+    struct timespec ts;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-static void bench_echo(bool quick, bool alone)
+static struct figures paired(void (*ours)(uint64_t), void (*theirs)(uint64_t), uint64_t amount, unsigned rounds)
 {
-    const struct lwip_side *side;
-    uint64_t mine, before;
-    struct pair p = {.name = "tcp_echo_mem",
-                     .peer = "lwIP's raw API, the same frames",
-                     .ours = ours_echo,
-                     .theirs = theirs_echo,
-                     .aim = 0.5,
-                     .batch = ECHOES,
-                     .rounds = quick ? ROUNDS / 10 : ROUNDS};
+    double mine[ROUNDS_MAX], other[ROUNDS_MAX], ratio[ROUNDS_MAX];
 
-    ours_open(1500);
-    if (alone) {
-        ours_echo(20 * ECHOES, NULL);
-        return ours_close();
-    }
-    side = theirs_open(1500);
-    p.their_arg = (void *)(uintptr_t)side;
-    before = our_frames();
-    ours_echo(ECHOES, NULL);
-    mine = our_frames() - before;
-    before = side->frames();
-    theirs_echo(ECHOES, p.their_arg);
-    must(mine == 2 * ECHOES && side->frames() - before == 2 * ECHOES, "two frames an echo");
-    pair_run(&p);
-    ours_close();
-}
-
-static double gbps(uint64_t bytes, uint64_t ns)
-{
-    return (double)bytes * 8 / (double)ns;
-}
-
-static void bench_bulk(const char *name, uint16_t mtu, bool quick, bool alone)
-{
-    const uint64_t bytes = quick ? BULK_ROUND / 4 : BULK_ROUND;
-    const unsigned rounds = quick ? 5 : (unsigned)(BULK_BYTES / BULK_ROUND);
-    double mine[ROUNDS], other[ROUNDS], ratio[ROUNDS];
-    const struct lwip_side *side;
-    char peer[96];
-
-    ours_open(mtu);
-    if (alone) {
-        ours_bulk(BULK_ROUND);
-        return ours_close();
-    }
-    side = theirs_open(mtu);
-    ours_bulk(bytes);
-    must(side->bulk(bytes), "lwIP's bulk");
+    ours(amount);
+    theirs(amount);
     for (unsigned i = 0; i < rounds; i++) {
-        uint64_t t0 = pair_now_ns(), t1, t2;
+        uint64_t t0 = cpu_now_ns(), t1, t2;
 
-        ours_bulk(bytes);
-        t1 = pair_now_ns();
-        must(side->bulk(bytes), "lwIP's bulk");
-        t2 = pair_now_ns();
-        mine[i] = gbps(bytes, t1 - t0);
-        other[i] = gbps(bytes, t2 - t1);
+        ours(amount);
+        t1 = cpu_now_ns();
+        theirs(amount);
+        t2 = cpu_now_ns();
+        mine[i] = (double)(t1 - t0) / (double)amount;
+        other[i] = (double)(t2 - t1) / (double)amount;
         ratio[i] = mine[i] / other[i];
     }
+    return (struct figures){pair_median(mine, rounds), pair_median(other, rounds), pair_median(ratio, rounds)};
+}
+
+static void bench_echo(unsigned rounds)
+{
+    uint64_t mine = a->frames + b->frames, other = side->frames();
+    struct figures f;
+
+    ours_echo(ECHOES);
+    theirs_echo(ECHOES);
+    mine = a->frames + b->frames - mine;
+    other = side->frames() - other;
+    must(mine == 2 * ECHOES && other == 2 * ECHOES, "two frames an echo");
+    f = paired(ours_echo, theirs_echo, ECHOES, rounds);
+    pair_print("tcp_echo_mem", f.ours, "ns", "lwIP's raw API, the same frames", f.theirs, f.ratio, 0.5);
+}
+
+static void bench_bulk(const char *name, unsigned rounds)
+{
+    struct figures f = paired(ours_bulk, theirs_bulk, BULK_ROUND, rounds);
+    char peer[96];
+
     snprintf(peer, sizeof(peer), "lwIP's raw API, segments of %u bytes, a window of %u", side->mss(), side->window());
-    pair_print(name, pair_median(mine, rounds), "Gb/s", peer, pair_median(other, rounds), pair_median(ratio, rounds),
-               2);
-    ours_close();
+    pair_print(name, 8 / f.ours, "Gb/s", peer, 8 / f.theirs, 1 / f.ratio, 2);
 }
 
 int main(int argc, char **argv)
 {
     const char *name = NULL;
-    bool quick = false, alone = false;
+    bool quick = false, alone = false, echo, jumbo;
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--quick") == 0)
@@ -246,15 +256,24 @@ int main(int argc, char **argv)
         else
             name = argv[i];
     }
-    if (name != NULL && strcmp(name, "tcp_echo_mem") == 0)
-        bench_echo(quick, alone);
-    else if (name != NULL && strcmp(name, "tcp_bulk_mem") == 0)
-        bench_bulk(name, 1500, quick, alone);
-    else if (name != NULL && strcmp(name, "tcp_bulk_mem_9000") == 0)
-        bench_bulk(name, 9000, quick, alone);
-    else {
+    echo = name != NULL && strcmp(name, "tcp_echo_mem") == 0;
+    jumbo = name != NULL && strcmp(name, "tcp_bulk_mem_9000") == 0;
+    if (!echo && !jumbo && (name == NULL || strcmp(name, "tcp_bulk_mem") != 0)) {
         fprintf(stderr, "usage: bench-lwip tcp_echo_mem|tcp_bulk_mem|tcp_bulk_mem_9000 [--quick] [--ours]\n");
         return 2;
     }
+    ours_open(jumbo ? MTU_JUMBO : MTU_USUAL);
+    if (alone && echo) {
+        ours_echo(20 * ECHOES);
+    } else if (alone) {
+        ours_bulk(4 * BULK_ROUND);
+    } else {
+        theirs_open(jumbo ? MTU_JUMBO : MTU_USUAL);
+        if (echo)
+            bench_echo(quick ? ECHO_ROUNDS / 10 : ECHO_ROUNDS);
+        else
+            bench_bulk(name, (unsigned)(BULK_BYTES / BULK_ROUND / (quick ? 10 : 1)));
+    }
+    ours_close();
     return 0;
 }
