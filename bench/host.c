@@ -112,6 +112,7 @@ void host_acquaint(struct host *a, struct host *b)
 void host_at(struct host *h, uint64_t now_ns)
 {
     inet_set_now(h->in, now_ns);
+    tcp_turn(h->t);
     if (timer_pending(&h->wheel, now_ns))
         (void)timer_advance(&h->wheel, now_ns, 64);
 }

@@ -46,7 +46,7 @@ void host_free(struct host *h);
 /* Makes both know each other's link addresses. */
 void host_acquaint(struct host *a, struct host *b);
 
-/* Sets the time and fires timers. */
+/* A turn begins: sets the time, sends the acknowledgements that waited for it, fires timers. */
 void host_at(struct host *h, uint64_t now_ns);
 
 static inline unsigned host_waiting(const struct host *h)
