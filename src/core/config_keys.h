@@ -5,6 +5,7 @@
 
 enum idle_mode { IDLE_SPIN, IDLE_ADAPTIVE, IDLE_BLOCK };
 enum engine_kind { ENGINE_EPOLL, ENGINE_URING };
+enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
 
 /* clang-format off */
 #define CONFIG_KEYS(UINT, BOOL, ENUM, STR)                                                                             \
@@ -27,13 +28,15 @@ enum engine_kind { ENGINE_EPOLL, ENGINE_URING };
     UINT(catmem_ring, 65536, 4096, 16777216, "catmem: bytes of each direction's ring of a connection")                 \
     STR(driver, "", "catpowder: what carries the frames (packet ...); empty: packet")                                  \
     STR(device, "", "catpowder: the interface that the driver stands on")                                              \
-    STR(net_address, "", "our addresses, with prefix: 10.0.0.2/24, fd00::2/64; empty: the interface's")                \
+    STR(net_address, "", "our addresses, with prefix, which nobody else has: 10.0.0.2/24, fd00::2/64")                \
     STR(net_gateway, "", "gateways for what is not on the link, one a family")                                         \
     STR(net_mac, "", "our link address; empty: the driver's choice")                                                   \
     UINT(net_mtu, 0, 0, 9000, "bytes of the largest packet; 0: what the device takes")                                 \
     UINT(net_vlan, 0, 0, 4094, "802.1Q tag of our frames; 0: none")                                                    \
     UINT(net_ring, 512, 16, 65536, "frames the device's rings hold each way")                                          \
     BOOL(net_offload, true, "leave checksums and segmentation to the device where it offers to")                       \
+    UINT(net_queue, 0, 0, 63, "xdp: the queue of the interface that is ours")                                          \
+    ENUM(xdp_mode, XDP_MODE_AUTO, "auto|native|generic", "xdp: where frames are taken: in the driver, or behind it")   \
     UINT(sim_seed, 1, 0, 9223372036854775807, "sim: what all chance of the simulated network comes from")          \
     UINT(sim_hosts, 2, 1, 8, "sim: hosts in the network, 10.0.0.1 and so on; a client and its server are on two")      \
     UINT(sim_mtu, 1500, 576, 9000, "sim: bytes of the largest packet")                                                 \

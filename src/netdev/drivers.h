@@ -11,7 +11,8 @@
 #define NETDEV_DRIVERS(INSIDE, MODULE)                                       \
     INSIDE(packet, "AF_PACKET rings on an interface of the kernel")          \
     INSIDE(tap, "a TAP interface: a cable to the kernel")                     \
-    INSIDE(ring, "shared memory: a cable to another process")
+    INSIDE(ring, "shared memory: a cable to another process")                 \
+    MODULE(xdp, "AF_XDP on an interface of the kernel")
 /* clang-format on */
 
 #endif /* NETDEV_DRIVERS_H */

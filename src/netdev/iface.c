@@ -51,20 +51,39 @@ int iface_look(const char *name, struct iface *i, struct error_text *et)
     return err;
 }
 
+/* Two hexadecimal digits. -1: they are not. */
+static int byte_of(const char *text)
+{
+    int value = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        char ch = text[i];
+
+        if (ch >= '0' && ch <= '9')
+            value = value * 16 + ch - '0';
+        else if ((ch | 32) >= 'a' && (ch | 32) <= 'f')
+            value = value * 16 + (ch | 32) - 'a' + 10;
+        else
+            return -1;
+    }
+    return value;
+}
+
 int iface_mac(const struct config *cfg, uint8_t mac[6], struct error_text *et)
 {
-    unsigned b[6];
-    char rest;
+    const char *text = cfg->net_mac;
 
-    if (cfg->net_mac[0] == '\0')
+    if (text[0] == '\0')
         return 0;
-    if (sscanf(cfg->net_mac, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &rest) != 6)
-        return error_set(et, EINVAL, "net_mac: \"%.64s\" is not of the form 02:00:00:00:00:01", cfg->net_mac);
-    for (unsigned i = 0; i < 6; i++)
-        mac[i] = (uint8_t)b[i];
+    for (unsigned i = 0; i < 6; i++) {
+        int b = strlen(text) == 17 && (i == 5 || text[3 * i + 2] == ':') ? byte_of(text + 3 * i) : -1;
+
+        if (b < 0)
+            return error_set(et, EINVAL, "net_mac: \"%.64s\" is not of the form 02:00:00:00:00:01", text);
+        mac[i] = (uint8_t)b;
+    }
     if ((mac[0] & 1) != 0 || (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) == 0)
-        return error_set(et, EINVAL, "net_mac: \"%.64s\" is no station's address: the first byte must be even",
-                         cfg->net_mac);
+        return error_set(et, EINVAL, "net_mac: \"%.64s\" is no station's address: the first byte must be even", text);
     return 0;
 }
 

@@ -16,7 +16,7 @@
 
 struct netdev;
 
-/* Which frames are ours, for a device that shares an interface with the kernel. */
+/* Whose frames are ours, for a device that takes them from the kernel. */
 struct netdev_claim {
     uint8_t addr[NETDEV_ADDRS][16]; /* IPv4 as ::ffff:a.b.c.d */
     unsigned addrs;
@@ -50,7 +50,6 @@ struct netdev {
     void *module;     /* the driver's shared object, which netdev_close closes; or NULL */
     int fd;           /* what to sleep on, or -1 */
     int ifindex;      /* of the kernel's interface that it stands on, or 0 */
-    bool shares;      /* the kernel leaves us the frames that we claim: its own addresses can be ours too */
     uint32_t offload; /* enum inet_offload: what it does by itself */
     uint16_t mtu;     /* of the largest frame's payload */
     uint8_t mac[6];

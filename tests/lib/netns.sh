@@ -20,9 +20,10 @@ ok() { echo "ok $1"; }
 not_ok() { echo "not ok $1 ${2-}"; }
 skip() { echo "skip $1 $2"; }
 
-# Says ok or not ok by the status of the command after the name; its output is shown when it fails.
+# Says ok or not ok by the status of the command after the name, which gets $PREFIX in front; its output is shown when
+# it fails.
 check() {
-    local name=$1
+    local name=${PREFIX-}$1
     shift
     if "$@" >"$name.out" 2>&1; then ok "$name"; else
         not_ok "$name"

@@ -139,18 +139,6 @@ static bool of_sockaddr(const struct sockaddr *sa, struct inet_addr *a)
     return true;
 }
 
-static unsigned bits_of_mask(const struct sockaddr *mask)
-{
-    struct inet_addr a;
-    unsigned bits = 0;
-
-    if (!of_sockaddr(mask, &a))
-        return 128;
-    for (unsigned i = inet_addr_is4(&a) ? 12 : 0; i < 16; i++)
-        bits += (unsigned)__builtin_popcount(a.b[i]);
-    return bits;
-}
-
 /* Does the kernel have the address, on any interface? It answers for all of them on each. */
 static bool kernel_has(const struct ifaddrs *all, const struct inet_addr *a)
 {
@@ -168,17 +156,8 @@ static int refuse_shared(struct instance *inst, const struct host *h, const stru
         if (kernel_has(all, &h->own[i].addr))
             return error_set(&inst->error, EADDRINUSE,
                              "net_address: the kernel has one of these addresses and would answer too; choose one that "
-                             "it does not have (ip addr), or a driver that shares (xdp)");
+                             "it does not have (ip addr)");
     return 0;
-}
-
-static void take_shared(struct host *h, const struct ifaddrs *all, const char *name)
-{
-    struct inet_addr a;
-
-    for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next)
-        if (strcmp(i->ifa_name, name) == 0 && of_sockaddr(i->ifa_addr, &a))
-            own_add(h, &a, bits_of_mask(i->ifa_netmask));
 }
 
 static int find_addresses(struct instance *inst, struct host *h, const struct netdev *d)
@@ -190,17 +169,14 @@ static int find_addresses(struct instance *inst, struct host *h, const struct ne
         return err;
     if (d->ifindex != 0 && getifaddrs(&all) < 0)
         return error_set(&inst->error, errno, "getifaddrs: %s", strerror(errno));
-    if (h->addrs == 0 && d->shares)
-        take_shared(h, all, inst->config.device);
-    else if (!d->shares)
+    if (h->addrs > 0)
         err = refuse_shared(inst, h, all);
-    freeifaddrs(all);
-    if (err == 0 && h->addrs == 0)
+    else
         err = error_set(&inst->error, EINVAL,
-                        d->shares ? "device %s has no address: give it one, or set net_address"
-                                  : "net_address is not set: an address of the network of %s that nobody has there, "
-                                    "also not the kernel",
+                        "net_address is not set: an address of the network of %s that nobody has there, also not the "
+                        "kernel",
                         inst->config.device);
+    freeifaddrs(all);
     return err;
 }
 

@@ -4,9 +4,9 @@
  * net_mtu, ...), the TCP/IP stack on it, its addresses and gateways. What the libOSes on real devices have in common:
  * they differ in the driver that is taken when none is named.
  *
- * Addresses are those of net_address. Where that is empty they are the interface's own, if the device can share them
- * with the kernel; if it cannot, the kernel would answer too (a connection it does not know gets a reset), so an
- * address that the kernel has is refused with EADDRINUSE.
+ * Addresses are those of net_address, and must not be the kernel's: it would answer too (a connection it does not know
+ * gets a reset). Rejected: taking the interface's addresses. A driver that takes frames from the kernel (xdp) could,
+ * but two stacks with one address each miss the answers to half of their ARP requests.
  */
 #ifndef LIBOS_STACK_HOST_H
 #define LIBOS_STACK_HOST_H

@@ -4,10 +4,11 @@
  * stack_new, and stack_poll once a turn; its `socket` is stack_socket. An instance may have several stacks.
  *
  * 1. A push of a stream by reference is complete when the peer acknowledged it, or as soon as it is queued when the
- * application gave its array up: until then bytes may have to be sent again, and a buffer that the application writes
- * to meanwhile would change them. A push below zero_copy_threshold is copied and complete once it is queued. Rejected:
- * a copy when the application takes the result, as memory queues make it, because a device may be reading the buffer at
- * that moment, and with checksums computed by the device the peer would take the mixture for good.
+ * application gave its array up (looked at when it is queued, and in the next turn): until then bytes may have to be
+ * sent again, and a buffer that the application writes to meanwhile would change them. A push below zero_copy_threshold
+ * is copied and complete once it is queued. Rejected: a copy when the application takes the result, as memory queues
+ * make it, because a device may be reading the buffer at that moment, and with checksums computed by the device the
+ * peer would take the mixture for good.
  * 2. Datagrams are copied: they are short, and a device reads them for microseconds, while nobody says when it is done.
  * 3. A pop gets the device's buffer itself when it is the only one to refer to it; of a buffer that two pops share each
  * gets a copy, since each will free what it got.

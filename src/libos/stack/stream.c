@@ -159,6 +159,16 @@ static void run_output(struct instance *inst, struct sock *s)
     end_output(s);
 }
 
+/* A push that is queued is complete when the application gives its array up, which most do right after the call. */
+static enum co_status look_again(struct instance *inst, struct op *op)
+{
+    struct sock *s = sock_of(op->queue);
+
+    if (s->conn != NULL)
+        complete_pushes(inst, s);
+    return CO_DONE;
+}
+
 static int stream_push(struct instance *inst, struct queue *q, struct op *op)
 {
     struct sock *s = sock_of(q);
@@ -184,6 +194,9 @@ static int stream_push(struct instance *inst, struct queue *q, struct op *op)
     if (err == -EAGAIN && s->unsent == OP_NIL) {
         s->unsent = op->index;
         run_output(inst, s);
+    } else if (err == 0) {
+        op->resume = look_again;
+        sched_wake(&inst->sched, op);
     }
     return 0;
 }

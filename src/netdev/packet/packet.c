@@ -89,9 +89,11 @@ static bool take(struct netdev *d, const struct tpacket2_hdr *h, struct frame_in
     } else {
         memcpy(to, frame, len);
     }
-    *in =
-        (struct frame_in){obj, (uint8_t *)to, len,
-                          vnet_frame_in_flags((const struct virtio_net_hdr *)(const void *)(frame - VNET_BYTES)), NULL};
+    *in = (struct frame_in){.obj = obj,
+                            .ptr = (uint8_t *)to,
+                            .len = len,
+                            .flags =
+                                vnet_frame_in_flags((const struct virtio_net_hdr *)(const void *)(frame - VNET_BYTES))};
     return true;
 }
 

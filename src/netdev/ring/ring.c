@@ -105,8 +105,10 @@ static bool take(struct ring *r, const struct slot *s, struct frame_in *in)
         return false;
     }
     memcpy(obj + FRAME_IN_ROOM, s->bytes, len);
-    *in = (struct frame_in){obj, (uint8_t *)obj + FRAME_IN_ROOM, len, (flags & RING_SUM_OK) != 0 ? FRAME_IN_CSUM_L4 : 0,
-                            NULL};
+    *in = (struct frame_in){.obj = obj,
+                            .ptr = (uint8_t *)obj + FRAME_IN_ROOM,
+                            .len = len,
+                            .flags = (flags & RING_SUM_OK) != 0 ? FRAME_IN_CSUM_L4 : 0};
     return true;
 }
 

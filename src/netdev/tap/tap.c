@@ -54,7 +54,7 @@ static bool hand_over(struct tap *t, uint32_t len, struct frame_in *in)
         }
         memcpy(obj + FRAME_IN_ROOM, t->spare + FRAME_IN_ROOM, len);
     }
-    *in = (struct frame_in){obj, (uint8_t *)obj + FRAME_IN_ROOM, len, 0, NULL};
+    *in = (struct frame_in){.obj = obj, .ptr = (uint8_t *)obj + FRAME_IN_ROOM, .len = len};
     return true;
 }
 
@@ -174,7 +174,7 @@ static int join(struct tap *t, const char *name, struct error_text *et)
 
 static int start(struct tap *t, const struct config *cfg, struct error_text *et)
 {
-    struct iface i;
+    struct iface i = {0};
     int err = join(t, cfg->device, et);
 
     if (err == 0)

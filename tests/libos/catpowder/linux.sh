@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# usage: linux.sh [DRIVER]
 # catpowder and Linux's own TCP/IP as peers, over a pair of interfaces between two namespaces: connections both ways,
 # all sizes, byte for byte; datagrams, IPv6, large packets, ends of streams, resets, an interface that goes down.
 set -u
 # shellcheck source=tests/lib/netns.sh
 . "$CARACAL_SOURCE_DIR/tests/lib/netns.sh"
-ns_make catpowder_and_linux
+ns_make "${PREFIX-}catpowder_and_linux"
+# XDP takes frames before somebody has computed the checksums that the sender left to its device
+[ "${DRIVER-packet}" != xdp ] || ip netns exec "$NS_K" ethtool -K k0 tx off >ethtool.log 2>&1
 export DEVICE=o0 NET_ADDRESS=$OURS LIBOS=catpowder
 linux() { in_k env LIBOS=catnap "$@"; }
 client=("$ECHO" client --check --quiet --requests)
@@ -30,9 +31,12 @@ half_close() {
     in_k nc -N 10.77.0.2 7000 <sent >back && cmp sent back
 }
 # a port that nobody listens on says so at once, and not after a time
-refused() {
+linux_refused() {
+    in_k timeout 3 nc -z 10.77.0.2 7999
+    [ $? = 1 ]
+}
+we_refused() {
     local began=$SECONDS
-    in_k nc -z 10.77.0.2 7999 && return 1
     in_o "${client[@]}" 1 --connect 10.77.0.1:7999 2>err && return 1
     grep -q refused err && [ $((SECONDS - began)) -lt 3 ]
 }
@@ -65,7 +69,7 @@ http() {
 serve in_o "$ECHO" server --bind 0.0.0.0:7000 --quiet || { not_ok server_starts; exit 1; }
 check linux_connects from_linux tcp4 10.77.0.2:7000
 check linux_half_closes half_close
-check ports_refuse refused
+check linux_is_refused linux_refused
 check ping_answers ping_both
 check client_killed killed_client
 check interface_down_and_up down_and_up
@@ -81,6 +85,7 @@ end_server
 
 serve linux "$ECHO" server --bind 0.0.0.0:7000 --quiet || { not_ok linux_server_starts; exit 1; }
 check we_connect to_linux tcp4 10.77.0.1:7000
+check we_are_refused we_refused
 end_server
 serve linux "$ECHO" server --bind '[::]:7000' --quiet && check we_connect_by_ipv6 to_linux tcp6 '[fd77::1]:7000'
 end_server
@@ -88,6 +93,8 @@ serve linux "$ECHO" server --udp --bind 0.0.0.0:7000 --quiet &&
     check we_send_datagrams in_o "${client[@]}" 500 --udp --size 1200 --connect 10.77.0.1:7000
 end_server
 
+# a driver's program cannot take frames beyond a page
+[ "${XDP_MODE-}" != native ] || exit 0
 ip -n "$NS_K" link set k0 mtu 9000
 ip -n "$NS_O" link set o0 mtu 9000
 serve in_o "$ECHO" server --bind 0.0.0.0:7000 --quiet &&
