@@ -15,6 +15,15 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"bench", cmd_bench, "[OPTION]... [NAME]... | all", "the published evaluation again, beside its figures",
+     "  --quick       a fifth of the requests, one seed\n"
+     "  --seeds N     seeds of random numbers; the median of them counts (5)\n"
+     "  --seed N      the first of them (1)\n"
+     "  --jobs N      simulations at a time (one a processor)\n"
+     "  --out DIR     where to work; runs that are done there are not run again (build/evaluation)\n"
+     "  --slurm       write a job array instead of running\n"
+     "\n"
+     "Without a name it lists the experiments. The report is report.html, the errors errors.csv in DIR.\n"},
     {"cc", cmd_cc, "[--cores N] [OPTION | FILE]... [-o PROG]", "compiles a guest program with the cross compiler",
      "  --cores N     harts that the program runs on (4)\n"
      "\n"

@@ -11,6 +11,7 @@
 #define NANOPU_USAGE 2
 
 /* argv[0] is the command's own name. Return an exit code. */
+int cmd_bench(int argc, char **argv);
 int cmd_cc(int argc, char **argv);
 int cmd_dis(int argc, char **argv);
 int cmd_help(int argc, char **argv);

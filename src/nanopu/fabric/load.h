@@ -67,6 +67,7 @@ enum load_time { LOAD_BY_PROFILE, LOAD_ITERATIONS, LOAD_EXACT };
     K(arrivals, "exp or fixed: times between requests")                                                                \
     K(count, "requests for each mean")                                                                                 \
     K(seed, "of all random numbers")                                                                                   \
+    K(bytes, "payload of a plain request, a multiple of 8 from 16 to 1024")                                            \
     K(keys, "how many keys, words or vectors there are to choose from")                                                \
     K(target, "the host that is asked")                                                                                \
     K(starts, "start messages to wait for, instead of the test's number")                                              \
@@ -82,7 +83,7 @@ struct load_spec {
     uint64_t service_cycles; /* fixed */
     uint64_t mean_first, mean_last, mean_step;
     bool arrivals_fixed;
-    uint64_t count, seed, keys;
+    uint64_t count, seed, keys, bytes;
     uint32_t target;
     unsigned starts;
     enum load_time time;

@@ -157,6 +157,15 @@ static int set_keys(struct reading *r, const char *value)
                : refuse(r, "keys", value, "a number from 5 to 1000000000");
 }
 
+static int set_bytes(struct reading *r, const char *value)
+{
+    uint64_t *bytes = &r->spec->bytes;
+
+    return number(value, SEGMENT_BYTES, bytes) && *bytes >= 16 && *bytes % 8 == 0
+               ? 0
+               : refuse(r, "bytes", value, "a multiple of 8 from 16 to 1024");
+}
+
 static int set_target(struct reading *r, const char *value)
 {
     return ip_parse(value, &r->spec->target) == 0 ? 0 : refuse(r, "target", value, "an address like 10.0.0.2");
@@ -265,6 +274,7 @@ int load_spec_parse(struct load_spec *spec, const char *name, const char *text, 
                                .mean_step = 1,
                                .count = 20000,
                                .seed = 1,
+                               .bytes = 16,
                                .target = IP_FIRST_HOST,
                                .starts = STARTS_MAX + 1};
     ret = parse_pairs(&r, copy);

@@ -43,10 +43,10 @@ test_a_service_in_each_mode() {
 test_hardware_schedules_by_priority() {
     local high low
     local load=service=fixed:1600,mean=2000,count=2000
-    loaded evaluation test=DIF_PRIORITY_LNIC_DRIVEN,$load DIF_PRIORITY_LNIC_DRIVEN 1 1
+    loaded evaluation "test=DIF_PRIORITY_LNIC_DRIVEN,$load" DIF_PRIORITY_LNIC_DRIVEN 1 1
     high=$(p99 0) low=$(p99 1)
     [ $((2 * high)) -lt "$low" ] || fail "99 % of the urgent within $high cycles, of the others within $low"
-    loaded evaluation test=DIF_PRIORITY_TIMER_DRIVEN,$load DIF_PRIORITY_TIMER_DRIVEN 1 1
+    loaded evaluation "test=DIF_PRIORITY_TIMER_DRIVEN,$load" DIF_PRIORITY_TIMER_DRIVEN 1 1
     [ "$(p99 0)" -gt $((2 * high)) ] || fail "the timer is as good: $(p99 0) cycles, $high with hardware"
 }
 

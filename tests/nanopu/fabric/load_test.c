@@ -332,11 +332,9 @@ static void kinds_have_their_lengths(void **state)
         const char *connect;
         unsigned least, most;
     } kinds[] = {
-        {"load:starts=0,kind=mica", 16 + 32, 16 + 32 + 512},
-        {"load:starts=0,kind=chainrep", 16 + 48 + 64, 128},
-        {"load:starts=0,kind=intersect", 32, 56},
-        {"load:starts=0,kind=euclidean_dist", 168, 192},
-        {"load:starts=0,kind=classification", 48, 48},
+        {"load:starts=0,bytes=1024", 1024, 1024},           {"load:starts=0,kind=mica", 16 + 32, 16 + 32 + 512},
+        {"load:starts=0,kind=chainrep", 16 + 48 + 64, 128}, {"load:starts=0,kind=intersect", 32, 56},
+        {"load:starts=0,kind=euclidean_dist", 168, 192},    {"load:starts=0,kind=classification", 48, 48},
         {"load:starts=0,kind=raft_write", 104, 104},
     };
 
@@ -447,6 +445,8 @@ static void refuses_what_it_does_not_know(void **state)
         {"kind=soup", "kind takes"},
         {"time=later", "time takes"},
         {"target=10.0", "target takes"},
+        {"bytes=20", "bytes takes"},
+        {"bytes=1032", "bytes takes"},
         {"keys=4", "keys takes"},
         {"seed=-1", "seed takes"},
         {"starts=5000", "starts takes"},

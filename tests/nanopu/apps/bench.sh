@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# nanopu bench: runs, tables, the report, runs that are done, a job array; and figures that must be near the published.
+set -u
+# shellcheck source=tests/nanopu/command/lib.bash
+. "$CARACAL_SOURCE_DIR/tests/nanopu/command/lib.bash"
+
+test_experiments_are_listed() {
+    nanopu 0 bench
+    says out "hts "
+    says out "loopback "
+    nanopu 2 bench nothing
+    says err 'there is no experiment "nothing"'
+    nanopu 2 bench --jobs 0 hts
+    says err "--jobs takes a number"
+}
+
+# column FILE NUMBER LINE-PATTERN: that field of the first such line.
+column() { grep -m1 -E "$3" "$1" | cut -d, -f"$2"; }
+
+test_wire_figures_are_near_the_published() {
+    local error
+    nanopu 0 bench --quick --out ev loopback stream
+    [ "$(wc -l <ev/errors.csv)" -eq 14 ] || fail "errors.csv: $(wc -l <ev/errors.csv) lines"
+    for row in '^loopback,nanoPU,16,' '^loopback,nanoPU,1024,' '^stream,nanoPU,64,' '^stream,nanoPU,1024,'; do
+        error=$(column ev/errors.csv 6 "$row")
+        awk -v e="$error" 'BEGIN { exit !(e > -4 && e < 4) }' || fail "$row: an error of $error %"
+    done
+    says ev/points.csv "loopback,nanoPU,16,16,"
+    says ev/report.html "<svg"
+    says ev/report.html "prefers-color-scheme"
+    says ev/report.html "nanopu bench --quick --out ev loopback stream"
+    ! grep -qE '(href|src)=' ev/report.html || fail "the report needs other files"
+}
+
+test_runs_that_are_done_stay_done() {
+    nanopu 0 bench --quick --out ev loopback
+    [ "$(find ev -name 'done' | wc -l)" -eq 7 ] || fail "$(find ev -name 'done' | wc -l) runs done"
+    rm ev/loopback/loopback/64/done
+    echo kept >ev/loopback/loopback/16/output.txt
+    nanopu 0 bench --quick --out ev loopback
+    same "output of a run that was done" kept "$(cat ev/loopback/loopback/16/output.txt)"
+    [ -e ev/loopback/loopback/64/done ] || fail "the run that was not done was not run again"
+}
+
+test_a_job_array_does_the_same() {
+    nanopu 0 bench --quick --slurm --out ev throughput
+    [ "$(wc -l <ev/runs.txt)" -eq 7 ] || fail "$(wc -l <ev/runs.txt) runs in the array"
+    says ev/jobs.sh "--array=1-7"
+    for task in 1 2 3 4 5 6 7; do
+        SLURM_ARRAY_TASK_ID=$task sh ev/jobs.sh || fail "task $task"
+    done
+    [ "$(find ev -name 'done' | wc -l)" -eq 7 ] || fail "$(find ev -name 'done' | wc -l) runs done"
+    nanopu 0 bench --quick --out ev throughput
+    says out "throughput   nanoPU"
+}
+
+test_a_failed_run_is_named() {
+    mkdir -p bin/tools && cp "$CARACAL_BUILD_DIR/tools/nanopu" bin/tools/ && mkdir -p bin/apps/nanopu
+    cp "$CARACAL_BUILD_DIR/tools/published.csv" bin/tools/
+    cp "$CARACAL_BUILD_DIR/apps/nanopu/evaluation.elf" bin/apps/nanopu/
+    local nanopu=bin/tools/nanopu
+    nanopu 1 bench --quick --jobs 1 --out ev loopback
+    says err "a run failed: see"
+}
+
+all="experiments_are_listed wire_figures_are_near_the_published runs_that_are_done_stay_done
+    a_job_array_does_the_same a_failed_run_is_named"
+# shellcheck disable=SC2086
+need_guests $all
+for t in $all; do
+    rm -rf ev bin
+    run_test "test_$t"
+done
+exit $((failures > 0))

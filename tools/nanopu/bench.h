@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nanopu bench: the prototype's published evaluation again. Experiments are a list (bench_list.h); each has series, a
+ * series is one simulation for each seed or setting, in a directory of its own; what it measured stands beside the
+ * published figures, which are one file (share/nanopu/published.csv).
+ */
+#ifndef NANOPU_BENCH_H
+#define NANOPU_BENCH_H
+
+#include "core/base.h"
+#include "core/error.h"
+
+#include <limits.h>
+
+#define BENCH_ROWS_MAX   4  /* that one series measures */
+#define BENCH_POINTS_MAX 64 /* of one row */
+#define BENCH_SEEDS_MAX  16
+#define BENCH_RUNS_MAX   4096
+
+#define BENCH_WIRE_CYCLES 20 /* latency of the link of what is measured on the wire; it is taken off */
+
+/* How a series' answers become figures. */
+enum bench_metric {
+    BENCH_P99_CONTEXT, /* microseconds; row i is context i */
+    BENCH_P99,         /* microseconds of all answers */
+    BENCH_P99_NS,      /* the same in nanoseconds */
+    BENCH_LATENCY,     /* median nanoseconds from the first flit in to the last flit out */
+    BENCH_THROUGHPUT   /* Gbit/s of requests, headers and all, from the first flit in to the last out */
+};
+
+struct bench_series {
+    const char *experiment, *name;
+    const char *guest, *args; /* a YAML list's elements */
+    const char *params;       /* a YAML mapping's pairs */
+    const char *load;         /* the load generator's, but mean, count, seed and file */
+    const char *mean;         /* FIRST:LAST:STEP; or NULL: a run for each setting, which is `bytes` */
+    unsigned count, quick_count;
+    unsigned settings[8]; /* without mean; 0 ends them */
+    enum bench_metric metric;
+    const char *rows[BENCH_ROWS_MAX];
+};
+
+struct bench_experiment {
+    const char *name, *title, *x, *y, *section;
+    double limit_pct; /* how far from the published figure it may be */
+    bool log_y;
+};
+
+extern const struct bench_experiment bench_experiments[];
+extern const size_t bench_experiment_count;
+extern const struct bench_series bench_all_series[];
+extern const size_t bench_series_count;
+
+/* A figure: x and y; y is infinite where the load was more than the machine could answer. */
+struct bench_point {
+    unsigned setting;
+    double x, y;
+};
+
+struct bench_row {
+    const char *experiment, *name;
+    struct bench_point ours[BENCH_POINTS_MAX], published[BENCH_POINTS_MAX];
+    unsigned our_count, published_count;
+    char unit[16];
+};
+
+struct bench_options {
+    const char *names[16];
+    unsigned name_count;
+    bool quick, slurm;
+    unsigned jobs, seeds;
+    uint64_t seed;
+    char out[PATH_MAX / 2], guests[PATH_MAX / 2], data[PATH_MAX / 2], self[PATH_MAX / 2];
+    char command[512]; /* to repeat it */
+};
+
+bool bench_wanted(const struct bench_options *o, const char *experiment);
+
+/* One simulation. */
+struct bench_run {
+    const struct bench_series *series;
+    unsigned setting; /* 0: all of them in one run */
+    unsigned seed;    /* its number, from 0 */
+    char dir[PATH_MAX];
+    bool done, failed;
+    double seconds;
+};
+
+struct bench_plan {
+    struct bench_run *runs;
+    unsigned count, ready; /* that were done before */
+};
+
+/* Directories and topology files of all runs. Negative errno and a text. */
+int bench_plan_make(struct bench_plan *p, const struct bench_options *o, struct error_text *et);
+void bench_plan_free(struct bench_plan *p);
+
+/* Runs what is not done, o->jobs at a time; or writes a job array for it. */
+int bench_plan_run(struct bench_plan *p, const struct bench_options *o, struct error_text *et);
+int bench_plan_slurm(const struct bench_plan *p, const struct bench_options *o, struct error_text *et);
+
+/* All rows of the wanted experiments, measured and published; *count of them, freed by the caller. */
+int bench_measure(struct bench_row **rows, unsigned *count, const struct bench_plan *p, const struct bench_options *o,
+                  struct error_text *et);
+
+/* The error of a point against the published one in percent; NAN when either is saturated and the other is not. */
+double bench_error(const struct bench_point *published, const struct bench_point *ours);
+const struct bench_point *bench_ours(const struct bench_row *row, unsigned setting);
+const struct bench_experiment *bench_find(const char *experiment);
+
+/* errors.csv, points.csv, report.html. */
+int bench_write_tables(const struct bench_row *rows, unsigned count, const struct bench_options *o,
+                       struct error_text *et);
+int bench_write_report(const struct bench_row *rows, unsigned count, const struct bench_plan *p,
+                       const struct bench_options *o, struct error_text *et);
+
+#endif /* NANOPU_BENCH_H */
