@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""A pair of Ethernet interfaces between two network namespaces, and echo programs at its ends: for scripts/bench and
+scripts/demo. Namespaces are made when first needed and removed at the program's end."""
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+
+from echolib import BUILD, ECHO, MODULES, PLAIN, Server, client
+
+NETDEV = os.path.join(BUILD, "bench", "bench-netdev")
+SERVER_NS, CLIENT_NS = f"car{os.getpid()}s", f"car{os.getpid()}c"
+OURS = {"LIBOS": "catpowder", "IDLE": "spin", **MODULES}
+ENDS = {SERVER_NS: {"DEVICE": "cs0", "NET_ADDRESS": "10.79.0.2/24", "NET_MAC": "02:00:00:00:00:01"},
+        CLIENT_NS: {"DEVICE": "cc0", "NET_ADDRESS": "10.79.0.3/24", "NET_MAC": "02:00:00:00:00:02"}}
+RING = {SERVER_NS: {"NET_ADDRESS": "10.80.0.1/24", "NET_MAC": "02:00:00:00:00:01"},
+        CLIENT_NS: {"NET_ADDRESS": "10.80.0.2/24", "NET_MAC": "02:00:00:00:00:02"}}
+
+
+def reason_not():
+    """Why there can be no interfaces here, or None."""
+    if os.geteuid() != 0:
+        return "not root"
+    return None if shutil.which("ip") else "there is no ip (iproute2)"
+
+
+def _ip(*words):
+    subprocess.run(["ip", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def _remove():
+    for ns in (SERVER_NS, CLIENT_NS):
+        subprocess.run(["ip", "netns", "del", ns], check=False, stderr=subprocess.DEVNULL)
+
+
+def make():
+    """The kernel has 10.79.0.1 on the server's end and 10.79.0.4 on the client's; ours are 10.79.0.2 and .3."""
+    if reason_not():
+        raise RuntimeError(reason_not())
+    if os.path.exists("/run/netns/" + SERVER_NS):
+        return
+    atexit.register(_remove)
+    _ip("netns", "add", SERVER_NS)
+    _ip("netns", "add", CLIENT_NS)
+    _ip("-n", SERVER_NS, "link", "add", "cs0", "type", "veth", "peer", "name", "cc0", "netns", CLIENT_NS)
+    for ns, device, address in ((SERVER_NS, "cs0", "10.79.0.1/24"), (CLIENT_NS, "cc0", "10.79.0.4/24")):
+        _ip("-n", ns, "addr", "add", address, "dev", device)
+        _ip("-n", ns, "link", "set", "lo", "up")
+        _ip("-n", ns, "link", "set", device, "up")
+
+
+def _in(ns, command):
+    return ["ip", "netns", "exec", ns] + command
+
+
+def _load(seconds, options):
+    return ["--duration", str(seconds), "--warmup", "0.1", "--json"] + options
+
+
+def ours(driver, seconds, options, udp=False):
+    """Our echo at both ends of the pair."""
+    make()
+    env = {**OURS, "DRIVER": driver}
+    kind = ["--udp"] if udp else []
+    server = [ECHO, "server", "--bind", "0.0.0.0:7000", "--quiet"] + kind
+    with Server(_in(SERVER_NS, server), {**env, **ENDS[SERVER_NS]}):
+        return client(_in(CLIENT_NS, [ECHO, "client", "--connect", "10.79.0.2:7000"] + kind + _load(seconds, options)),
+                      {**env, **ENDS[CLIENT_NS]})
+
+
+def plain(mode, seconds, options, udp=False):
+    """The echo on plain sockets at both ends."""
+    make()
+    kind = ["--udp"] if udp else []
+    with Server(_in(SERVER_NS, [PLAIN, "server", "--bind", "0.0.0.0:7001"] + mode + kind), {}):
+        return client(_in(CLIENT_NS, [PLAIN, "client", "--connect", "10.79.0.1:7001"] + kind + _load(seconds, options)),
+                      {})
+
+
+def raw(driver, seconds):
+    """Bare frames over the same pair, no stack."""
+    make()
+    env = {**MODULES, "DRIVER": driver}
+    with Server(_in(SERVER_NS, [NETDEV, "server"]), {**env, **ENDS[SERVER_NS]}):
+        return client(_in(CLIENT_NS, [NETDEV, "client", str(seconds)]), {**env, **ENDS[CLIENT_NS]})
+
+
+def _ring():
+    path = os.path.join(tempfile.mkdtemp(prefix="caracal-ring-", dir="/dev/shm"), "wire")
+    atexit.register(shutil.rmtree, os.path.dirname(path), True)
+    return {"DRIVER": "ring", "DEVICE": path}
+
+
+def ring(seconds, options):
+    """Our echo at both ends of a ring in shared memory."""
+    env = {**OURS, **_ring()}
+    with Server([ECHO, "server", "--bind", "0.0.0.0:7000", "--quiet"], {**env, **RING[SERVER_NS]}):
+        return client([ECHO, "client", "--connect", "10.80.0.1:7000"] + _load(seconds, options),
+                      {**env, **RING[CLIENT_NS]})
+
+
+def ring_raw(seconds):
+    env = {**MODULES, **_ring()}
+    with Server([NETDEV, "server"], {**env, **RING[SERVER_NS]}):
+        return client([NETDEV, "client", str(seconds)], {**env, **RING[CLIENT_NS]})
