@@ -414,6 +414,9 @@ void tcp_send_keepalive(struct tcp_conn *c);
 /* An acknowledgement that somebody suspicious asked for; limited (RFC 5961 section 7). */
 void tcp_challenge(struct tcp_conn *c);
 
+/* An acknowledgement that says how long we wait for the peer's (RFC 5482 section 3.2). */
+void tcp_tell_user_timeout(struct tcp_conn *c);
+
 /* Answers a segment that belongs to nobody (RFC 9293 section 3.5.2). */
 void tcp_reply_rst(struct tcp *t, const struct ip_packet *p, const struct tcp_seg *s);
 

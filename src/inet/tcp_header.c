@@ -56,8 +56,18 @@ static COLD void add_sack(struct tcp_conn *c, struct tcp_seg *s)
     s->opts |= TCP_OPT_SACK;
 }
 
-/* A header with SACK, which takes the long way. */
-static COLD void put_with_sack(struct tcp_conn *c, struct frame *f, uint32_t seq, uint8_t flags)
+/* What RFC 5482 section 3 can say of our user timeout: seconds, or minutes where these are too many. */
+static uint16_t user_timeout_field(const struct tcp_conn *c)
+{
+    uint64_t s = (c->set.user_timeout_ns + NS_PER_S - 1) / NS_PER_S, minutes = (s + 59) / 60;
+
+    if (s <= INT16_MAX)
+        return (uint16_t)s;
+    return (uint16_t)(0x8000 | (minutes < INT16_MAX ? minutes : INT16_MAX));
+}
+
+/* A header with other options than the timestamp's, which takes the long way; opts: of enum tcp_opt, beside SACK. */
+static COLD void put_with_options(struct tcp_conn *c, struct frame *f, uint32_t seq, uint8_t flags, uint8_t opts)
 {
     uint8_t header[TCP_HEADER_MAX];
     struct tcp_seg s = {.src_port = c->pair.local_port,
@@ -65,15 +75,18 @@ static COLD void put_with_sack(struct tcp_conn *c, struct frame *f, uint32_t seq
                         .seq = seq,
                         .ack = c->rcv_nxt,
                         .flags = flags,
-                        .window = window_field(c)};
+                        .window = window_field(c),
+                        .opts = opts,
+                        .user_timeout = user_timeout_field(c)};
     unsigned len;
 
     if ((c->flags & TCPF_TS) != 0) {
-        s.opts = TCP_OPT_TS;
+        s.opts |= TCP_OPT_TS;
         s.ts_val = tcp_ts_now(c);
         s.ts_ecr = c->ts_recent;
     }
-    add_sack(c, &s);
+    if (tcp_sack_bytes(c) != 0)
+        add_sack(c, &s);
     len = tcp_write(header, &s);
     memcpy(frame_push(f, len), header, len);
 }
@@ -107,7 +120,7 @@ int tcp_transmit(struct tcp_conn *c, struct frame *f, uint32_t seq, uint8_t flag
     if (UNLIKELY((c->flags & TCPF_ECE) != 0) && !reset)
         flags |= TCP_ECE;
     if (UNLIKELY(tcp_sack_bytes(c) != 0) && !reset)
-        put_with_sack(c, f, seq, flags);
+        put_with_options(c, f, seq, flags, 0);
     else
         put_header(c, f, seq, flags, &how);
     INET_COUNT(c->tcp->in, tcp_segs_out);
@@ -147,6 +160,21 @@ void tcp_send_ack(struct tcp_conn *c)
         return;
     }
     INET_COUNT(c->tcp->in, tcp_acks_out);
+    tcp_acknowledged(c);
+}
+
+void tcp_tell_user_timeout(struct tcp_conn *c)
+{
+    struct ip_send how = {.proto = IPPROTO_TCP, .csum = CSUM_OFFSET};
+    struct frame *f = ip_frame(c->tcp->in);
+
+    if (f == NULL)
+        return; /* it is advice: the connection does without */
+    put_with_options(c, f, c->snd_nxt, (uint8_t)(TCP_ACK | ((c->flags & TCPF_ECE) != 0 ? TCP_ECE : 0)),
+                     TCP_OPT_USER_TIMEOUT);
+    INET_COUNT(c->tcp->in, tcp_segs_out);
+    INET_COUNT(c->tcp->in, tcp_acks_out);
+    (void)ip_output(c->tcp->in, &c->path, f, &how);
     tcp_acknowledged(c);
 }
 
@@ -202,6 +230,10 @@ void tcp_send_syn(struct tcp_conn *c)
         s.opts |= TCP_OPT_SACK_OK;
     if (!reply || (c->flags & TCPF_WSCALE) != 0)
         s.opts |= TCP_OPT_WSCALE;
+    if ((c->flags & TCPF_USER_TIMEOUT) != 0) {
+        s.opts |= TCP_OPT_USER_TIMEOUT;
+        s.user_timeout = user_timeout_field(c);
+    }
     if ((c->flags & TCPF_ECN) != 0)
         s.flags |= reply ? TCP_ECE : TCP_ECE | TCP_CWR;
     if (reply)

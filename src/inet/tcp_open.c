@@ -462,6 +462,8 @@ void tcp_syn_sent_input(struct tcp_conn *c, const struct ip_packet *p, const str
     c->snd_wl2 = s->ack;
     c->flags |= TCPF_ACK_NOW;
     tcp_conn_established(c, s);
+    if (c->state != TCP_CLOSED && (c->flags & TCPF_USER_TIMEOUT) != 0)
+        tcp_tell_user_timeout(c); /* in the first segment after the SYN, too (RFC 5482 section 3.3) */
     if (c->state != TCP_CLOSED)
         tcp_output(c);
 }

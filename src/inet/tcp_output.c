@@ -255,7 +255,8 @@ static bool resend_next(struct tcp_conn *c)
     uint32_t number = tcp_record_next_lost(&c->snd), pipe = tcp_pipe(c);
     const struct tcp_record *r = tcp_record_at(&c->snd, number);
 
-    if (pipe > 0 && pipe + (r->end - r->seq) > c->cc.cwnd)
+    /* The first one goes in any case (RFC 6675 section 5 (4.3), RFC 5681 section 3.2 step 3). */
+    if (pipe > 0 && pipe + (r->end - r->seq) > c->cc.cwnd && (c->ca != TCP_CA_RECOVERY || c->undo_resent > 0))
         return false;
     return pace(c, r->end - r->seq) && tcp_resend(c, number);
 }
