@@ -11,12 +11,10 @@
 struct run {
     uint64_t seed;
     uint32_t bytes; /* each way */
-    uint32_t loss, duplicate, mark;
-    uint64_t delay_ns, jitter_ns;
+    struct sim_faults faults;
     enum tcp_cc_kind cc;
     bool no_sack, no_ts, ecn;
     bool starve; /* now and then an allocation fails */
-    uint64_t ns_per_byte_q8, queue_ns;
 };
 
 struct ends {
@@ -40,14 +38,7 @@ static void begin(struct ends *e, const struct run *r)
     e->b = tcp_host_new(2, &cfg);
     acquaint(e->a->h, e->b->h);
     e->l = link_new(e->a, e->b, r->seed);
-    e->l->loss = r->loss;
-    e->l->duplicate = r->duplicate;
-    e->l->mark = r->mark;
-    e->l->delay_ns = r->delay_ns;
-    e->l->jitter_ns = r->jitter_ns;
-    e->l->ns_per_byte_q8 = r->ns_per_byte_q8;
-    if (r->queue_ns != 0)
-        e->l->queue_ns = r->queue_ns;
+    e->l->faults = r->faults;
     tcp_host_listen(e->b, HOST_PORT, 16);
     e->x = sock_connect(e->a, &e->b->h->addr, HOST_PORT);
     e->y = NULL;
@@ -133,17 +124,17 @@ static void transfer__every_seed_arrives(void **state)
     (void)state;
     for (uint64_t seed = from; seed < from + n; seed++) {
         uint64_t x = seed * UINT64_C(0xd1342543de82ef95);
-        struct run r = {.seed = seed, .bytes = 20000 + (uint32_t)(x >> 40) % 100000, .delay_ns = 5000};
+        struct run r = {.seed = seed, .bytes = 20000 + (uint32_t)(x >> 40) % 100000};
 
-        r.loss = (uint32_t)(x >> 8) % 6 * 1000;
-        r.duplicate = (uint32_t)(x >> 12) % 3 * 2000;
-        r.delay_ns <<= (x >> 16) % 13;
-        r.jitter_ns = (x >> 20) % 3 * r.delay_ns / 2;
+        r.faults.loss = (uint32_t)(x >> 8) % 6 * 15000;
+        r.faults.duplicate = (uint32_t)(x >> 12) % 3 * 30000;
+        r.faults.delay_ns = UINT64_C(5000) << (x >> 16) % 13;
+        r.faults.jitter_ns = (x >> 20) % 3 * r.faults.delay_ns / 2;
         r.cc = (enum tcp_cc_kind)((x >> 24) % TCP_CC_MAX);
         r.no_sack = (x >> 28) % 4 == 0;
         r.no_ts = (x >> 30) % 4 == 0;
         r.ecn = (x >> 32) % 2 == 0;
-        r.mark = (x >> 33) % 2 * 3000;
+        r.faults.mark = (uint32_t)(x >> 33) % 2 * 45000;
         r.starve = (x >> 35) % 4 == 0;
         run(&r);
     }
@@ -157,11 +148,11 @@ static void transfer__each_algorithm_fills_a_bottleneck(void **state)
             /* 100 Mb/s, 4 ms there and back, a queue of 4 ms: 2 MB each way at full rate take 80 ms */
             struct run r = {.seed = 7,
                             .bytes = 1000000,
-                            .delay_ns = 2 * NS_PER_MS,
+                            .faults.delay_ns = 2 * NS_PER_MS,
                             .cc = (enum tcp_cc_kind)cc,
                             .no_sack = no_sack != 0,
-                            .ns_per_byte_q8 = 80 * 256,
-                            .queue_ns = 4 * NS_PER_MS};
+                            .faults.rate_bps = 100000000,
+                            .faults.queue_ns = 4 * NS_PER_MS};
             uint64_t took = run(&r);
 
             if (took > (no_sack != 0 ? 1000 : 300) * NS_PER_MS)

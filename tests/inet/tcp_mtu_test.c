@@ -69,7 +69,7 @@ static void black_hole__is_escaped_and_its_edge_found(void **state)
 
     (void)state;
     begin(&e);
-    e.l->swallow = 1400;
+    e.l->faults.swallow = 1400;
     send_for(&e, 400000, 60 * NS_PER_S);
     assert_int_equal(e.y->got_len, 400000);
     assert_int_equal(counted(e.a, CTR_tcp_black_holes), 1);
@@ -85,7 +85,7 @@ static void black_hole__lost_probes_are_no_congestion(void **state)
 
     (void)state;
     begin(&e);
-    e.l->swallow = 1400;
+    e.l->faults.swallow = 1400;
     send_for(&e, 20000, 60 * NS_PER_S);
     cwnd = e.x->c->cc.cwnd;
     recoveries = counted(e.a, CTR_tcp_recoveries);
@@ -102,11 +102,11 @@ static void black_hole__an_outage_leaves_the_full_size(void **state)
 
     (void)state;
     begin(&e);
-    e.l->swallow = 1;
+    e.l->faults.swallow = 1;
     send_for(&e, 20000, NS_PER_S);
     assert_int_equal(e.y->got_len, 0);
     assert_int_equal(counted(e.a, CTR_tcp_black_holes), 2); /* down to what every host takes */
-    e.l->swallow = 0;
+    e.l->faults.swallow = 0;
     send_for(&e, 400000, 100 * NS_PER_S);
     assert_int_equal(e.y->got_len, 420000);
     assert_in_range(mtu_of(e.x), 1500 - 8, 1500);
@@ -120,7 +120,7 @@ static void black_hole__others_on_the_path_start_small(void **state)
 
     (void)state;
     begin(&e);
-    e.l->swallow = 1400;
+    e.l->faults.swallow = 1400;
     send_for(&e, 400000, 60 * NS_PER_S);
     second = sock_connect(e.a, &e.b->h->addr, HOST_PORT);
     link_pass(e.l, 10 * NS_PER_MS);
@@ -136,9 +136,9 @@ static void search__begins_ten_minutes_after_the_path_shrank(void **state)
 
     (void)state;
     begin(&e);
-    e.l->swallow = 1300;
+    e.l->faults.swallow = 1300;
     send_for(&e, 400000, 60 * NS_PER_S);
-    e.l->swallow = 0;
+    e.l->faults.swallow = 0;
     send_for(&e, 100000, 60 * NS_PER_S);
     assert_in_range(mtu_of(e.x), 1300 - 8, 1300); /* found to be the edge a moment ago */
     link_pass(e.l, 601 * NS_PER_S);

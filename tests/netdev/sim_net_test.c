@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The simulated network: what arrives where, when, and that a seed decides it. */
+#include "inet/checksum.h"
 #include "netdev/sim/sim.h"
 
 #include <setjmp.h>
@@ -98,6 +99,7 @@ static void sim__each_fault_happens(void **state)
     } cases[] = {
         {{.loss = SIM_PPM}, 0, 0},        {{.duplicate = SIM_PPM}, 200, 200},
         {{.truncate = SIM_PPM}, 100, 0},  {{.no_buffer = SIM_PPM}, 0, 0},
+        {{.swallow = 45}, 0, 0},          {{.swallow = 46}, 100, 100},
         {{.corrupt = SIM_PPM}, 100, 100}, {{.reorder = SIM_PPM, .delay_ns = 10}, 100, 100},
     };
 
@@ -118,6 +120,49 @@ static void sim__each_fault_happens(void **state)
         assert_int_equal(whole, cases[c].whole);
         net_close(&n);
     }
+}
+
+/* An IPv4 header (20 bytes) or an IPv6 one (40), sent from port 0 to port 1; how it arrives there. */
+static void send_header(struct net *n, uint8_t *header, uint32_t len)
+{
+    struct frame *f = frame_init(mem_alloc(&n->mem, sizeof(struct frame), 1));
+    uint8_t *p = (uint8_t *)frame_push(f, 14 + len);
+    const uint8_t eth[14] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, len == 20 ? 0x08 : 0x86, len == 20 ? 0x00 : 0xdd};
+    struct frame_in in;
+
+    memcpy(p, eth, 14);
+    memcpy(p + 14, header, len);
+    assert_int_equal(n->port[0]->ops->tx_burst(n->port[0], &f, 1), 1);
+    assert_int_equal(n->port[1]->ops->rx_burst(n->port[1], &in, 1), 1);
+    assert_int_equal(in.len, 14 + len);
+    memcpy(header, in.ptr + 14, len);
+    mem_unref(&n->mem, in.obj);
+}
+
+static void sim__marks_who_can_bear_it(void **state)
+{
+    const struct sim_faults faults = {.mark = SIM_PPM};
+    uint8_t v4[20] = {0x45, 0x01, 0, 20, 0x12, 0x34, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2},
+            v6[40] = {0x60, 0x20};
+    uint16_t sum = checksum_finish(checksum_add(0, v4, 20));
+    struct net n;
+
+    (void)state;
+    net_open(&n, 1, &faults);
+    memcpy(v4 + 10, &sum, 2);
+    send_header(&n, v4, 20);
+    assert_int_equal(v4[1], 0x03);
+    assert_true(checksum_good(checksum_add(0, v4, 20)));
+    send_header(&n, v6, 40);
+    assert_int_equal(v6[1], 0x30);
+    assert_int_equal(sim_counts(n.sim)->marked, 2);
+    v4[1] = v6[1] = 0;
+    send_header(&n, v4, 20);
+    send_header(&n, v6, 40);
+    assert_int_equal(v4[1], 0);
+    assert_int_equal(v6[1], 0);
+    assert_int_equal(sim_counts(n.sim)->marked, 2);
+    net_close(&n);
 }
 
 static void sim__refuses_when_the_transmitter_is_behind(void **state)
@@ -217,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sim__arrives_after_its_delay_at_its_port),
         cmocka_unit_test(sim__each_fault_happens),
+        cmocka_unit_test(sim__marks_who_can_bear_it),
         cmocka_unit_test(sim__refuses_when_the_transmitter_is_behind),
         cmocka_unit_test(sim__dark_port_hears_and_says_nothing),
         cmocka_unit_test(sim__one_seed_is_one_run),

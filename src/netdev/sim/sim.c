@@ -8,6 +8,9 @@
 #include <string.h>
 
 #define ETH_HEADER  14
+#define ETH_IP4     0x0800
+#define ETH_IP6     0x86dd
+#define IP4_HEADER  20
 #define REORDER_MAX 8 /* delays that a frame is held back at most */
 
 /* What happened to a frame, in words, while there is a tap. */
@@ -178,6 +181,29 @@ static void corrupt(struct sim_net *net, uint8_t *bytes, uint32_t len, struct fa
     tell(net, fate, "bit inverted:", bit);
 }
 
+/* RFC 3168, section 5: the two bits of a packet whose sender said that it heeds them; not behind a VLAN tag. */
+static void mark(struct sim_net *net, uint8_t *bytes, uint32_t len, struct fate *fate)
+{
+    uint8_t *ip = bytes + ETH_HEADER, bits;
+    unsigned type = len >= ETH_HEADER + IP4_HEADER ? (unsigned)bytes[12] << 8 | bytes[13] : 0, shift, sum;
+
+    if (type != ETH_IP4 && type != ETH_IP6)
+        return;
+    shift = type == ETH_IP6 ? 4 : 0;
+    bits = (uint8_t)(3u << shift);
+    if ((ip[1] & bits) == 0 || (ip[1] & bits) == bits)
+        return;
+    if (type == ETH_IP4) { /* RFC 1624: a word grows, the one's complement of the sum shrinks by as much */
+        sum = ((unsigned)ip[10] << 8 | ip[11]) + 0xffff - (3u - (ip[1] & 3u));
+        sum = (sum & 0xffff) + (sum >> 16);
+        ip[10] = (uint8_t)(sum >> 8);
+        ip[11] = (uint8_t)sum;
+    }
+    ip[1] |= bits;
+    net->counts.marked++;
+    tell(net, fate, "congestion met:", 1);
+}
+
 /* Decides about one frame and sends it on its way, perhaps twice. */
 static void transmit(struct port *p, uint8_t *bytes, uint32_t len)
 {
@@ -185,11 +211,12 @@ static void transmit(struct port *p, uint8_t *bytes, uint32_t len)
     const struct sim_faults *f = &net->faults;
     struct fate fate = {.text = ""};
     uint64_t due_ns = (p->busy_ns > net->now_ns ? p->busy_ns : net->now_ns) + f->delay_ns + below(net, f->jitter_ns);
-    bool lost = p->dark || happens(net, f->loss), twice = happens(net, f->duplicate);
+    bool swallowed = f->swallow != 0 && len > ETH_HEADER + f->swallow;
+    bool lost = p->dark || swallowed || happens(net, f->loss), twice = happens(net, f->duplicate);
 
     net->counts.sent++;
     if (lost)
-        *(p->dark ? &net->counts.dark : &net->counts.lost) += 1;
+        *(p->dark ? &net->counts.dark : swallowed ? &net->counts.swallowed : &net->counts.lost) += 1;
     if (happens(net, f->reorder)) {
         uint64_t late = (1 + below(net, REORDER_MAX)) * (f->delay_ns + f->jitter_ns + 1);
 
@@ -207,9 +234,15 @@ static void transmit(struct port *p, uint8_t *bytes, uint32_t len)
     if (!lost && happens(net, f->corrupt))
         corrupt(net, bytes, len, &fate);
     if (lost) {
-        show_lost(net, p, false, bytes, len, p->dark ? "lost: blackout" : "lost", &fate);
+        show_lost(net, p, false, bytes, len,
+                  p->dark     ? "lost: blackout"
+                  : swallowed ? "lost: too long for the path"
+                              : "lost",
+                  &fate);
         return;
     }
+    if (happens(net, f->mark))
+        mark(net, bytes, len, &fate);
     forward(net, p, bytes, len, due_ns, &fate);
     if (twice) {
         net->counts.duplicated++;

@@ -23,7 +23,9 @@ struct sim_faults {
     uint64_t jitter_ns; /* and up to so much more: frames with different delays overtake each other */
     uint64_t rate_bps;  /* of a port's transmitter; 0: infinite */
     uint64_t queue_ns;  /* a transmitter that is so far behind refuses frames (with rate_bps) */
+    uint32_t swallow;   /* bytes: packets without their Ethernet header that are longer vanish; 0: none */
     uint32_t loss;
+    uint32_t mark; /* packets that can bear it (RFC 3168) come out as having met congestion */
     uint32_t duplicate;
     uint32_t reorder; /* held back by 1 to 8 delays */
     uint32_t corrupt; /* one bit behind the Ethernet header is inverted */
@@ -37,6 +39,8 @@ struct sim_faults {
     SIM_COUNT(sent, "frames taken from ports")                                                                         \
     SIM_COUNT(delivered, "frames handed to ports")                                                                     \
     SIM_COUNT(lost, "frames lost")                                                                                     \
+    SIM_COUNT(swallowed, "frames that were too long for the path")                                                     \
+    SIM_COUNT(marked, "frames marked as having met congestion")                                                        \
     SIM_COUNT(dark, "frames lost in a blackout")                                                                       \
     SIM_COUNT(duplicated, "frames sent twice")                                                                         \
     SIM_COUNT(reordered, "frames held back")                                                                           \
