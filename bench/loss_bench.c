@@ -99,12 +99,15 @@ static void run_until(struct path *p, uint64_t until_ns)
 {
     while (*sim_clock(p->net) < until_ns) {
         uint64_t now_ns = *sim_clock(p->net), next;
+        bool moved;
 
         host_at(p->a.h, now_ns);
         host_at(p->b.h, now_ns);
         while (p->x != NULL && tcp_send(p->x, p->chunk, p->chunk, CHUNK) > 0)
             continue;
-        if (move(&p->a) | move(&p->b))
+        moved = move(&p->a);
+        moved |= move(&p->b);
+        if (moved)
             continue;
         next = earlier(sim_next_ns(p->net), earlier(timer_next_ns(&p->a.h->wheel), timer_next_ns(&p->b.h->wheel)));
         sim_advance(p->net, next > now_ns ? earlier(next, until_ns) : now_ns + 1);
