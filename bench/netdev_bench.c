@@ -96,13 +96,13 @@ static int measure(struct netdev *d, double seconds)
                 break; /* it counts as a round trip of that length */
         ns[n++] = (uint32_t)(pair_now_ns() - sent);
     }
-    if (n == 0)
-        return 1;
-    qsort(ns, n, sizeof(*ns), ascending);
-    printf("{\"latency_ns\": {\"p50\": %u, \"p99\": %u}, \"req_per_s\": %.0f}\n", ns[n / 2], ns[(uint64_t)n * 99 / 100],
-           n / seconds);
+    if (n > 0) {
+        qsort(ns, n, sizeof(*ns), ascending);
+        printf("{\"latency_ns\": {\"p50\": %u, \"p99\": %u}, \"req_per_s\": %.0f}\n", ns[n / 2],
+               ns[(uint64_t)n * 99 / 100], n / seconds);
+    }
     free(ns);
-    return 0;
+    return n > 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)

@@ -72,6 +72,24 @@ doctor__leaves_nothing_behind() {
         \( -name 'demi-doctor-*' -o -name '*.probe*' \) | wc -l)"
 }
 
+# What a driver lacks is told with what mends it; nothing of the trial stays.
+doctor__drivers_are_tried() {
+    local driver state before
+    before=$(ls /sys/class/net)
+    demi 0 doctor --json
+    same ring works "$(libos catpowder ring state)"
+    for driver in packet tap xdp; do
+        state=$(libos catpowder "$driver" state)
+        [ "$state" = works ] || [ -n "$(libos catpowder "$driver" mend)" ] || fail "$driver: $out"
+    done
+    same interfaces "$before" "$(ls /sys/class/net)"
+}
+
+doctor__driver_of_the_settings_decides() {
+    LIBOS=catpowder DRIVER=ring demi 0 doctor
+    same "last line" "A program started here uses catpowder with ring, which works." "$(tail -n 1 <<<"$out")"
+}
+
 doctor__works_as_a_user() {
     local room copy status=0
     # As root it must work for others too; the build directory, and this test's own, may be closed to them.
@@ -89,7 +107,8 @@ doctor__works_as_a_user() {
 for t in doctor__default_works doctor__json_names_every_libos doctor__unknown_libos_fails \
     doctor__bad_setting_is_the_reason doctor__module_that_is_missing_is_the_reason \
     doctor__engine_of_the_settings_decides doctor__low_limit_is_told_with_its_command \
-    doctor__foreign_run_directory_is_told doctor__leaves_nothing_behind; do
+    doctor__foreign_run_directory_is_told doctor__drivers_are_tried doctor__driver_of_the_settings_decides \
+    doctor__leaves_nothing_behind; do
     run_test "$t"
 done
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then

@@ -3,8 +3,10 @@
 #include "doctor.h"
 
 #include "demi.h"
+#include "doctor_wire.h"
 #include "json.h"
 #include "libos/registry.h"
+#include "netdev/netdev.h"
 #include "term.h"
 
 #include <getopt.h>
@@ -16,7 +18,7 @@
 
 enum state { STATE_WORKS, STATE_UNAVAILABLE, STATE_ABSENT };
 
-/* One libOS, or one engine of one. */
+/* One libOS, or one engine or driver of one. */
 struct row {
     const char *libos, *engine, *device;
     enum state state;
@@ -29,8 +31,9 @@ struct report {
     struct checks checks;
     struct row row[ROWS_MAX];
     size_t rows;
-    const char *libos, *engine; /* what a program started here gets */
-    bool works;                 /* and whether it works */
+    const char *libos, *engine; /* what a program started here gets; engine may be a driver */
+    char driver[CONFIG_STR_MAX];
+    bool works; /* and whether it works */
 };
 
 static const char *const state_names[] = {"works", "not available", "not in this version"};
@@ -56,7 +59,9 @@ static void find_mend(const struct report *r, struct row *row)
         of = kernel;
     else if (strcmp(row->engine, "uring") == 0 && uring != NULL && uring->verdict == VERDICT_BAD)
         of = uring;
-    if (of != NULL)
+    if (of == NULL && strcmp(row->libos, "catpowder") == 0)
+        wire_mend(row->engine, row->why, row->mend, sizeof(row->mend));
+    else if (of != NULL)
         snprintf(row->mend, sizeof(row->mend), "%s", of->mend);
     else if (strstr(row->why, "liburing.so") != NULL)
         snprintf(row->mend, sizeof(row->mend), "sudo apt-get install -y liburing2");
@@ -91,10 +96,21 @@ static void try_libos(struct report *r, const char *name, const char *engine, co
         r->works = t.works;
 }
 
+/* A driver of catpowder. */
+static void try_driver(void *arg, const char *name, const char *what, const char *module)
+{
+    (void)module;
+    try_libos(arg, "catpowder", name, what, true);
+}
+
 static void try_each(void *arg, const char *name, const char *device, const struct libos *os)
 {
     struct report *r = arg;
 
+    if (strcmp(name, "catpowder") == 0) {
+        netdev_each_driver(try_driver, r);
+        return;
+    }
     if (strcmp(name, "catnap") != 0) {
         try_libos(r, name, "", device, os != NULL);
         return;
@@ -142,6 +158,10 @@ static void examine(struct report *r)
     find_modules();
     r->libos = libos != NULL && libos[0] != '\0' ? libos : "catnap";
     r->engine = good && cfg.engine == ENGINE_URING ? "uring" : "epoll";
+    if (good && strcmp(r->libos, "catpowder") == 0) {
+        snprintf(r->driver, sizeof(r->driver), "%s", cfg.driver[0] != '\0' ? cfg.driver : "packet");
+        r->engine = r->driver;
+    }
     doctor_host(&r->checks, good ? &cfg : NULL, problem.text);
     doctor_uring(&r->checks);
     libos_each(try_each, r);
@@ -247,15 +267,20 @@ static void print_machine(const struct report *r)
     table_print(&t, 2);
 }
 
+static bool has_choice(const char *libos)
+{
+    return strcmp(libos, "catnap") == 0 || strcmp(libos, "catpowder") == 0;
+}
+
 static void print_text(const struct report *r)
 {
     printf("%sCaracal %s%s\n\nlibOSes\n", style_begin(STYLE_BOLD), CARACAL_VERSION, style_end(STYLE_BOLD));
     print_libos(r);
     printf("\nThis machine\n");
     print_machine(r);
-    printf("\nA program started here uses %s%s%s, which %s%s%s.\n", r->libos,
-           strcmp(r->libos, "catnap") == 0 ? " with " : "", strcmp(r->libos, "catnap") == 0 ? r->engine : "",
-           style_begin(r->works ? STYLE_GOOD : STYLE_BAD), r->works ? "works" : "does not work", style_end(STYLE_GOOD));
+    printf("\nA program started here uses %s%s%s, which %s%s%s.\n", r->libos, has_choice(r->libos) ? " with " : "",
+           has_choice(r->libos) ? r->engine : "", style_begin(r->works ? STYLE_GOOD : STYLE_BAD),
+           r->works ? "works" : "does not work", style_end(STYLE_GOOD));
 }
 
 int cmd_doctor(int argc, char **argv)

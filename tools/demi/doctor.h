@@ -55,7 +55,7 @@ struct selftest {
     char why[ERROR_TEXT_MAX];
 };
 
-/* engine is "" where the libOS has no choice of one. */
+/* engine: of catnap, or a driver of catpowder; "" where the libOS has no choice of one. */
 void doctor_selftest(struct selftest *t, const char *libos, const char *engine);
 
 #endif /* DEMI_DOCTOR_H */

@@ -249,29 +249,11 @@ static bool any_entry(const char *dir, const char *prefix, char *first, size_t s
     return found;
 }
 
-static const char *prospect_of_frames(void)
-{
-    int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
-
-    if (fd >= 0)
-        close(fd);
-    else if (errno == EAFNOSUPPORT)
-        return "this kernel lacks AF_XDP sockets";
-    else
-        return "needs CAP_NET_RAW and CAP_NET_ADMIN, which this user lacks";
-    if (!has_capability(CAP_NET_ADMIN))
-        return "needs CAP_NET_ADMIN, which this user lacks";
-    return "this machine has AF_XDP sockets and the right to use them";
-}
-
 void doctor_prospect(const char *libos, char *buf, size_t size)
 {
     char name[64];
 
-    if (strcmp(libos, "catpowder") == 0)
-        snprintf(buf, size, "%s%s", prospect_of_frames(),
-                 has_capability(CAP_NET_ADMIN) && access("/dev/net/tun", F_OK) == 0 ? "; TAP too" : "");
-    else if (strcmp(libos, "catnip") == 0)
+    if (strcmp(libos, "catnip") == 0)
         snprintf(buf, size, "%s",
                  any_entry("/sys/kernel/iommu_groups", "", name, sizeof(name))
                      ? "this machine has an IOMMU"

@@ -5,6 +5,8 @@
  */
 #include "doctor.h"
 
+#include "doctor_wire.h"
+
 #include <arpa/inet.h>
 #include <demi/ext.h>
 #include <demi/libos.h>
@@ -25,8 +27,10 @@
 #define MESSAGE_BYTES 64
 #define TIMEOUT_MS    10000
 
+/* Both ends are here, or the client alone (driver), and what it sends comes back. */
 struct ends {
     int listener, client, server;
+    const char *driver; /* "" : both are here */
 };
 
 static bool told(struct selftest *t, const char *what, int err)
@@ -79,6 +83,24 @@ static bool join(struct selftest *t, struct ends *e)
     return true;
 }
 
+/* The client of a program that is at the other end of a device. */
+static bool join_wire(struct selftest *t, struct ends *e)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(WIRE_PORT)};
+    demi_qtoken_t connected;
+    demi_qresult_t qr;
+    int err;
+
+    inet_pton(AF_INET, "10.77.0.1", &addr.sin_addr);
+    if (!wire_join(t, e->driver))
+        return false;
+    if ((err = demi_socket(&e->client, AF_INET, SOCK_STREAM, 0)) != 0)
+        return told(t, "socket", err);
+    if ((err = demi_connect(&connected, e->client, (struct sockaddr *)&addr, sizeof(addr))) != 0)
+        return told(t, "connect", err);
+    return finish(t, "connect", connected, DEMI_OPC_CONNECT, &qr);
+}
+
 /* Sends what is in sga from one end to the other; *sga becomes what arrived. */
 static bool carry(struct selftest *t, demi_sgarray_t *sga, int from, int to)
 {
@@ -110,7 +132,8 @@ static bool round_trip(struct selftest *t, const struct ends *e, unsigned char f
     if (sga.sga_numsegs == 0)
         return told(t, "sgaalloc", ENOMEM);
     memset(sga.sga_segs[0].sgaseg_buf, fill, MESSAGE_BYTES);
-    if (!carry(t, &sga, e->client, e->server) || !carry(t, &sga, e->server, e->client))
+    if (e->driver[0] != '\0' ? !carry(t, &sga, e->client, e->client)
+                             : !carry(t, &sga, e->client, e->server) || !carry(t, &sga, e->server, e->client))
         return false;
     bytes = sga.sga_segs[0].sgaseg_buf;
     for (unsigned i = 0; i < MESSAGE_BYTES; i++) {
@@ -131,17 +154,17 @@ static uint64_t now_ns(void)
     return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-static void run(struct selftest *t)
+static void run(struct selftest *t, const char *driver)
 {
     uint64_t start, took;
-    struct ends e;
+    struct ends e = {.driver = driver};
     int err = demi_init(NULL);
 
     if (err != 0) {
         snprintf(t->why, sizeof(t->why), "%s", demi_last_error());
         return;
     }
-    if (!join(t, &e))
+    if (driver[0] != '\0' ? !join_wire(t, &e) : !join(t, &e))
         return;
     t->round_trip_ns = UINT64_MAX;
     for (unsigned i = 0; i < ROUNDS; i++) {
@@ -152,8 +175,10 @@ static void run(struct selftest *t)
         t->round_trip_ns = took < t->round_trip_ns ? took : t->round_trip_ns;
     }
     demi_close(e.client);
-    demi_close(e.server);
-    demi_close(e.listener);
+    if (driver[0] == '\0') {
+        demi_close(e.server);
+        demi_close(e.listener);
+    }
     demi_fini();
     t->works = true;
 }
@@ -162,11 +187,14 @@ static void child(int out, const char *libos, const char *engine, const char *di
 {
     struct selftest t = {.works = false};
 
+    bool device = strcmp(libos, "catpowder") == 0;
+
     setenv("LIBOS", libos, 1);
-    if (engine[0] != '\0')
-        setenv("ENGINE", engine, 1);
     setenv("RUN_DIR", dir, 1);
-    run(&t);
+    if (!device && engine[0] != '\0')
+        setenv("ENGINE", engine, 1);
+    if (!device || wire_make(&t, engine, dir))
+        run(&t, device ? engine : "");
     if (write(out, &t, sizeof(t)) != (ssize_t)sizeof(t))
         _exit(1);
     _exit(0);
@@ -199,6 +227,12 @@ static void clean_up(const char *dir, pid_t pid)
     static const char *const suffix[] = {"stat", "trace"};
     char path[64];
 
+    static const char *const wires[] = {"wire", "wire.bell0", "wire.bell1"};
+
+    for (size_t i = 0; i < ARRAY_LEN(wires); i++) {
+        snprintf(path, sizeof(path), "%s/%s", dir, wires[i]);
+        unlink(path);
+    }
     for (size_t i = 0; i < ARRAY_LEN(suffix); i++) {
         snprintf(path, sizeof(path), "%s/%d.%d.%s", dir, (int)pid, (int)pid, suffix[i]);
         unlink(path);
