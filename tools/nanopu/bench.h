@@ -25,6 +25,7 @@ enum bench_metric {
     BENCH_P99,         /* microseconds of all answers */
     BENCH_P99_NS,      /* the same in nanoseconds */
     BENCH_LATENCY,     /* median nanoseconds from the first flit in to the last flit out */
+    BENCH_QUEUES,      /* bytes: the most that one port's queue of low, then of high priority held */
     BENCH_THROUGHPUT   /* Gbit/s of requests, headers and all, from the first flit in to the last out */
 };
 
@@ -36,6 +37,7 @@ struct bench_series {
     const char *mean;         /* FIRST:LAST:STEP; or NULL: a run for each setting, which is `bytes` */
     unsigned count, quick_count;
     unsigned settings[8]; /* without mean; 0 ends them */
+    unsigned senders;     /* 0, or: no load generator, `setting` hosts at an osdi21 switch, of which so many send */
     enum bench_metric metric;
     const char *rows[BENCH_ROWS_MAX];
 };

@@ -193,6 +193,8 @@ static double value_of(const struct bench_run *r, struct phase *p, unsigned row)
         return ns(quantile_of_all(p, QUANTILE));
     case BENCH_LATENCY:
         return ns(quantile(p->delta[0], p->answers[0], p->sent[0], 0.5) + answer_flits(r) - 2 * BENCH_WIRE_CYCLES);
+    case BENCH_QUEUES:
+        return NAN;
     default:
         cycles = (double)(p->last_received - p->first_sent) + answer_flits(r) - 2 * BENCH_WIRE_CYCLES;
         return bits / ns(cycles);
@@ -244,6 +246,35 @@ static void settle(struct bench_row *row, struct gathered *g)
             (struct bench_point){g[i].setting, median(g[i].x, g[i].count), median(g[i].y, g[i].count)};
 }
 
+/* The first number behind "NAME": in what the run printed; NAN when it is not there. */
+static double printed(const char *dir, const char *name)
+{
+    char path[PATH_MAX + 16], pattern[64], *line = NULL;
+    double value = NAN;
+    size_t room = 0;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/output.txt", dir);
+    snprintf(pattern, sizeof(pattern), "\"%s\":", name);
+    f = fopen(path, "re");
+    while (f != NULL && isnan(value) && getline(&line, &room, f) > 0) {
+        const char *at = strstr(line, pattern);
+
+        if (at != NULL)
+            value = strtod(at + strlen(pattern), NULL);
+    }
+    free(line);
+    if (f != NULL)
+        fclose(f);
+    return value;
+}
+
+static void gather_queues(struct gathered g[][BENCH_POINTS_MAX], const struct bench_run *r)
+{
+    gather(g[0], r->setting, r->setting, printed(r->dir, "peak_low_bytes"));
+    gather(g[1], r->setting, r->setting, printed(r->dir, "peak_high_bytes"));
+}
+
 static int measure_series(const struct bench_series *s, struct bench_row *rows, unsigned *count,
                           const struct bench_plan *p, struct error_text *et)
 {
@@ -256,6 +287,10 @@ static int measure_series(const struct bench_series *s, struct bench_row *rows, 
 
         if (r->series != s || !r->done)
             continue;
+        if (s->metric == BENCH_QUEUES) {
+            gather_queues(gathered, r);
+            continue;
+        }
         if (answers_read(&a, r->dir, et) != 0 || a == NULL)
             return -EIO;
         /* Where one run is one setting, its last phase is what counts: others warm up. */

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define CYCLES_MAX "4000M" /* of a run: it hangs if it needs more */
-#define TEXT_MAX   4096
+#define TEXT_MAX   8192
 
 bool bench_wanted(const struct bench_options *o, const char *experiment)
 {
@@ -41,11 +41,31 @@ static int make_dirs(const char *path)
     }
 }
 
+/* Hosts that send to the first one at once; those that neither send nor receive are not there. */
+static void incast_text(const struct bench_run *r, const struct bench_options *o, char *text, size_t size)
+{
+    const struct bench_series *s = r->series;
+
+    snprintf(text, size,
+             "# nanopu run --stats json --topology FILE\n"
+             "params: {%s}\n"
+             "hosts:\n"
+             "  - {name: server, program: %s/%s.elf, args: [server, '%u']}\n"
+             "  - {name: client, count: %u, program: %s/%s.elf, args: [client, 10.0.0.2]}\n"
+             "switches:\n"
+             "  - {name: s, kind: osdi21}\n",
+             s->params, o->guests, s->guest, s->senders, s->senders, o->guests, s->guest);
+}
+
 static void topology_text(const struct bench_run *r, const struct bench_options *o, char *text, size_t size)
 {
     const struct bench_series *s = r->series;
     char setting[64] = "";
 
+    if (s->senders != 0) {
+        incast_text(r, o, text, size);
+        return;
+    }
     if (s->mean != NULL)
         snprintf(setting, sizeof(setting), ",mean=%s", s->mean);
     else
@@ -171,7 +191,8 @@ static void become_run(const struct bench_run *r, const struct bench_options *o)
     fd = open("output.txt", O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
         _exit(126);
-    execl(o->self, "nanopu", "run", "--quiet", "--cycles", CYCLES_MAX, "--topology", "topology.yaml", (char *)NULL);
+    execl(o->self, "nanopu", "run", "--quiet", "--stats", "json", "--cycles", CYCLES_MAX, "--topology", "topology.yaml",
+          (char *)NULL);
     _exit(127);
 }
 
@@ -286,7 +307,7 @@ int bench_plan_slurm(const struct bench_plan *p, const struct bench_options *o, 
             "#SBATCH --cpus-per-task=1\n"
             "# sbatch %s; then the command again without --slurm: it finds the runs done and writes the report\n"
             "cd \"$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" '%s/runs.txt')\" &&\n"
-            "    '%s' run --quiet --cycles " CYCLES_MAX " --topology topology.yaml >output.txt 2>&1 &&\n"
+            "    '%s' run --quiet --stats json --cycles " CYCLES_MAX " --topology topology.yaml >output.txt 2>&1 &&\n"
             "    : >done\n",
             todo > 0 ? todo : 1, path, o->out, o->self);
     return fclose(f) == 0 ? 0 : error_set(et, errno, "%s: %s", path, strerror(errno));

@@ -56,8 +56,29 @@ test_no_answer_comes_twice() {
     same requests 3000 "$(grep -c '^sent' a.csv)"
 }
 
-need_guests a_service_in_each_mode hardware_schedules_by_priority no_answer_comes_twice
-for t in a_service_in_each_mode hardware_schedules_by_priority no_answer_comes_twice; do
-    run_test test_$t
+test_a_store_finds_all_its_items() {
+    loaded mica kind=mica,mean=2000,count=300
+    answers 300
+    says out "300 requests answered, 0 missing, 0 wrong"
+}
+
+test_words_of_memory_are_read() {
+    loaded rdma kind=rdma,test=ONE_CONTEXT_FOUR_CORES,mean=400,count=300
+    answers 300
+    says out "300 requests answered, 0 wrong"
+}
+
+test_documents_are_those_of_all_words() {
+    loaded intersect kind=intersect,test=ONE_CONTEXT_FOUR_CORES,mean=4000,count=200
+    answers 200
+    says out "200 requests answered, 0 wrong"
+}
+
+all="a_service_in_each_mode hardware_schedules_by_priority no_answer_comes_twice a_store_finds_all_its_items
+    words_of_memory_are_read documents_are_those_of_all_words"
+# shellcheck disable=SC2086
+need_guests $all
+for t in $all; do
+    run_test "test_$t"
 done
 exit $((failures > 0))

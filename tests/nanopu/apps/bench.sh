@@ -33,6 +33,12 @@ test_wire_figures_are_near_the_published() {
     ! grep -qE '(href|src)=' ev/report.html || fail "the report needs other files"
 }
 
+test_the_incast_fills_the_queues_as_published() {
+    nanopu 0 bench --quick --out ev incast
+    same "bytes in the low queue" 0.0 "$(column ev/errors.csv 6 '^incast,peak of the low queue')"
+    same "bytes in the high queue" 0.0 "$(column ev/errors.csv 6 '^incast,peak of the high queue')"
+}
+
 test_runs_that_are_done_stay_done() {
     nanopu 0 bench --quick --out ev loopback
     [ "$(find ev -name 'done' | wc -l)" -eq 7 ] || fail "$(find ev -name 'done' | wc -l) runs done"
@@ -64,8 +70,8 @@ test_a_failed_run_is_named() {
     says err "a run failed: see"
 }
 
-all="experiments_are_listed wire_figures_are_near_the_published runs_that_are_done_stay_done
-    a_job_array_does_the_same a_failed_run_is_named"
+all="experiments_are_listed wire_figures_are_near_the_published the_incast_fills_the_queues_as_published
+    runs_that_are_done_stay_done a_job_array_does_the_same a_failed_run_is_named"
 # shellcheck disable=SC2086
 need_guests $all
 for t in $all; do

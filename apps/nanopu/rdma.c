@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One-sided memory for the load generator: an array of 3.2 MB whose address the start message tells, and operations on
+ * its words that answer with service time, sending time and a word. Any core may do it: what changes a word is atomic.
+ * Ends with how many answers there were, and how many reads did not find what they should.
+ */
+#include "loadgen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WORDS 400000
+
+/* Of a request: service time, sending time, then these; the address and what the operation needs. */
+enum { OP_READ = 1, OP_WRITE = 2, OP_FETCH_ADD = 3, OP_CAS = 4, OP_INDIRECT = 5 };
+
+static uint64_t array[WORDS]; /* each word is its own index */
+
+static uint64_t operate(uint64_t op, uint64_t *word)
+{
+    uint64_t expected;
+
+    switch (op) {
+    case OP_WRITE:
+        *word = nanopu_rx();
+        return 0;
+    case OP_FETCH_ADD:
+        return nanopu_fetch_add(word, nanopu_rx());
+    case OP_CAS:
+        expected = nanopu_rx();
+        return nanopu_compare_and_swap(word, expected, nanopu_rx());
+    case OP_INDIRECT:
+        return *(uint64_t *)*word;
+    default:
+        return *word;
+    }
+}
+
+static uint64_t ready, answered, wrong;
+
+static void serve(void)
+{
+    for (;;) {
+        uint64_t header = loadgen_take(), service = nanopu_rx(), sent = nanopu_rx(), op = nanopu_rx(), value;
+        uint64_t *word = (uint64_t *)nanopu_rx();
+
+        if (service == 0)
+            return;
+        value = operate(op, word);
+        nanopu_tx(nanopu_header_with_bytes(header, 24));
+        nanopu_tx(service);
+        nanopu_tx(sent);
+        nanopu_tx(value);
+        nanopu_msg_done();
+        nanopu_fetch_add(&answered, 1);
+        if (op == OP_READ && value != (uint64_t)(word - array))
+            nanopu_fetch_add(&wrong, 1);
+    }
+}
+
+int core_main(int argc, char **argv, unsigned hart, unsigned cores)
+{
+    (void)argc, (void)argv, (void)cores;
+    nanopu_register(0, 0);
+    if (hart == 0) {
+        for (unsigned i = 0; i < WORDS; i++)
+            array[i] = i;
+        __atomic_store_n(&ready, 1, __ATOMIC_RELEASE);
+    }
+    while (__atomic_load_n(&ready, __ATOMIC_ACQUIRE) == 0)
+        ;
+    nanopu_send(LOADGEN_IP, 0, 24);
+    nanopu_tx(0);
+    nanopu_tx(0);
+    nanopu_tx((uint64_t)array);
+    serve();
+    printf("%lu requests answered, %lu wrong\n", answered, wrong);
+    exit(wrong != 0);
+}
