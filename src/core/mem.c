@@ -406,6 +406,13 @@ void *mem_alloc_slow(struct mem *m, size_t bytes, uint32_t ref)
         mem_trim(m); /* what other classes hoard */
         cache_fill(m, cls);
     }
+    /* No superblock is left for this class: a larger object does as well, where its class has one. Otherwise a few
+     * objects of some classes would keep others from ever having any. */
+    while (cache_count(c) == 0 && cls + 1 < MEM_CLASS_MAX) {
+        c = &m->cache[++cls];
+        if (cache_count(c) == 0)
+            cache_fill(m, cls);
+    }
     if (cache_count(c) == 0) {
         m->refused++;
         return NULL;

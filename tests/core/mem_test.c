@@ -42,6 +42,25 @@ static unsigned classes(void)
     return n;
 }
 
+static void mem_alloc__takes_a_larger_object_where_no_superblock_is_left(void **state)
+{
+    static struct mem few;
+    void *obj[MEM_CLASS_MAX];
+    unsigned n = 0;
+
+    (void)state;
+    assert_int_equal(mem_init(&few, 3 * SUPERBLOCK_BYTES, SUPERBLOCK_BYTES, false), 0);
+    for (size_t bytes = 8192; bytes >= 64; bytes /= 2) { /* more classes than superblocks */
+        obj[n] = mem_alloc(&few, bytes, 1);
+        assert_non_null(obj[n]);
+        assert_true(mem_room(obj[n++]) >= bytes);
+    }
+    while (n > 0)
+        mem_unref(&few, obj[--n]);
+    assert_int_equal(mem_bytes_used(&few), 0);
+    mem_fini(&few);
+}
+
 static void mem_class__smallest_that_fits_for_every_size(void **state)
 {
     (void)state;
@@ -481,6 +500,7 @@ static void shared__freed_span_gives_its_pages_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(mem_alloc__takes_a_larger_object_where_no_superblock_is_left),
         TEST(mem_class__smallest_that_fits_for_every_size),
         TEST(mem_class__wastes_at_most_half),
         TEST(mem_ref_word__only_where_an_object_starts),

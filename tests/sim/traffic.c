@@ -6,11 +6,15 @@
 #include <demi/libos.h>
 #include <demi/sga.h>
 #include <demi/wait.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define PORT              7000
 #define BYTES_MAX         150000
+#define SERVER_TRIES      100
+#define SMALL_MAX         6000
+#define SMALL_PUSH_MAX    1500
 #define PUSH_MAX          20000
 #define RESULTS           16
 #define TCP_KEEPIDLE_NAME 4                /* of netinet/tcp.h, which does not go together with inet/tcp.h */
@@ -23,6 +27,8 @@ static uint8_t pattern(uint8_t key, uint32_t at)
 
 static uint32_t draw_bytes(struct world *w)
 {
+    if (w->small)
+        return (uint32_t)world_draw(w, SMALL_MAX);
     switch (world_draw(w, 4)) {
     case 0:
         return 0;
@@ -35,7 +41,7 @@ static uint32_t draw_bytes(struct world *w)
 
 void traffic_plan(struct world *w)
 {
-    w->plans = 1 + (unsigned)world_draw(w, 6);
+    w->plans = w->small ? 2 : 1 + (unsigned)world_draw(w, 6);
     for (unsigned i = 0; i < w->plans; i++) {
         struct half *client = &w->half[2 * i], *server = client + 1;
 
@@ -57,7 +63,7 @@ void traffic_plan(struct world *w)
                                 .abort_at = UINT32_MAX,
                                 .slow = world_draw(w, 5) == 0,
                                 .pop_max = world_draw(w, 4) == 0 ? 1 + (uint32_t)world_draw(w, 2000) : 0};
-        if (world_draw(w, 10) == 0) { /* one of them leaves in the middle */
+        if (!w->small && world_draw(w, 10) == 0) { /* one of them leaves in the middle */
             struct half *leaver = world_draw(w, 2) == 0 ? client : server;
 
             leaver->abort_at = (uint32_t)world_draw(w, leaver->rx_total + 1);
@@ -84,7 +90,7 @@ static void probe(const struct world *w, int qd)
 {
     int on = 1, idle_s = 60;
 
-    if (!w->rough)
+    if (!w->rough && !w->starved)
         return;
     demi_setsockopt(qd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     demi_setsockopt(qd, IPPROTO_TCP, TCP_KEEPIDLE_NAME, &idle_s, sizeof(idle_s));
@@ -95,12 +101,24 @@ static bool start_server(struct world *w, struct host *h)
     struct sockaddr_storage ss;
     socklen_t len = address(w, h->number, PORT, &ss);
 
+    int err = ENOMEM;
+
     api_self.inst = h->inst;
-    if (demi_socket(&h->listener, w->v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0) != 0 ||
-        demi_bind(h->listener, (struct sockaddr *)&ss, len) != 0 || demi_listen(h->listener, 16) != 0 ||
-        demi_accept(&h->accept, h->listener) != 0)
-        return world_fail(w, "server: %s", demi_last_error());
-    return true;
+    for (unsigned tries = 0; err == ENOMEM && tries < SERVER_TRIES; tries++) {
+        err = demi_socket(&h->listener, w->v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
+        if (err != 0)
+            continue;
+        err = demi_bind(h->listener, (struct sockaddr *)&ss, len);
+        if (err == 0)
+            err = demi_listen(h->listener, 16);
+        if (err == 0)
+            err = demi_accept(&h->accept, h->listener);
+        if (err != 0)
+            demi_close(h->listener);
+        if (!w->starved)
+            break;
+    }
+    return err == 0 || world_fail(w, "server: %s", demi_last_error());
 }
 
 static bool start_client(struct world *w, struct half *c)
@@ -108,10 +126,17 @@ static bool start_client(struct world *w, struct half *c)
     struct sockaddr_storage ss;
     socklen_t len = address(w, 0, PORT, &ss);
     demi_qtoken_t qt;
+    int err;
 
     c->h = &w->host[1 + c->plan % (w->hosts - 1)];
     api_self.inst = c->h->inst;
-    if (demi_socket(&c->qd, w->v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0) != 0)
+    err = demi_socket(&c->qd, w->v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
+    if (err == ENOMEM && w->starved) {
+        c->err = err;
+        c->closed = true;
+        return true;
+    }
+    if (err != 0)
         return world_fail(w, "client: %s", demi_last_error());
     probe(w, c->qd);
     if (demi_connect(&qt, c->qd, (struct sockaddr *)&ss, len) != 0)
@@ -164,12 +189,17 @@ static void advance(struct world *w, struct half *f)
     demi_qtoken_t qt;
 
     while (f->pushes < PUSHES_MAX && f->tx_issued < f->tx_total) {
-        uint32_t left = f->tx_total - f->tx_issued, size = 1 + (uint32_t)world_draw(w, PUSH_MAX);
+        uint32_t left = f->tx_total - f->tx_issued,
+                 size = 1 + (uint32_t)world_draw(w, w->small ? SMALL_PUSH_MAX : PUSH_MAX);
         demi_sgarray_t sga = demi_sgaalloc(size < left ? size : left);
         uint8_t *p = sga.sga_segs[0].sgaseg_buf;
 
-        if (sga.sga_buf == NULL)
-            return;
+        if (sga.sga_buf == NULL) { /* later, perhaps */
+            f->wake_ns = *sim_clock(w->net) + NS_PER_MS;
+            if (!w->starved)
+                world_fail(w, "plan %u: no memory", f->plan);
+            break;
+        }
         size = sga.sga_segs[0].sgaseg_len;
         for (uint32_t i = 0; i < size; i++)
             p[i] = pattern(f->tx_key, f->tx_issued + i);
@@ -268,6 +298,8 @@ static void result(struct world *w, struct host *h, demi_qresult_t *qr)
     if (qr->qr_qt == h->accept && h->listener >= 0) {
         if (qr->qr_opcode == DEMI_OPC_ACCEPT)
             accepted(w, h, qr->qr_value.ares.qd);
+        else if (!w->starved || qr->qr_ret != ENOMEM || demi_accept(&h->accept, h->listener) != 0)
+            world_fail(w, "accept: %s", strerror((int)qr->qr_ret));
         return;
     }
     if (f == NULL || f->closed) { /* what its close has cancelled */
@@ -358,10 +390,10 @@ void traffic_describe(const struct world *w, char *to, size_t size)
     }
 }
 
-static bool error_is_known(int err)
+static bool error_is_known(const struct world *w, int err)
 {
-    return err == ECONNRESET || err == ETIMEDOUT || err == EHOSTUNREACH || err == ENETUNREACH || err == ECONNREFUSED ||
-           err == EPIPE;
+    return (err == ENOMEM && w->starved) || err == ECONNRESET || err == ETIMEDOUT || err == EHOSTUNREACH ||
+           err == ENETUNREACH || err == ECONNREFUSED || err == EPIPE;
 }
 
 /* With a neighbour that does not answer, or a handshake whose segments are all lost, a client may fail. */
@@ -372,14 +404,20 @@ static bool gave_up_early(const struct world *w, const struct half *client)
            !client->connected && (client->err == EHOSTUNREACH || client->err == ETIMEDOUT);
 }
 
+/* Where memory may run out a conversation may break, when one of its ends was told. */
+static bool was_told(const struct world *w, const struct half *client)
+{
+    return w->starved && (client[0].err != 0 || client[1].err != 0);
+}
+
 bool traffic_judge(struct world *w)
 {
     for (unsigned i = 0; i < w->halves; i++) {
         const struct half *f = &w->half[i];
 
-        if (f->err != 0 && !error_is_known(f->err))
+        if (f->err != 0 && !error_is_known(w, f->err))
             world_fail(w, "plan %u: an unexpected error: %s", f->plan, strerror(f->err));
-        if (w->rough || gave_up_early(w, &w->half[i & ~1u]))
+        if (w->rough || gave_up_early(w, &w->half[i & ~1u]) || was_told(w, &w->half[i & ~1u]))
             continue;
         if (f->err != 0)
             world_fail(w, "plan %u: %s failed: %s", f->plan, i % 2 == 0 ? "client" : "server", strerror(f->err));

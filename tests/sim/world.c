@@ -10,7 +10,10 @@
 #define STEPS_MAX   3000000           /* turns of all hosts */
 #define TIME_MAX_NS (7200 * NS_PER_S) /* of virtual time, for the conversations */
 #define PCAP_MAX    (256 << 20)       /* bytes of a world's capture */
-#define REST_NS     (900 * NS_PER_S)  /* in which everything of TCP must have come to an end */
+#define MEMORY      (UINT64_C(128) << 20)
+#define LITTLE_MIN  (UINT64_C(4) << 20)  /* a host of a starved world has at least so much */
+#define LITTLE_MORE (UINT64_C(28) << 20) /* and up to so much more */
+#define REST_NS     (900 * NS_PER_S)     /* in which everything of TCP must have come to an end */
 
 uint64_t world_draw(struct world *w, uint64_t n)
 {
@@ -101,7 +104,7 @@ static bool add_host(struct world *w)
     int err = 0;
 
     config_defaults(&cfg);
-    cfg.memory_limit = 128 << 20;
+    cfg.memory_limit = w->memory;
     cfg.sga_limit = 1 << 20;
     cfg.max_queues = 128;
     cfg.max_operations = 1024;
@@ -166,6 +169,30 @@ static void draw_network(struct world *w)
     }
 }
 
+/* Drawn apart from all else, so that a seed's world is the same with plenty of memory. */
+static void draw_memory(struct world *w)
+{
+    uint64_t before = w->random;
+
+    w->memory = MEMORY;
+    w->random = ~w->seed;
+    if (chance(w, 10)) {
+        w->memory = LITTLE_MIN + world_draw(w, LITTLE_MORE);
+        w->starved = true;
+    }
+    w->random = before;
+}
+
+static void draw_small(struct world *w)
+{
+    w->v6 = chance(w, 50);
+    w->mtu = 1500;
+    w->dark_host = WORLD_HOSTS;
+    w->faults = (struct sim_faults){.delay_ns = 50 * NS_PER_US};
+    w->memory = MEMORY;
+    w->starved = true;
+}
+
 static void tap(void *ctx, uint64_t now_ns, unsigned port, bool arriving, const uint8_t *bytes, uint32_t len,
                 const char *fate)
 {
@@ -175,13 +202,18 @@ static void tap(void *ctx, uint64_t now_ns, unsigned port, bool arriving, const 
     (void)pcap_end(ctx, arriving ? PCAP_RECEIVED : PCAP_SENT, fate);
 }
 
-static bool build(struct world *w, uint64_t seed, const char *pcap)
+static bool build(struct world *w, uint64_t seed, const char *pcap, bool small)
 {
     int err = 0;
 
-    *w = (struct world){.seed = seed, .random = seed * 2 + 1};
-    draw_network(w);
+    *w = (struct world){.seed = seed, .random = seed * 2 + 1, .small = small};
+    if (small)
+        draw_small(w);
+    else
+        draw_network(w);
     traffic_plan(w);
+    if (!small)
+        draw_memory(w);
     w->net = sim_new(seed, &w->faults);
     if (w->net == NULL)
         return world_fail(w, "no memory");
@@ -191,7 +223,7 @@ static bool build(struct world *w, uint64_t seed, const char *pcap)
             return world_fail(w, "%s: %s", pcap, strerror(-err));
         sim_set_tap(w->net, tap, w->pcap);
     }
-    for (unsigned i = 0, n = 2 + (unsigned)world_draw(w, WORLD_HOSTS - 1); i < n; i++)
+    for (unsigned i = 0, n = 2 + (small ? 0 : (unsigned)world_draw(w, WORLD_HOSTS - 1)); i < n; i++)
         if (!add_host(w))
             return false;
     return true;
@@ -327,8 +359,20 @@ static bool rest(struct world *w)
 
 bool world_run(struct world *w, uint64_t seed, const char *pcap)
 {
-    bool good = build(w, seed, pcap) && traffic_start(w) && run(w) && traffic_judge(w) && rest(w);
+    bool good = build(w, seed, pcap, false) && traffic_start(w) && run(w) && traffic_judge(w) && rest(w);
 
+    take_down(w);
+    return good;
+}
+
+bool world_run_small(struct world *w, uint64_t seed, void (*hook)(struct world *w))
+{
+    bool good = build(w, seed, NULL, true);
+
+    if (good) {
+        hook(w);
+        good = traffic_start(w) && run(w) && traffic_judge(w) && rest(w);
+    }
     take_down(w);
     return good;
 }

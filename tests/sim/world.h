@@ -61,6 +61,9 @@ struct world {
     uint16_t mtu;
     bool v6;
     bool rough;         /* connections may die: what arrives must be right, but need not be all */
+    bool starved;       /* memory may run out: what is not whole ends with an error that somebody was told */
+    bool small;         /* see world_run_small */
+    uint64_t memory;    /* bytes a host may use */
     unsigned dark_host; /* cut off from dark_from to dark_until; WORLD_HOSTS: none */
     uint64_t dark_from_ns, dark_until_ns;
     uint64_t jump_at_ns, jump_ns; /* the clock jumps */
@@ -73,6 +76,12 @@ uint64_t world_draw(struct world *w, uint64_t n);
 
 /* Runs the world of a seed. pcap: path, or NULL. False: it failed, w->text says why. */
 bool world_run(struct world *w, uint64_t seed, const char *pcap);
+
+/*
+ * Runs a small world without faults of the network, in which allocations are to fail: two conversations of a few
+ * thousand bytes between two hosts. hook is called when the hosts are there and nothing was said yet.
+ */
+bool world_run_small(struct world *w, uint64_t seed, void (*hook)(struct world *w));
 
 /* Notes the first failure; returns false. */
 bool world_fail(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);

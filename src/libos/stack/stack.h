@@ -12,6 +12,8 @@
  * 2. Datagrams are copied: they are short, and a device reads them for microseconds, while nobody says when it is done.
  * 3. A pop gets the device's buffer itself when it is the only one to refer to it; of a buffer that two pops share each
  * gets a copy, since each will free what it got.
+ * 4. A push of a stream that finds no memory takes all with it that are issued before its result is taken: the
+ * application could not know yet, and the peer must not read a stream that lacks a piece in the middle.
  */
 #ifndef LIBOS_STACK_STACK_H
 #define LIBOS_STACK_STACK_H
@@ -37,6 +39,7 @@ struct sock {
     struct sock *next;     /* of the stack's bound stream sockets */
     uint32_t unsent;       /* the first push that is not wholly queued, OP_NIL: all are */
     int error;             /* of a datagram socket: the next operation's */
+    demi_qtoken_t torn;    /* the push that failed first; see note 4 */
     void *held;            /* received bytes that a pop had no memory for: the next one's */
     char *held_ptr;
     uint32_t held_len;

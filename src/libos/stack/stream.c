@@ -135,6 +135,28 @@ static enum co_status try_again(struct instance *inst, struct op *op)
     return CO_DONE;
 }
 
+/* A push fails for want of memory, and with it those behind it: note 4 in stack.h. */
+static void tear(struct instance *inst, struct sock *s, struct op *op, int err)
+{
+    s->torn = op->token;
+    op_fail(inst, op, err);
+    while (s->unsent != OP_NIL) {
+        op = op_at(&inst->ops, s->unsent);
+        s->unsent = op->next;
+        op_unpend(inst, &s->q->pushes, op);
+        op_fail(inst, op, err);
+    }
+}
+
+static bool is_torn(struct instance *inst, struct sock *s)
+{
+    if (LIKELY(s->torn == 0))
+        return false;
+    if (op_lookup(&inst->ops, s->torn) == NULL)
+        s->torn = 0; /* the application knows */
+    return s->torn != 0;
+}
+
 static void run_output(struct instance *inst, struct sock *s)
 {
     while (s->unsent != OP_NIL) {
@@ -152,7 +174,7 @@ static void run_output(struct instance *inst, struct sock *s)
         s->unsent = op->next;
         if (err < 0) {
             op_unpend(inst, &s->q->pushes, op);
-            op_fail(inst, op, -err);
+            tear(inst, s, op, -err);
         }
     }
     complete_pushes(inst, s);
@@ -178,11 +200,15 @@ static int stream_push(struct instance *inst, struct queue *q, struct op *op)
         op_fail(inst, op, q->error != 0 ? q->error : EPIPE);
         return 0;
     }
+    if (UNLIKELY(is_torn(inst, s))) {
+        op_fail(inst, op, ENOMEM);
+        return 0;
+    }
     stack_enter(s->stack);
     if (LIKELY(s->unsent == OP_NIL)) {
         err = queue_bytes(s, op);
         if (UNLIKELY(err < 0 && err != -EAGAIN)) {
-            op_fail(inst, op, -err);
+            tear(inst, s, op, -err);
             return 0;
         }
         if (LIKELY(op_list_is_empty(&q->pushes) && err == 0 && is_complete(s, op))) {
