@@ -4,7 +4,7 @@
 set -u
 
 sim=$CARACAL_BUILD_DIR/tests/lwip/sim-lwip
-if "$sim" --seeds "${SIM_SEEDS:-1500}" >out 2>&1; then
+if "$sim" --seeds "${SIM_SEEDS:-800}" >out 2>&1; then
     echo "ok lwip_meetings"
 else
     echo "not ok lwip_meetings"
