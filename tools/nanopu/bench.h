@@ -43,8 +43,8 @@ struct bench_series {
 };
 
 struct bench_experiment {
-    const char *name, *title, *x, *y, *section;
-    double limit_pct; /* how far from the published figure it may be */
+    const char *name, *title, *x, *y, *section, *note; /* note: of what is known about differences */
+    double limit_pct;                                  /* how far from the published figure it may be */
     bool log_y;
 };
 
@@ -53,10 +53,10 @@ extern const size_t bench_experiment_count;
 extern const struct bench_series bench_all_series[];
 extern const size_t bench_series_count;
 
-/* A figure: x and y; y is infinite where the load was more than the machine could answer. */
+/* A figure: x and y, infinite where the load was more than the machine could answer; ours: the range of the seeds. */
 struct bench_point {
     unsigned setting;
-    double x, y;
+    double x, y, low, high;
 };
 
 struct bench_row {

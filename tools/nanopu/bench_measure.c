@@ -241,9 +241,15 @@ static double median(double *v, unsigned n)
 /* The median of the seeds at each setting. */
 static void settle(struct bench_row *row, struct gathered *g)
 {
-    for (unsigned i = 0; i < BENCH_POINTS_MAX && g[i].count > 0; i++)
-        row->ours[row->our_count++] =
-            (struct bench_point){g[i].setting, median(g[i].x, g[i].count), median(g[i].y, g[i].count)};
+    for (unsigned i = 0; i < BENCH_POINTS_MAX && g[i].count > 0; i++) {
+        double y = median(g[i].y, g[i].count); /* sorts them, too */
+
+        row->ours[row->our_count++] = (struct bench_point){.setting = g[i].setting,
+                                                           .x = median(g[i].x, g[i].count),
+                                                           .y = y,
+                                                           .low = g[i].y[0],
+                                                           .high = g[i].y[g[i].count - 1]};
+    }
 }
 
 /* The first number behind "NAME": in what the run printed; NAN when it is not there. */
@@ -327,8 +333,9 @@ static void add_published(struct bench_row *rows, unsigned count, char *line)
             continue;
         snprintf(r->unit, sizeof(r->unit), "%s", field[6]);
         r->published[r->published_count++] =
-            (struct bench_point){(unsigned)strtoul(field[3], NULL, 10), strtod(field[4], NULL),
-                                 strcmp(field[5], "sat") == 0 ? INFINITY : strtod(field[5], NULL)};
+            (struct bench_point){.setting = (unsigned)strtoul(field[3], NULL, 10),
+                                 .x = strtod(field[4], NULL),
+                                 .y = strcmp(field[5], "sat") == 0 ? INFINITY : strtod(field[5], NULL)};
     }
 }
 

@@ -37,14 +37,20 @@ static int close_out(FILE *f, const char *name, struct error_text *et)
     return fine ? 0 : error_set(et, EIO, "%s could not be written", name);
 }
 
+static void put_figure(FILE *f, double y)
+{
+    if (isfinite(y))
+        fprintf(f, "%.4g", y);
+    else
+        fputs("saturated", f);
+}
+
 static void put_value(FILE *f, const struct bench_point *p)
 {
     if (p == NULL)
         fputs("none", f);
-    else if (!isfinite(p->y))
-        fputs("saturated", f);
     else
-        fprintf(f, "%.4g", p->y);
+        put_figure(f, p->y);
 }
 
 static void put_error(FILE *f, double error)
@@ -163,6 +169,10 @@ static void draw_line(FILE *f, const struct axes *a, const struct bench_point *p
         fprintf(f, "%.1f,%.1f ", place_x(a, p[i].x), place_y(a, p[i].y));
     fputs("'/>\n", f);
     for (unsigned i = 0; i < count; i++) {
+        if (ours && p[i].low < p[i].high)
+            fprintf(f, "<line class='c%u range' x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>\n", colour,
+                    place_x(a, p[i].x), place_x(a, p[i].x), place_y(a, fmin(p[i].low, a->y1)),
+                    place_y(a, fmin(p[i].high, a->y1)));
         fprintf(f, "<circle class='c%u %s' cx='%.1f' cy='%.1f' r='3.5'><title>%s: %.4g, ", colour,
                 ours ? "ours" : "published", place_x(a, p[i].x), place_y(a, p[i].y), ours ? "here" : "published",
                 p[i].x);
@@ -209,7 +219,8 @@ static const char style[] =
     "padding:0 1rem}\n"
     "svg{width:100%;height:auto;font-size:12px;fill:var(--fg)}.frame{fill:none;stroke:var(--dim)}"
     ".grid{stroke:var(--line)}.tick{fill:var(--dim)}\n"
-    "polyline{fill:none;stroke:currentColor;stroke-width:1.5}polyline.published{stroke-dasharray:4 4}"
+    ".range{stroke:currentColor;stroke-width:1}polyline{fill:none;stroke:currentColor;stroke-width:1.5}polyline."
+    "published{stroke-dasharray:4 4}"
     "circle.ours{fill:currentColor}circle.published{fill:var(--bg);stroke:currentColor;stroke-width:1.5}\n"
     ".c0{color:#1f77b4}.c1{color:#d9730d}.c2{color:#2c8c43}.c3{color:#c23b6b}.c4{color:#8257c7}.c5{color:#8a6d3b}\n"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.15rem .7rem;text-align:right;"
@@ -239,7 +250,10 @@ static void write_settings(FILE *f, const struct bench_experiment *e, const stru
 
 static void write_table(FILE *f, const struct bench_experiment *e, const struct bench_row *rows, unsigned count)
 {
-    fprintf(f, "<table><tr><th>row</th><th>%s</th><th>published</th><th>here</th><th>error, %%</th></tr>\n", e->x);
+    fprintf(f,
+            "<table><tr><th>row</th><th>%s</th><th>published</th><th>here</th><th>seeds' range</th><th>error, "
+            "%%</th></tr>\n",
+            e->x);
     for (unsigned i = 0; i < count; i++) {
         for (unsigned k = 0; strcmp(rows[i].experiment, e->name) == 0 && k < rows[i].published_count; k++) {
             const struct bench_point *p = &rows[i].published[k], *ours = bench_ours(&rows[i], p->setting);
@@ -249,6 +263,12 @@ static void write_table(FILE *f, const struct bench_experiment *e, const struct 
             put_value(f, p);
             fputs("</td><td>", f);
             put_value(f, ours);
+            fputs("</td><td>", f);
+            if (ours != NULL && ours->low < ours->high) {
+                put_figure(f, ours->low);
+                fputs(" to ", f);
+                put_figure(f, ours->high);
+            }
             fprintf(f, "</td><td%s>", isnan(error) || fabs(error) > e->limit_pct ? " class='bad'" : "");
             put_error(f, error);
             fputs("</td></tr>\n", f);
@@ -305,6 +325,8 @@ int bench_write_report(const struct bench_row *rows, unsigned count, const struc
         good = within(rows, count, e->name, &all);
         fprintf(f, "<h2>%s: %s</h2>\n<p>Section %s; %u of %u points within %g %%.</p>\n", e->name, e->title, e->section,
                 good, all, e->limit_pct);
+        if (e->note != NULL)
+            fprintf(f, "<p>%s</p>\n", e->note);
         draw(f, e, rows, count);
         write_table(f, e, rows, count);
         write_settings(f, e, p);
