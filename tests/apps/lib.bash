@@ -13,6 +13,7 @@ echo_program=$build/apps/caracal-echo
 relay_program=$build/apps/caracal-relay
 httpd_program=$build/apps/caracal-httpd
 kv_program=$build/apps/caracal-kv
+kvload_program=$build/apps/caracal-kvload
 work=$(mktemp -d) || exit 1
 children=()
 failures=0

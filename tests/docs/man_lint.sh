@@ -281,7 +281,7 @@ lint_calls
 lint_examples
 lint_references
 lint_config
-for program in caracal-echo caracal-relay caracal-httpd caracal-kv demi nanopu; do
+for program in caracal-echo caracal-relay caracal-httpd caracal-kv caracal-kvload demi nanopu; do
     lint_program "$program" "$(find "$build/apps" "$build/tools" -type f -name "$program" 2>/dev/null | head -n 1)"
 done
 exit "$failed"

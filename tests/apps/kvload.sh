@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The load generator for key-value servers, against ours, over sockets and shared memory.
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/apps/lib.bash
+. "$here/lib.bash"
+
+start_server() {
+    serve "$work/server" "$kv_program" --bind 127.0.0.1:0 "$@"
+    server=$started
+}
+
+# load ARGUMENTS...: its JSON is in $json, status in $status.
+load() {
+    json=$("$kvload_program" --connect "$address" --json "$@" 2>"$work/load.err")
+    status=$?
+}
+
+load_well() {
+    load "$@"
+    [ "$status" -eq 0 ] || fail "kvload $*: status $status: $json $(cat "$work/load.err")"
+    holds "$(field errors) == 0 && $(field wrong) == 0 && $(field missing) == 0 && $(field unanswered) == 0"
+}
+
+# every_workload: each, closed loop, with every value checked.
+every_workload() {
+    local letter
+    start_server
+    for letter in A B C D E F; do
+        load_well --workload "$letter" --records 2000 --connections 3 --depth 5 --requests 3000 --check
+        holds "$(field requests) >= 3000 && $(field requests) < 3000 + 15"
+    done
+}
+
+help_and_usage() {
+    "$kvload_program" --help | grep -q -- --workload || fail "no --workload in --help"
+    usage_error "$kvload_program"
+    usage_error "$kvload_program" --connect 127.0.0.1:1 --workload X
+    usage_error "$kvload_program" --connect 127.0.0.1:1 --theta 1
+}
+
+workloads_over_sockets() {
+    every_workload
+}
+
+workloads_over_shared_memory() {
+    export LIBOS=catmem
+    every_workload
+    load_well --workload A --size 20000 --records 300 --depth 4 --requests 1000 --check # values by reference
+}
+
+filling_counts_every_record() {
+    start_server
+    load_well --workload L --records 5000 --depth 16 --size 500
+    holds "$(field requests) == 5000"
+    end "$server"
+    contains "$work/server" ' 5000 keys$'
+}
+
+rate_is_kept() {
+    start_server
+    load_well --workload B --records 1000 --rate 500 --duration 1 --connections 4 --depth 32 --check
+    holds "$(field requests) == 500 && $(field elapsed_s) > 0.9"
+}
+
+# What is popular is asked more often: a server that keeps a tenth has more of it than of keys that are all alike.
+skew_is_there() {
+    start_server --maxmemory 8
+    load --workload A --records 60000 --size 900 --requests 40000 --depth 8
+    local skewed
+    skewed=$(field missing)
+    load --workload A --records 60000 --size 900 --requests 40000 --depth 8 --uniform --skip-load
+    holds "$(field missing) > 1.2 * $skewed && $skewed > 0"
+}
+
+wrong_values_are_found() {
+    start_server
+    load_well --workload L --records 100
+    load --workload C --records 100 --requests 500 --skip-load --check --size 63
+    [ "$status" -eq 1 ] || fail "status $status: $json"
+    holds "$(field wrong) == 500"
+}
+
+server_killed() {
+    start_server
+    begin "$work/load" "$kvload_program" --connect "$address" --records 100 --duration 20 --depth 4 --json
+    sleep 0.7
+    kill -KILL "$server"
+    await "$started" 15
+    [ "$status" -eq 1 ] || fail "status $status"
+    json=$(cat "$work/load")
+    holds "$(field errors) >= 1 && $(field requests) > 0"
+}
+
+nobody_listens() {
+    address=127.0.0.1:1
+    load
+    [ "$status" -eq 1 ] || fail "status $status"
+    contains "$work/load.err" 'cannot connect to 127.0.0.1:1'
+}
+
+for name in help_and_usage workloads_over_sockets workloads_over_shared_memory filling_counts_every_record \
+    rate_is_kept skew_is_there wrong_values_are_found server_killed nobody_listens; do
+    run_test "$name"
+done
+exit $((failures != 0))
