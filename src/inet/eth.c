@@ -17,18 +17,6 @@ unsigned eth_header(const struct inet *in, uint8_t *to, const uint8_t dst[6], ui
     return in->cfg.vlan != 0 ? ETH_HEADER + ETH_TAG : ETH_HEADER;
 }
 
-int eth_transmit(struct inet *in, struct frame *f)
-{
-    int err;
-
-    INET_COUNT(in, tx_frames);
-    INET_COUNT_ADD(in, tx_bytes, f->len);
-    err = in->env.output(in->env.ctx, f);
-    if (UNLIKELY(err != 0))
-        INET_COUNT(in, drop_device_full);
-    return err;
-}
-
 int eth_output(struct inet *in, struct frame *f, const uint8_t dst[6], uint16_t type)
 {
     unsigned len = in->cfg.vlan != 0 ? ETH_HEADER + ETH_TAG : ETH_HEADER;

@@ -90,7 +90,11 @@ void icmp_send(struct inet *in, const struct inet_addr *local, const struct inet
 {
     const struct family *fam = family_of(remote);
     struct ip_send s = {.proto = fam->proto, .ttl = ttl};
-    struct ip_path p = {.local = *local, .remote = *remote, .v6 = fam == &v6, .neigh = NEIGH_NONE};
+    struct ip_path p = {.local = *local,
+                        .remote = *remote,
+                        .sum = checksum_fold(checksum_addrs(local, remote)),
+                        .v6 = fam == &v6,
+                        .neigh = NEIGH_NONE};
     struct inet_addr hop;
     enum hop_kind kind;
 
@@ -101,7 +105,6 @@ void icmp_send(struct inet *in, const struct inet_addr *local, const struct inet
         return;
     }
     INET_COUNT(in, icmp_out);
-    p.sum = checksum_addrs(local, remote);
     p.loops = kind == HOP_SELF;
     p.hops = p.v6 ? in->hops6 : IP_HOPS;
     p.mtu = p.loops ? in->cfg.mtu : pmtu_get(in, remote);

@@ -177,7 +177,17 @@ unsigned eth_header(const struct inet *in, uint8_t *to, const uint8_t dst[6], ui
 int eth_output(struct inet *in, struct frame *f, const uint8_t dst[6], uint16_t type);
 
 /* Hands a frame, complete with its link header, to the device. */
-int eth_transmit(struct inet *in, struct frame *f);
+static inline int eth_transmit(struct inet *in, struct frame *f)
+{
+    int err;
+
+    INET_COUNT(in, tx_frames);
+    INET_COUNT_ADD(in, tx_bytes, f->len);
+    err = in->env.output(in->env.ctx, f);
+    if (UNLIKELY(err != 0))
+        INET_COUNT(in, drop_device_full);
+    return err;
+}
 
 /* The link address of a group. */
 void eth_group(const struct inet_addr *group, uint8_t mac[6]);
@@ -226,23 +236,31 @@ int ip_loop(struct inet *in, struct frame *f);
 /* Sends an IP packet f whose network header is written and whose next hop is to be found. f is taken over. */
 int ip_send_on(struct inet *in, const struct inet_addr *hop, enum hop_kind kind, struct frame *f);
 
-/* Writes the IPv4 header in front of f. frag: the flags and offset field. */
-static inline void ip4_header(struct frame *f, const struct ip_path *p, const struct ip_send *s, uint16_t id,
-                              uint16_t frag)
+/* Writes the IPv4 header of a packet of len bytes at h. frag: the flags and offset field. */
+static inline void ip4_write(uint8_t *h, const struct ip_path *p, const struct ip_send *s, uint32_t len, uint16_t id,
+                             uint16_t frag)
 {
-    uint8_t *h = (uint8_t *)frame_push(f, IP4_HEADER);
-    uint32_t w0 = htobe32(UINT32_C(0x45000000) | (uint32_t)s->tos << 16 | f->len);
+    uint32_t w0 = htobe32(UINT32_C(0x45000000) | (uint32_t)s->tos << 16 | len);
     uint32_t w1 = htobe32((uint32_t)id << 16 | frag);
     uint32_t w2 = htobe32((uint32_t)(s->ttl != 0 ? s->ttl : p->hops) << 24 | (uint32_t)s->proto << 16);
-    uint16_t sum = checksum_finish(p->sum + w0 + w1 + w2);
+    uint16_t sum = checksum_finish((uint64_t)p->sum + w0 + w1 + w2);
 
-    assert(f->len <= UINT16_MAX);
+    assert(len <= UINT16_MAX);
     memcpy(h, &w0, 4);
     memcpy(h + 4, &w1, 4);
     memcpy(h + 8, &w2, 4);
     memcpy(h + 10, &sum, 2);
     memcpy(h + 12, p->local.b + 12, 4);
     memcpy(h + 16, p->remote.b + 12, 4);
+}
+
+/* The same in front of f. */
+static inline void ip4_header(struct frame *f, const struct ip_path *p, const struct ip_send *s, uint16_t id,
+                              uint16_t frag)
+{
+    uint8_t *h = (uint8_t *)frame_push(f, IP4_HEADER);
+
+    ip4_write(h, p, s, f->len, id, frag);
 }
 
 /* Writes the IPv6 header in front of f. */

@@ -48,7 +48,7 @@ int ip_path_init(struct inet *in, struct ip_path *p, const struct inet_addr *loc
     if (source == NULL)
         return -EADDRNOTAVAIL;
     p->local = *source;
-    p->sum = checksum_addrs(&p->local, &p->remote);
+    p->sum = checksum_fold(checksum_addrs(&p->local, &p->remote));
     return 0;
 }
 
@@ -106,6 +106,7 @@ static COLD int path_refresh(struct inet *in, struct ip_path *p, struct inet_add
         eth_group(&p->remote, mac);
     }
     p->link_len = (uint8_t)eth_header(in, p->link, mac, type);
+    p->plain = !p->v6 && p->link_len == ETH_HEADER;
     p->generation = in->generation;
     return 0;
 }

@@ -26,14 +26,15 @@ enum ip_ecn { IP_ECN_NOT, IP_ECN_ECT1, IP_ECN_ECT0, IP_ECN_CE, IP_ECN_MASK = 3 }
 /* The way to a peer. Filled by ip_path_init; then read only, and handed to ip_output, which refreshes it. */
 struct ip_path {
     struct inet_addr local, remote;
-    uint64_t sum;        /* of both, for checksums */
     uint32_t generation; /* of the tables it was looked up in; 0: look again */
+    uint16_t sum;        /* of both addresses, folded: for checksums */
     uint16_t mtu;        /* bytes of the largest IP packet, as known now: ask ip_path_mtu */
     uint8_t link_len;    /* bytes of link */
     bool v6;
     uint8_t hops;   /* time to live of a packet that does not say its own */
     uint16_t neigh; /* the neighbour it goes to, for ip_path_confirm */
     bool loops;     /* the peer is this host */
+    bool plain;     /* IPv4, and the link header is Ethernet's alone */
     uint8_t link[IP_PATH_LINK];
 };
 
@@ -69,7 +70,7 @@ struct ip_send {
     bool fragment;   /* a packet larger than the path MTU goes in fragments; else it is refused, and DF is set */
     uint16_t csum;   /* offset of the checksum's field in the transport header, which the caller set to 0 */
     uint16_t summed; /* bytes of the transport header, from its start and even, whose sum the caller knows: */
-    uint64_t sum;    /* it */
+    uint64_t sum;    /* it, below 2^40 */
     uint16_t mss;    /* not 0: a TCP super-segment, which a device with INET_TX_TSO cuts at mss bytes of payload */
 };
 

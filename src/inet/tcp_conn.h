@@ -423,19 +423,10 @@ void tcp_reply_rst(struct tcp *t, const struct ip_packet *p, const struct tcp_se
 /* A SYN-ACK for which nothing is remembered; header as in s. */
 void tcp_reply(struct tcp *t, const struct ip_packet *p, const struct tcp_seg *s, uint8_t tos);
 
-/* How far the window could be opened beyond what the peer knows. */
-uint32_t tcp_window_gain(const struct tcp_conn *c);
-
 /* --- tcp_output.c --- */
 
 /* Sends what may be sent; an acknowledgement that is due goes by itself when nothing carries it. */
 void tcp_output(struct tcp_conn *c);
-
-/*
- * Queues len bytes, as tcp_send, that leave at once as one segment. False: nothing was done, since c or the push is not
- * of the usual kind.
- */
-bool tcp_push(struct tcp_conn *c, void *obj, char *ptr, uint32_t len);
 
 /* A byte beyond the peer's closed window. */
 void tcp_send_probe(struct tcp_conn *c);
@@ -454,7 +445,23 @@ uint32_t tcp_pipe(const struct tcp_conn *c);
 
 /* --- tcp_timeout.c --- */
 
-void tcp_timer_set(struct tcp_conn *c, enum tcp_timer which, uint64_t deadline_ns);
+/* The connection's one timer fires at deadline_ns. */
+void tcp_timer_arm(struct tcp_conn *c, uint64_t deadline_ns);
+
+static inline void tcp_timer_set(struct tcp_conn *c, enum tcp_timer which, uint64_t deadline_ns)
+{
+    c->deadline[which] = deadline_ns;
+    if (UNLIKELY(!timer_armed(&c->timer) || deadline_ns < c->timer.deadline_ns))
+        tcp_timer_arm(c, deadline_ns);
+}
+
+/* RFC 8985 section 7.2: when a probe of the tail is sent, where a round trip was measured and the peer delays nothing.
+ */
+static inline uint64_t tcp_probe_timeout(const struct tcp_conn *c)
+{
+    return 2 * c->rtt.srtt_ns + 2 * (UINT64_C(1) << TIMER_TICK_SHIFT);
+}
+
 static inline void tcp_timer_clear(struct tcp_conn *c, enum tcp_timer which)
 {
     c->deadline[which] = TCP_NEVER;
@@ -496,6 +503,9 @@ bool tcp_mtu_lost(struct tcp_conn *c);
 void tcp_mtu_refused(struct tcp_conn *c, uint32_t mtu);
 
 /* --- tcp_user.c --- */
+
+/* tcp_send of what is not, or not now, a segment of the usual kind. */
+int64_t tcp_send_any(struct tcp_conn *c, void *obj, char *ptr, uint32_t len);
 
 /* A round trip has passed: the receive buffer grows with what the application takes in one. */
 void tcp_tune_rcvbuf(struct tcp_conn *c);

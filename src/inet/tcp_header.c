@@ -1,48 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Headers out, and the segments that are nothing else: see tcp_conn.h. */
-#include "tcp_conn.h"
-
-#include <errno.h>
-#include <netinet/in.h>
-
-#define CSUM_OFFSET 16
-
-/* --- the window we offer --- */
-
-/* Right edge that the buffer has room for, as far as the window field can say. */
-static uint32_t window_edge(const struct tcp_conn *c)
-{
-    uint32_t used = c->rcv.ready_bytes, most = (uint32_t)UINT16_MAX << c->rcv_wscale;
-    uint32_t room = used < c->set.rcvbuf ? c->set.rcvbuf - used : 0;
-
-    return c->rcv_nxt + (room < most ? room : most);
-}
-
-uint32_t tcp_window_gain(const struct tcp_conn *c)
-{
-    uint32_t edge = window_edge(c);
-
-    return seq_gt(edge, c->rcv_adv) ? edge - c->rcv_adv : 0;
-}
-
-/* Moves the right edge that is advertised; returns the window field that says so. */
-static inline uint16_t window_field(struct tcp_conn *c)
-{
-    uint32_t gain = tcp_window_gain(c), unit = UINT32_C(1) << c->rcv_wscale, field;
-    uint32_t step = c->set.rcvbuf / 2 < c->mss ? c->set.rcvbuf / 2 : c->mss;
-
-    /* RFC 9293 section 3.8.6.2.2: the edge moves by a segment or half the buffer; it never goes back. */
-    if (gain > 0 && gain >= step)
-        c->rcv_adv += gain;
-    field = (tcp_rcv_wnd(c) + unit - 1) >> c->rcv_wscale;
-    if (field > UINT16_MAX)
-        field = UINT16_MAX;
-    if (seq_gt(c->rcv_nxt + (field << c->rcv_wscale), c->rcv_adv))
-        c->rcv_adv = c->rcv_nxt + (field << c->rcv_wscale); /* rounding must not take back what was said */
-    return (uint16_t)field;
-}
-
-/* --- headers --- */
+#include "tcp_emit.h"
 
 static COLD void add_sack(struct tcp_conn *c, struct tcp_seg *s)
 {
@@ -75,7 +33,7 @@ static COLD void put_with_options(struct tcp_conn *c, struct frame *f, uint32_t 
                         .seq = seq,
                         .ack = c->rcv_nxt,
                         .flags = flags,
-                        .window = window_field(c),
+                        .window = tcp_window_field(c),
                         .opts = opts,
                         .user_timeout = user_timeout_field(c)};
     unsigned len;
@@ -91,38 +49,18 @@ static COLD void put_with_options(struct tcp_conn *c, struct frame *f, uint32_t 
     memcpy(frame_push(f, len), header, len);
 }
 
-/* Puts a header without SACK in front of f, and says what it sums up to and how long it is. */
-static inline void put_header(struct tcp_conn *c, struct frame *f, uint32_t seq, uint8_t flags, struct ip_send *how)
-{
-    unsigned len = (c->flags & TCPF_TS) != 0 ? TCP_HEADER_MIN + TCP_TS_BYTES : TCP_HEADER_MIN;
-    uint8_t *h = (uint8_t *)frame_push(f, len);
-    uint32_t w[TCP_HEADER_MIN / 4] = {htobe32((uint32_t)c->pair.local_port << 16 | c->pair.remote_port), htobe32(seq),
-                                      htobe32(c->rcv_nxt), htobe32(len << 26 | (uint32_t)flags << 16 | window_field(c)),
-                                      0};
-
-    how->sum = (uint64_t)w[0] + w[1] + w[2] + w[3];
-    how->summed = (uint16_t)len;
-    memcpy(h, w, sizeof(w));
-    if (LIKELY(len != TCP_HEADER_MIN)) {
-        uint32_t ts[3] = {htobe32(TCP_TS_ALIGNED), htobe32(tcp_ts_now(c)), htobe32(c->ts_recent)};
-
-        how->sum += (uint64_t)ts[0] + ts[1] + ts[2];
-        memcpy(h + TCP_HEADER_MIN, ts, sizeof(ts));
-    }
-}
-
 int tcp_transmit(struct tcp_conn *c, struct frame *f, uint32_t seq, uint8_t flags, struct ip_send how)
 {
     bool reset = (flags & TCP_RST) != 0;
 
     how.proto = IPPROTO_TCP;
-    how.csum = CSUM_OFFSET;
+    how.csum = TCP_CSUM_OFFSET;
     if (UNLIKELY((c->flags & TCPF_ECE) != 0) && !reset)
         flags |= TCP_ECE;
     if (UNLIKELY(tcp_sack_bytes(c) != 0) && !reset)
         put_with_options(c, f, seq, flags, 0);
     else
-        put_header(c, f, seq, flags, &how);
+        tcp_put_header(c, f, seq, flags, &how);
     INET_COUNT(c->tcp->in, tcp_segs_out);
     return ip_output(c->tcp->in, &c->path, f, &how);
 }
@@ -130,7 +68,7 @@ int tcp_transmit(struct tcp_conn *c, struct frame *f, uint32_t seq, uint8_t flag
 /* Sends a header alone. */
 static void transmit_seg(struct tcp *t, struct ip_path *path, struct frame *f, const struct tcp_seg *s, uint8_t tos)
 {
-    struct ip_send how = {.proto = IPPROTO_TCP, .tos = tos, .csum = CSUM_OFFSET};
+    struct ip_send how = {.proto = IPPROTO_TCP, .tos = tos, .csum = TCP_CSUM_OFFSET};
     uint8_t header[TCP_HEADER_MAX];
     unsigned len = tcp_write(header, s);
 
@@ -146,10 +84,12 @@ static int send_empty(struct tcp_conn *c, uint32_t seq, uint8_t flags)
     struct frame *f = ip_frame(c->tcp->in);
     uint8_t tos = 0;
 
-    if (UNLIKELY((c->flags & TCPF_ECN) != 0) && c->cc.ops != NULL && c->cc.ops->every_packet_ecn)
-        tos = IP_ECN_ECT0;
     if (UNLIKELY(f == NULL))
         return -ENOMEM;
+    if (LIKELY(flags == TCP_ACK && tcp_emit_is_usual(c, 0)))
+        return tcp_emit(c, f, seq, flags, NULL, NULL, 0);
+    if ((c->flags & TCPF_ECN) != 0 && c->cc.ops != NULL && c->cc.ops->every_packet_ecn)
+        tos = IP_ECN_ECT0;
     return tcp_transmit(c, f, seq, flags, (struct ip_send){.tos = tos});
 }
 

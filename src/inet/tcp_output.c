@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Data out: see tcp_conn.h. */
-#include "tcp_conn.h"
-
-#include <errno.h>
+#include "tcp_emit.h"
 
 #define PACE_QUANTUM_NS (64 * NS_PER_US) /* paced segments of so much time leave together */
 uint32_t tcp_pipe(const struct tcp_conn *c)
@@ -310,19 +308,33 @@ void tcp_send_probe(struct tcp_conn *c)
 /* Is there nothing about c that a push of len bytes, which leaves at once in a segment of its own, has to heed? */
 static inline bool push_is_plain(const struct tcp_conn *c, uint32_t len)
 {
-    const uint32_t special = TCPF_NAGLE | TCPF_PACING | TCPF_ECN | TCPF_FIN_QUEUED | TCPF_BLOCKED | TCPF_TLP;
+    const uint32_t special = TCPF_NAGLE | TCPF_PACING | TCPF_FIN_QUEUED | TCPF_BLOCKED | TCPF_TLP;
     uint32_t flight = c->snd_nxt - c->snd_una;
 
     if ((c->flags & special) != 0 || (c->state != TCP_ESTABLISHED && c->state != TCP_CLOSE_WAIT))
         return false;
-    if ((c->snd.lost | c->snd.sacked | c->dupacks | c->rcv.runs) != 0 || c->snd_nxt != c->snd.end_seq)
+    if ((c->snd.lost | c->snd.sacked | c->dupacks) != 0 || c->snd_nxt != c->snd.end_seq || !tcp_emit_is_usual(c, len))
         return false;
-    if (len > c->mss || flight + len > c->snd_wnd || c->snd.flight_bytes + len > c->cc.cwnd)
+    if (len - 1 >= c->mss || flight + len > c->snd_wnd || flight + len > c->cc.cwnd || flight + len > c->set.sndbuf)
         return false;
     return flight != 0 || tcp_now(c) - c->sent_ns <= c->rtt.rto_ns;
 }
 
-bool tcp_push(struct tcp_conn *c, void *obj, char *ptr, uint32_t len)
+/*
+ * The retransmission timer after a push. A tail loss probe only moves on: what decided for it has not changed since the
+ * last acknowledgement (tcp_rtx_arm).
+ */
+static inline void rtx_after_push(struct tcp_conn *c)
+{
+    if (c->rtx == TCP_RTX_RTO || c->rtx == TCP_RTX_REORDER)
+        return;
+    if (LIKELY(c->rtx == TCP_RTX_TLP && c->snd.flying > 1 && c->rtt.srtt_ns != 0))
+        tcp_timer_set(c, TCP_TIMER_RTX, tcp_now(c) + tcp_probe_timeout(c));
+    else
+        tcp_rtx_arm(c);
+}
+
+int64_t tcp_send(struct tcp_conn *c, void *obj, char *ptr, uint32_t len)
 {
     struct inet_env *env = tcp_env(c);
     uint32_t seq = c->snd_nxt;
@@ -330,28 +342,27 @@ bool tcp_push(struct tcp_conn *c, void *obj, char *ptr, uint32_t len)
     int err;
 
     if (UNLIKELY(!push_is_plain(c, len) || !tcp_record_room(&c->snd, env, 1)))
-        return false;
-    f = ip_frame(c->tcp->in);
+        return tcp_send_any(c, obj, ptr, len);
+    f = env->alloc(env->ctx, sizeof(*f));
     if (UNLIKELY(f == NULL))
-        return false;
+        return tcp_send_any(c, obj, ptr, len);
     if (UNLIKELY(tcp_sndq_add(&c->snd, env, obj, ptr, len) != 0)) {
-        frame_free(env->mem, f);
-        return false;
+        mem_unref(env->mem, f);
+        return tcp_send_any(c, obj, ptr, len);
     }
-    frame_add(f, obj, ptr, len);
     c->snd.chunk_hint = c->snd.chunk_end - 1;
-    err = tcp_transmit(c, f, seq, TCP_ACK | TCP_PSH, (struct ip_send){0});
+    c->queued += len;
+    err = tcp_emit(c, f, seq, TCP_ACK | TCP_PSH, obj, ptr, len);
     tcp_acknowledged(c);
-    if (UNLIKELY(err != 0 && err != -EHOSTUNREACH && err != -ENETUNREACH)) {
+    if (UNLIKELY(err != 0)) {
         refused(c, err);
-        return true;
+        return len;
     }
     if (c->snd.flying == 0)
         c->progress_ns = env->now_ns;
     c->sent_ns = env->now_ns;
     tcp_record_add(&c->snd, seq, seq + len, env->now_ns, tcp_ts_now(c));
     c->snd_nxt = seq + len;
-    if (c->rtx != TCP_RTX_RTO && c->rtx != TCP_RTX_REORDER)
-        tcp_rtx_arm(c);
-    return true;
+    rtx_after_push(c);
+    return len;
 }

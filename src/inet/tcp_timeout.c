@@ -10,11 +10,9 @@
 
 static void timer_fired(struct timer *timer, void *arg);
 
-void tcp_timer_set(struct tcp_conn *c, enum tcp_timer which, uint64_t deadline_ns)
+void tcp_timer_arm(struct tcp_conn *c, uint64_t deadline_ns)
 {
-    c->deadline[which] = deadline_ns;
-    if (!timer_armed(&c->timer) || deadline_ns < c->timer.deadline_ns)
-        timer_arm(tcp_env(c)->timers, &c->timer, deadline_ns, timer_fired, c);
+    timer_arm(tcp_env(c)->timers, &c->timer, deadline_ns, timer_fired, c);
 }
 
 void tcp_timers_stop(struct tcp_conn *c)
@@ -55,12 +53,9 @@ static uint64_t rto(const struct tcp_conn *c)
     return t > TCP_RTO_MAX_NS ? TCP_RTO_MAX_NS : t;
 }
 
-/* RFC 8985 section 7.2: when a probe of the tail would be sent. */
 static uint64_t probe_timeout(const struct tcp_conn *c)
 {
-    uint64_t t = c->rtt.srtt_ns != 0 ? 2 * c->rtt.srtt_ns + 2 * (UINT64_C(1) << TIMER_TICK_SHIFT) : NS_PER_S;
-
-    return t + peer_delay(c);
+    return (c->rtt.srtt_ns != 0 ? tcp_probe_timeout(c) : NS_PER_S) + peer_delay(c);
 }
 
 static bool may_probe_tail(const struct tcp_conn *c)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The application's calls on a connection: see tcp.h. */
-#include "tcp_conn.h"
-
-#include <errno.h>
+#include "tcp_emit.h"
 
 /* Most bytes that may wait for their acknowledgement: grows with the congestion window unless it was set. */
 static uint32_t sndbuf(const struct tcp_conn *c)
@@ -33,17 +31,11 @@ static int send_error(const struct tcp_conn *c)
     }
 }
 
-int64_t tcp_send(struct tcp_conn *c, void *obj, char *ptr, uint32_t len)
+int64_t tcp_send_any(struct tcp_conn *c, void *obj, char *ptr, uint32_t len)
 {
-    uint32_t held = tcp_sndq_bytes(&c->snd), limit;
-    int err;
+    uint32_t limit = sndbuf(c), held = tcp_sndq_bytes(&c->snd);
+    int err = send_error(c);
 
-    if (LIKELY(len - 1 < c->set.sndbuf && held + len <= c->set.sndbuf && tcp_push(c, obj, ptr, len))) {
-        c->queued += len;
-        return len;
-    }
-    limit = sndbuf(c);
-    err = send_error(c);
     if (UNLIKELY(err != 0))
         return err;
     if (UNLIKELY(len == 0))
