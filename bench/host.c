@@ -137,8 +137,10 @@ unsigned host_carry(struct host *from, struct host *to, unsigned max)
 
     while (n < max && n < HOST_BURST && host_waiting(from) > 0)
         in[n++] = host_take(from, to);
+    tcp_burst_begin(to->t);
     for (unsigned i = 0; i < n; i++)
         inet_input(to->in, &in[i]);
+    tcp_burst_end(to->t);
     return n;
 }
 

@@ -86,6 +86,13 @@ void tcp_free(struct tcp *t);
  */
 void tcp_turn(struct tcp *t);
 
+/*
+ * Around the frames that came together: acknowledgements of data that is in order are made at their end, one a
+ * connection instead of one for every second segment.
+ */
+void tcp_burst_begin(struct tcp *t);
+void tcp_burst_end(struct tcp *t);
+
 /* Does tcp_turn have something to do? */
 bool tcp_waiting(const struct tcp *t);
 

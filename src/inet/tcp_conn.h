@@ -201,7 +201,8 @@ struct tcp {
     struct tcp_table table;
     struct tcp_secret secret;
     struct tcp_conn *all;
-    struct tcp_conn *ack_first; /* the application took bytes of theirs: acknowledge them in the next turn */
+    struct tcp_conn *ack_first; /* to be acknowledged in the next turn; TCPF_ACK_NOW: at the burst's end */
+    bool burst;                 /* frames that came together are on their way in */
     uint32_t conns, orphans, half_open, listeners;
     struct tcp_conn_list time_wait;
     struct tcp_listener *listener[TCP_LISTEN_BUCKETS];

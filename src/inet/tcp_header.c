@@ -105,7 +105,7 @@ void tcp_send_ack(struct tcp_conn *c)
 
 void tcp_tell_user_timeout(struct tcp_conn *c)
 {
-    struct ip_send how = {.proto = IPPROTO_TCP, .csum = CSUM_OFFSET};
+    struct ip_send how = {.proto = IPPROTO_TCP, .csum = TCP_CSUM_OFFSET};
     struct frame *f = ip_frame(c->tcp->in);
 
     if (f == NULL)

@@ -105,6 +105,25 @@ void tcp_turn(struct tcp *t)
     }
 }
 
+void tcp_burst_begin(struct tcp *t)
+{
+    t->burst = true;
+}
+
+void tcp_burst_end(struct tcp *t)
+{
+    struct tcp_conn *next;
+
+    t->burst = false;
+    for (struct tcp_conn *c = t->ack_first; c != NULL; c = next) {
+        next = c->ack_next;
+        if ((c->flags & TCPF_ACK_NOW) == 0)
+            continue; /* its application has a turn to answer */
+        tcp_ack_not_soon(c);
+        tcp_send_ack(c);
+    }
+}
+
 bool tcp_waiting(const struct tcp *t)
 {
     return t->ack_first != NULL;
@@ -143,6 +162,8 @@ static inline void fast_path(struct tcp_conn *c, const struct ip_packet *p, cons
     }
     if (c->snd_nxt != tcp_snd_end(c))
         tcp_output(c);
+    else if ((c->flags & TCPF_ACK_NOW) != 0 && c->tcp->burst)
+        tcp_ack_soon(c);
     else if ((c->flags & TCPF_ACK_NOW) != 0)
         tcp_send_ack(c);
 }

@@ -188,8 +188,12 @@ unsigned stack_poll(struct stack *st)
             break;
         if (burst == 0)
             stack_enter(st);
-        for (unsigned i = 0; i < n; i++)
+        tcp_burst_begin(st->tcp);
+        for (unsigned i = 0; i < n; i++) {
+            __builtin_prefetch(in[i + 1 < n ? i + 1 : i].ptr);
             inet_input(st->in, &in[i]);
+        }
+        tcp_burst_end(st->tcp);
         total += n;
     }
     total += inet_poll(st->in);
