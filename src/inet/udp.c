@@ -5,7 +5,7 @@
  */
 #include "udp.h"
 
-#include "internal.h"
+#include "ip_out.h"
 
 #define UDP_BUCKETS 1024 /* a power of two */
 #define UDP_MAX4    65507
@@ -150,16 +150,19 @@ static void udp_deliver(struct udp *u, struct udp_socket *s, const struct ip_pac
         enqueue(u, s, &d);
 }
 
-/* No checksum was sent: allowed over IPv4 only (RFC 768, RFC 8200 section 8.1). */
-static bool without_checksum(const struct ip_packet *p)
+/* Is the checksum of the len bytes good? To send none is allowed over IPv4 only (RFC 768, RFC 8200 section 8.1). */
+static inline bool checksum_holds(const struct ip_packet *p, uint32_t len)
 {
-    return get16(p->data + 6) == 0 && inet_addr_is4(&p->src);
+    if (UNLIKELY(get16(p->data + 6) == 0))
+        return inet_addr_is4(&p->src);
+    if ((p->flags & IP_CSUM_GOOD) != 0)
+        return true;
+    return checksum_good(checksum_add(checksum_pseudo(&p->src, &p->dst, IPPROTO_UDP, len), p->data, len));
 }
 
 static void udp_input(struct inet *in, void *transport, const struct ip_packet *p)
 {
     struct udp *u = transport;
-    struct ip_packet exact = *p;
     struct udp_socket *s;
     struct inet_end from;
     uint32_t len;
@@ -169,8 +172,7 @@ static void udp_input(struct inet *in, void *transport, const struct ip_packet *
         INET_DROP(in, drop_udp_bad);
         return;
     }
-    exact.len = len;
-    if (UNLIKELY(!without_checksum(p) && (!ip_packet_checksum(&exact) || get16(p->data + 6) == 0))) {
+    if (UNLIKELY(!checksum_holds(p, len))) {
         INET_DROP(in, drop_udp_checksum);
         return;
     }
@@ -360,20 +362,17 @@ static int send_on_path(struct udp_socket *s, void *obj, char *ptr, uint32_t len
 {
     struct inet *in = s->udp->in;
     struct frame *f = ip_frame(in);
-    struct ip_send send = {.proto = IPPROTO_UDP, .fragment = true, .csum = 6};
-    uint8_t *h;
+    struct ip_send send = {.proto = IPPROTO_UDP, .fragment = true, .csum = 6, .summed = UDP_HEADER};
+    uint32_t word[2] = {htobe32((uint32_t)s->local.port << 16 | port), htobe32((len + UDP_HEADER) << 16)};
 
     if (UNLIKELY(f == NULL))
         return -ENOBUFS;
-    h = (uint8_t *)frame_push(f, UDP_HEADER);
-    put16(h, s->local.port);
-    put16(h + 2, port);
-    put16(h + 4, (uint16_t)(len + UDP_HEADER));
-    put16(h + 6, 0);
+    memcpy(frame_push(f, UDP_HEADER), word, UDP_HEADER);
+    send.sum = (uint64_t)word[0] + word[1];
     if (len > 0)
         frame_add(f, obj, ptr, len);
     INET_COUNT(in, udp_out);
-    return ip_output(in, &s->path, f, &send);
+    return ip_out(in, &s->path, f, &send);
 }
 
 int udp_send(struct udp_socket *s, void *obj, char *ptr, uint32_t len, const struct inet_end *to)

@@ -93,13 +93,13 @@ static int dgram_connect(struct instance *inst, struct queue *q, struct op *op, 
     return 0;
 }
 
-/* A datagram as its own object: see note 2 in stack.h. */
-static int send_copy(struct instance *inst, struct sock *s, const struct op *op, const struct inet_end *to)
+/* Sends a push's datagram, a short one as an object of its own: see note 2 in stack.h. */
+static int send_datagram(struct instance *inst, struct sock *s, const struct op *op, const struct inet_end *to)
 {
     char *copy;
     int err;
 
-    if (!mem_app_owned(op->obj))
+    if (op->len >= inst->config.zero_copy_threshold || !mem_app_owned(op->obj))
         return udp_send(s->udp, op->obj, op->ptr, op->len, to);
     copy = mem_alloc(&inst->mem, op->len, 1);
     if (copy == NULL)
@@ -108,6 +108,21 @@ static int send_copy(struct instance *inst, struct sock *s, const struct op *op,
     err = udp_send(s->udp, copy, copy, op->len, to);
     mem_unref(&inst->mem, copy);
     return err;
+}
+
+/* Does a frame still read bytes that the application may write to? The operation has one reference itself. */
+static bool is_read(const struct op *op)
+{
+    return mem_app_owned(op->obj) && (*mem_ref_word(op->obj) & REF_MASK) > 1;
+}
+
+static enum co_status await_frame(struct instance *inst, struct op *op)
+{
+    if (is_read(op))
+        return CO_AGAIN;
+    op_unpend(inst, &op->queue->pushes, op);
+    op_complete_push(inst, op);
+    return CO_DONE;
 }
 
 static int dgram_push(struct instance *inst, struct queue *q, struct op *op)
@@ -129,16 +144,21 @@ static int dgram_push(struct instance *inst, struct queue *q, struct op *op)
         stack_place(s, NULL, &to.addr);
     }
     stack_enter(s->stack);
-    err = send_copy(inst, s, op, aimed ? &to : NULL);
+    err = send_datagram(inst, s, op, aimed ? &to : NULL);
     if (UNLIKELY(q->status == QUEUE_FRESH)) {
         udp_ends(s->udp, &s->local, &remote);
         if (s->local.port != 0)
             q->status = QUEUE_BOUND; /* the first datagram gave it an ephemeral port */
     }
-    if (LIKELY(err == 0 || err == -ENOBUFS)) /* one that a full queue drops is lost like any other on its way */
-        op_complete_push(inst, op);
-    else
+    if (UNLIKELY(err != 0 && err != -ENOBUFS)) { /* one that a full queue drops is lost like any other on its way */
         op_fail(inst, op, -err);
+    } else if (UNLIKELY(op->obj != NULL && is_read(op))) {
+        op->resume = await_frame;
+        op_pend(inst, &q->pushes, op);
+        sched_wake(&inst->sched, op);
+    } else {
+        op_complete_push(inst, op);
+    }
     return 0;
 }
 

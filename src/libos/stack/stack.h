@@ -9,7 +9,9 @@
  * is copied and complete once it is queued. Rejected: a copy when the application takes the result, as memory queues
  * make it, because a device may be reading the buffer at that moment, and with checksums computed by the device the
  * peer would take the mixture for good.
- * 2. Datagrams are copied: they are short, and a device reads them for microseconds, while nobody says when it is done.
+ * 2. A datagram below zero_copy_threshold is copied too. A longer one goes by reference: its push is complete when no
+ * frame refers to its bytes any more, which is at once when the device has read them, and looked at once a turn when it
+ * is still reading or the neighbour's link address is not known yet.
  * 3. A pop gets the device's buffer itself when it is the only one to refer to it; of a buffer that two pops share each
  * gets a copy, since each will free what it got.
  * 4. A push of a stream that finds no memory takes all with it that are issued before its result is taken: the
