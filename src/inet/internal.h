@@ -95,8 +95,8 @@ struct local_addr *route_local(const struct inet *in, const struct inet_addr *a)
 
 /* ---- neighbours: neigh.c, arp.c, ndisc.c ---- */
 
-#define NEIGH_WAITING     8   /* frames that wait for one neighbour */
-#define NEIGH_WAITING_ALL 256 /* and for all of them */
+#define NEIGH_WAITING     128  /* frames that wait for one neighbour */
+#define NEIGH_WAITING_ALL 1024 /* and for all of them */
 #define NEIGH_NONE        UINT16_MAX
 
 enum neigh_state {

@@ -26,6 +26,12 @@ int iface_mac(const struct config *cfg, uint8_t mac[6], struct error_text *et);
  */
 void iface_own_mac(const uint8_t of[6], const char *salt, uint8_t mac[6]);
 
+/* Frames a ring is to hold: "net_ring", or the driver's own choice. */
+static inline uint32_t iface_ring(const struct config *cfg, uint32_t choice)
+{
+    return cfg->net_ring != 0 ? (uint32_t)cfg->net_ring : choice;
+}
+
 /* Largest packet: what the device takes, less when "net_mtu" says so. -EINVAL and a text: more than that. */
 int iface_mtu(const struct config *cfg, uint16_t most, uint16_t *mtu, struct error_text *et);
 

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define STACK_BURSTS 4  /* bursts a turn takes at most, so that others have their turn */
-#define STACK_TIMERS 64 /* timers a turn fires at most */
+#define STACK_BURSTS   4  /* bursts a turn takes at most, so that others have their turn */
+#define STACK_TIMERS   64 /* timers a turn fires at most */
+#define STACK_POSTPONE 4  /* looks at the device for which acknowledgements wait for an application at most */
 
 static void *env_alloc(void *ctx, size_t bytes)
 {
@@ -175,13 +176,31 @@ void stack_free(struct stack *st)
     netdev_close(dev);
 }
 
+/*
+ * Has the application had its turn to answer what it was given? Not while it takes results, which shows in the oldest
+ * of them: with many connections there is a look at the device before it has seen all, and an acknowledgement for each
+ * of the others would double the frames. For so many looks at most, because one who always has results must not keep
+ * peers waiting.
+ */
+static bool had_its_turn(struct stack *st)
+{
+    const struct op *oldest = op_list_first(&st->inst->ops, &st->inst->ops.done);
+    demi_qtoken_t token = oldest != NULL ? oldest->token : 0;
+    bool takes = token != 0 && token != st->oldest;
+
+    st->oldest = token;
+    st->postponed = takes && st->postponed < STACK_POSTPONE ? st->postponed + 1 : 0;
+    return st->postponed == 0;
+}
+
 unsigned stack_poll(struct stack *st)
 {
     struct frame_in in[NETDEV_BURST];
     unsigned n, total = 0;
 
     st->batching = true;
-    tcp_turn(st->tcp);
+    if (had_its_turn(st))
+        tcp_turn(st->tcp);
     for (unsigned burst = 0; burst < STACK_BURSTS; burst++) {
         n = st->dev->ops->rx_burst(st->dev, in, NETDEV_BURST);
         if (n == 0)

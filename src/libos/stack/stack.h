@@ -63,6 +63,8 @@ struct stack {
     struct capture capture;
     struct frame *batch[NETDEV_BURST]; /* frames of one turn, sent together */
     unsigned batched;
+    demi_qtoken_t oldest; /* result when the device was last looked at, 0: none */
+    unsigned postponed;   /* looks for which acknowledgements have waited for the application */
     bool batching;
     /* Where an instance has several: moves a fresh socket to the one that suits its first address, its own (bind) or
      * its peer's (connect, pushto); the other is NULL. NULL: there is one. */

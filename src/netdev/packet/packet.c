@@ -33,6 +33,7 @@
 #define SLOT_BYTES      69632 /* 64 KiB of a frame, the ring's header, in whole pages */
 #define BLOCK_BYTES     1048576
 #define SLOTS_PER_BLOCK (BLOCK_BYTES / SLOT_BYTES)
+#define RING            512
 #define SEND_BYTES      8388608 /* asked of the kernel for frames under way */
 #define MAC_BYTES       12      /* both addresses: what stands in front of a tag */
 #define TAG_BYTES       4
@@ -286,7 +287,7 @@ static int start(struct packet *p, struct error_text *et)
 
 static int packet_open(const struct netdev_params *par, struct netdev **d, struct error_text *et)
 {
-    uint32_t slots = ((uint32_t)par->cfg->net_ring + SLOTS_PER_BLOCK - 1) / SLOTS_PER_BLOCK * SLOTS_PER_BLOCK;
+    uint32_t slots = (iface_ring(par->cfg, RING) + SLOTS_PER_BLOCK - 1) / SLOTS_PER_BLOCK * SLOTS_PER_BLOCK;
     struct iface i;
     struct packet *p;
     int err = iface_look(par->cfg->device, &i, et);

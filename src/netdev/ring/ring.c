@@ -31,6 +31,7 @@
 #define MTU         1500
 #define MTU_MAX     9000
 #define LINK_BYTES  18
+#define RING        512
 #define SLOTS_MAX   65536
 #define INIT_BYTE   2 /* lock of whoever makes the file or leaves it; the ends' are 0 and 1 */
 #define OPEN_TRIES  8
@@ -286,7 +287,7 @@ static int furnish(struct ring *r, const struct config *cfg, struct error_text *
     struct shared sh = {.magic = MAGIC, .slots = 2, .mtu = cfg->net_mtu != 0 ? (uint32_t)cfg->net_mtu : MTU};
     size_t bytes;
 
-    while (sh.slots < cfg->net_ring)
+    while (sh.slots < iface_ring(cfg, RING))
         sh.slots *= 2;
     sh.slot_bytes = (uint32_t)((sizeof(struct slot) + LINK_BYTES + sh.mtu + CACHE_LINE - 1) & ~(CACHE_LINE - 1ul));
     bytes = HEADER_BYTES + (size_t)2 * sh.slots * sh.slot_bytes;

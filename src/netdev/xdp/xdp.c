@@ -30,6 +30,7 @@
 
 #define VISIBLE __attribute__((visibility("default")))
 
+#define RING     2048
 #define CHUNK    UINT64_C(4096)
 #define XDP_ROOM 256                      /* the kernel keeps so much in front of a frame */
 #define MTU_MOST (CHUNK - XDP_ROOM - 128) /* link header and some room at the end */
@@ -54,6 +55,20 @@ static struct xdp *xdp_of(struct netdev *d)
 }
 
 /* --- receiving --- */
+
+/* What the kernel found no room for. */
+static COLD void count_losses(struct xdp *x)
+{
+    struct xdp_statistics s = {0};
+    socklen_t len = sizeof(s);
+    uint64_t lost;
+
+    if (getsockopt(x->dev.fd, SOL_XDP, XDP_STATISTICS, &s, &len) < 0)
+        return;
+    lost = s.rx_dropped + s.rx_ring_full;
+    NETDEV_COUNT_ADD(&x->dev, drop_device_rx, lost - x->lost);
+    x->lost = lost;
+}
 
 static bool take(struct xdp *x, const struct xdp_desc *desc, struct frame_in *in)
 {
@@ -87,6 +102,8 @@ static unsigned xdp_rx(struct netdev *d, struct frame_in *in, unsigned max)
         *xsk_ring_prod__fill_addr(&x->fill, to + i) = desc->addr & ~(CHUNK - 1);
     }
     xsk_ring_cons__release(&x->rx, count);
+    if (UNLIKELY(count == max)) /* behind: some may have been lost */
+        count_losses(x);
     xsk_ring_prod__submit(&x->fill, count);
     if (UNLIKELY(xsk_ring_prod__needs_wakeup(&x->fill))) {
         NETDEV_COUNT_ADD(d, syscalls, 1);
@@ -148,19 +165,6 @@ static unsigned xdp_tx(struct netdev *d, struct frame **f, unsigned n)
     kick(x);
     reap(x);
     return i;
-}
-
-static void count_losses(struct xdp *x)
-{
-    struct xdp_statistics s = {0};
-    socklen_t len = sizeof(s);
-    uint64_t lost;
-
-    if (getsockopt(x->dev.fd, SOL_XDP, XDP_STATISTICS, &s, &len) < 0)
-        return;
-    lost = s.rx_dropped + s.rx_ring_full;
-    NETDEV_COUNT_ADD(&x->dev, drop_device_rx, lost - x->lost);
-    x->lost = lost;
 }
 
 static bool xdp_arm(struct netdev *d)
@@ -350,7 +354,7 @@ static int xdp_open(const struct netdev_params *par, struct netdev **d, struct e
     x->prog = XDP_PROG_NONE;
     x->station = -1;
     x->frames = 64;
-    while (x->frames < par->cfg->net_ring)
+    while (x->frames < iface_ring(par->cfg, RING))
         x->frames *= 2;
     iface_own_mac(i.mac, par->cfg->net_address, x->dev.mac);
     err = iface_mac(par->cfg, x->dev.mac, et);
