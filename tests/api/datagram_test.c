@@ -96,7 +96,7 @@ static void datagram__ipv4_source_is_in_the_result(void **state)
     qr = rig_done(rig_pop(e.server), DEMI_OPC_POP);
     assert_int_equal(qr.qr_value.sga.sga_addr.sin_family, AF_INET);
     assert_int_equal(qr.qr_value.sga.sga_addr.sin_port, rig_name(e.client).in.sin_port);
-    assert_int_equal(qr.qr_value.sga.sga_addr.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+    assert_int_equal(qr.qr_value.sga.sga_addr.sin_addr.s_addr, rig_from(AF_INET).in.sin_addr.s_addr);
     rig_free(&qr.qr_value.sga);
     ends_close(e);
 }
@@ -104,7 +104,7 @@ static void datagram__ipv4_source_is_in_the_result(void **state)
 static void datagram__ipv6_source_is_behind_the_array(void **state)
 {
     struct ends e = ends(AF_INET6);
-    union rig_addr from;
+    union rig_addr from, client;
     socklen_t small = sizeof(from.in);
     demi_qresult_t qr;
 
@@ -115,7 +115,8 @@ static void datagram__ipv6_source_is_behind_the_array(void **state)
     assert_int_equal(demi_sga_source(&qr.qr_value.sga, &from.any, &small), EINVAL);
     from = source_of(&qr.qr_value.sga);
     assert_int_equal(from.in6.sin6_family, AF_INET6);
-    assert_memory_equal(&from.in6.sin6_addr, &in6addr_loopback, sizeof(in6addr_loopback));
+    client = rig_from(AF_INET6);
+    assert_memory_equal(&from.in6.sin6_addr, &client.in6.sin6_addr, sizeof(client.in6.sin6_addr));
     rig_free(&qr.qr_value.sga);
     ends_close(e);
 }
@@ -192,10 +193,12 @@ static void datagram__boundaries_are_kept(void **state)
 static void datagram__empty_one_arrives(void **state)
 {
     struct ends e = ends(AF_INET);
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
     demi_qresult_t qr;
+    int fd;
 
     (void)state;
+    rig_need_kernel("only a plain socket sends nothing");
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
     assert_int_equal(sendto(fd, "", 0, 0, &e.to.any, rig_len(&e.to)), 0);
     qr = rig_done(rig_pop(e.server), DEMI_OPC_POP);
     assert_int_equal(rig_length(&qr.qr_value.sga), 0);
@@ -302,6 +305,10 @@ static void datagram__same_array_to_many(void **state)
 
         server[i] = rig_bound(AF_INET, SOCK_DGRAM);
         to = rig_name(server[i]);
+        if (i == 0) { /* where a link address has to be found out first, few packets wait for it */
+            send_to(client, "first", &to);
+            rig_expect(server[i], "first");
+        }
         push[i] = pushto(client, &sga, &to);
     }
     rig_free(&sga);

@@ -24,12 +24,16 @@ static void sga_limit__is_exact(void **state)
 
 static void sga_limit__largest_datagram_arrives(void **state)
 {
-    int qd = rig_bound(AF_INET, SOCK_DGRAM), fd = socket(AF_INET, SOCK_DGRAM, 0);
-    union rig_addr a = rig_name(qd);
     static char data[65507];
     demi_qresult_t qr;
+    union rig_addr a;
+    int qd, fd;
 
     (void)state;
+    rig_need_kernel("only a plain socket sends more than this instance may allocate");
+    qd = rig_bound(AF_INET, SOCK_DGRAM);
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
+    a = rig_name(qd);
     memset(data, 'd', sizeof(data));
     assert_int_equal(sendto(fd, data, sizeof(data), 0, &a.any, rig_len(&a)), sizeof(data));
     qr = rig_done(rig_pop(qd), DEMI_OPC_POP);

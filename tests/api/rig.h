@@ -66,6 +66,9 @@ union rig_addr {
     struct sockaddr_in6 in6;
 };
 union rig_addr rig_loopback(int domain, uint16_t port);
+
+/* Where a client that is not bound sends from to rig_loopback. */
+union rig_addr rig_from(int domain);
 socklen_t rig_len(const union rig_addr *a);
 union rig_addr rig_name(int qd);                  /* of demi_getsockname */
 int rig_socket(int domain, int type);             /* a fresh queue */
