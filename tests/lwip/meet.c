@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PCAP_MAX    (256 << 20) /* bytes of a capture */
 #define STEPS_MAX   3000000
 #define TIME_MAX_NS (7200 * NS_PER_S) /* of virtual time, for all that is to be said */
 #define REST_NS     (900 * NS_PER_S)  /* in which all connections must have come to an end */
@@ -215,32 +214,26 @@ static void draw(struct meet *m)
 
 /* --- the network --- */
 
-static void tap(void *ctx, uint64_t now_ns, unsigned port, bool arriving, const uint8_t *bytes, uint32_t len,
-                const char *fate)
-{
-    struct frame_seg seg = {NULL, (char *)(uintptr_t)bytes, len};
-
-    pcap_begin(ctx, now_ns, port, &seg, 1);
-    (void)pcap_end(ctx, arriving ? PCAP_RECEIVED : PCAP_SENT, fate);
-}
-
 static bool build(struct meet *m, uint64_t seed, const char *pcap)
 {
+    struct node_config cfg = {.memory = NODE_MEMORY};
     char why[NODE_TEXT] = "";
     int err = 0;
 
     *m = (struct meet){.seed = seed, .random = seed * 2 + 1, .udp_qd = -1};
     draw(m);
     m->net = sim_new(seed, &m->faults);
+    cfg.mtu = m->mtu;
+    cfg.v6 = m->v6;
     if (m->net == NULL || mem_init(&m->mem, 32 << 20, 1 << 20, false) != 0)
         return meet_fail(m, "no memory");
     if (pcap != NULL) {
-        m->pcap = pcap_open(pcap, "Caracal and lwIP", PCAP_MAX, &err);
+        m->pcap = node_capture(m->net, pcap, "Caracal and lwIP", &err);
         if (m->pcap == NULL)
             return meet_fail(m, "%s: %s", pcap, strerror(-err));
-        sim_set_tap(m->net, tap, m->pcap);
     }
-    if (!node_open(&m->node, m->net, m->mtu, m->v6, m->pcap, why))
+    cfg.pcap = m->pcap;
+    if (!node_open(&m->node, m->net, &cfg, why))
         return meet_fail(m, "%s", why);
     if (m->pcap != NULL)
         (void)pcap_interface(m->pcap, "lwip");

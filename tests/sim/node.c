@@ -2,7 +2,11 @@
 /* A host of a simulation. */
 #include "node.h"
 
+#include "netdev/pcap.h"
+
 #include <stdio.h>
+
+#define PCAP_MAX (256 << 20) /* bytes of a capture */
 
 static enum co_status turn(struct instance *inst, struct op *task)
 {
@@ -25,7 +29,9 @@ static int node_init(struct instance *inst)
 
     inst->net_state = n;
     instance_use_clock(inst, sim_clock(n->net));
-    n->port = sim_port(n->net, &inst->mem, n->mtu);
+    n->port = sim_port(n->net, &inst->mem, n->cfg.mtu);
+    if (n->port == NULL)
+        return -ENOMEM;
     n->number = n->port->mac[5];
     stack_config_defaults(&cfg, inst);
     cfg.inet.neighbours = 16;
@@ -35,7 +41,7 @@ static int node_init(struct instance *inst)
     cfg.tcp.time_waits = 32;
     cfg.tcp.orphans = 32;
     snprintf(name, sizeof(name), "host%u", n->number);
-    cfg.pcap = n->pcap;
+    cfg.pcap = n->cfg.pcap;
     cfg.name = name;
     n->st = stack_new(inst, n->port, &cfg, &err);
     return n->st == NULL ? err : instance_add_poller(inst, turn, NULL, NULL);
@@ -58,7 +64,25 @@ static int node_socket(struct instance *inst, struct queue *q)
 static const struct libos node_libos = {
     .name = "node", .what = "a host of a simulation", .init = node_init, .fini = node_fini, .socket = node_socket};
 
-bool node_open(struct node *n, struct sim_net *net, uint16_t mtu, bool v6, struct pcap *pcap, char text[NODE_TEXT])
+static void tap(void *ctx, uint64_t now_ns, unsigned port, bool arriving, const uint8_t *bytes, uint32_t len,
+                const char *fate)
+{
+    struct frame_seg seg = {NULL, (char *)(uintptr_t)bytes, len};
+
+    pcap_begin(ctx, now_ns, port, &seg, 1);
+    (void)pcap_end(ctx, arriving ? PCAP_RECEIVED : PCAP_SENT, fate);
+}
+
+struct pcap *node_capture(struct sim_net *net, const char *path, const char *title, int *err)
+{
+    struct pcap *p = pcap_open(path, title, PCAP_MAX, err);
+
+    if (p != NULL)
+        sim_set_tap(net, tap, p);
+    return p;
+}
+
+bool node_open(struct node *n, struct sim_net *net, const struct node_config *how, char text[NODE_TEXT])
 {
     struct inet_addr a4 = INET_ADDR4(10, 0, 0, 0), a6 = {{{0xfd}}};
     struct error_text et = {""};
@@ -66,12 +90,12 @@ bool node_open(struct node *n, struct sim_net *net, uint16_t mtu, bool v6, struc
     int err = 0;
 
     config_defaults(&cfg);
-    cfg.memory_limit = 128 << 20;
+    cfg.memory_limit = how->memory;
     cfg.sga_limit = 1 << 20;
     cfg.max_queues = 128;
     cfg.max_operations = 1024;
     cfg.stat = cfg.trace = false;
-    *n = (struct node){.net = net, .mtu = mtu, .pcap = pcap};
+    *n = (struct node){.net = net, .cfg = *how};
     newborn = n;
     n->inst = instance_new(&node_libos, &cfg, &err, &et);
     if (n->inst == NULL) {
@@ -79,7 +103,7 @@ bool node_open(struct node *n, struct sim_net *net, uint16_t mtu, bool v6, struc
         return false;
     }
     a4.b[15] = a6.b[15] = (uint8_t)n->number;
-    if (inet_addr_add(n->st->in, &a4, 24) != 0 || (v6 && inet_addr_add(n->st->in, &a6, 64) != 0)) {
+    if (inet_addr_add(n->st->in, &a4, 24) != 0 || (how->v6 && inet_addr_add(n->st->in, &a6, 64) != 0)) {
         snprintf(text, NODE_TEXT, "inet_addr_add");
         return false;
     }

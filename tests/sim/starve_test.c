@@ -112,26 +112,26 @@ static unsigned refusing_tx(struct netdev *d, struct frame **f, unsigned n)
 /* An object of each class stays allocated, so that no superblock becomes empty and is given back to the system. */
 static void pin_classes(struct host *h)
 {
-    struct mem *m = &h->inst->mem;
+    struct mem *m = &h->node.inst->mem;
 
     for (unsigned c = 0; c < MEM_CLASS_MAX && m->class_bytes[c] != 0; c++)
         assert_non_null(mem_alloc(m, m->class_bytes[c], 1));
-    h->idle_bytes = mem_bytes_used(m);
+    h->node.idle_bytes = mem_bytes_used(m);
     close_caches(m);
 }
 
 static void arm(struct world *w)
 {
     for (unsigned i = 0; i < w->hosts; i++) {
-        struct netdev *port = w->host[i].port;
+        struct netdev *port = w->host[i].node.port;
 
         pin_classes(&w->host[i]);
         ops = *port->ops;
-        port_tx = w->host[i].st->dev->ops->tx_burst == refusing_tx ? port_tx : port->ops->tx_burst;
+        port_tx = w->host[i].node.st->dev->ops->tx_burst == refusing_tx ? port_tx : port->ops->tx_burst;
         ops.tx_burst = refusing_tx;
     }
     for (unsigned i = 0; i < w->hosts; i++)
-        w->host[i].port->ops = &ops;
+        w->host[i].node.port->ops = &ops;
     fault.armed = true;
     fault.calls = 0;
 }

@@ -99,11 +99,11 @@ static void probe(const struct world *w, int qd)
 static bool start_server(struct world *w, struct host *h)
 {
     struct sockaddr_storage ss;
-    socklen_t len = address(w, h->number, PORT, &ss);
+    socklen_t len = address(w, h->node.number - 1, PORT, &ss);
 
     int err = ENOMEM;
 
-    api_self.inst = h->inst;
+    node_enter(&h->node);
     for (unsigned tries = 0; err == ENOMEM && tries < SERVER_TRIES; tries++) {
         err = demi_socket(&h->listener, w->v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
         if (err != 0)
@@ -129,7 +129,7 @@ static bool start_client(struct world *w, struct half *c)
     int err;
 
     c->h = &w->host[1 + c->plan % (w->hosts - 1)];
-    api_self.inst = c->h->inst;
+    node_enter(&c->h->node);
     err = demi_socket(&c->qd, w->v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
     if (err == ENOMEM && w->starved) {
         c->err = err;
@@ -258,7 +258,7 @@ static struct half *client_of(struct world *w, const struct sockaddr_storage *pe
 
         if (c->h == NULL || c->closed)
             continue;
-        api_self.inst = c->h->inst;
+        node_enter(&c->h->node);
         if (demi_getsockname(c->qd, (struct sockaddr *)&ss, &len) != 0)
             continue;
         end_of_sockaddr(&a, (struct sockaddr *)&ss);
@@ -279,7 +279,7 @@ static void accepted(struct world *w, struct host *h, int qd)
         world_fail(w, "accept: %s", demi_last_error());
     if (demi_getpeername(qd, (struct sockaddr *)&peer, &len) == 0)
         c = client_of(w, &peer);
-    api_self.inst = h->inst;
+    node_enter(&h->node);
     s = c != NULL ? c + 1 : NULL;
     if (s == NULL || s->active) { /* its client has given up */
         demi_close(qd);

@@ -7,10 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEPS_MAX   3000000           /* turns of all hosts */
-#define TIME_MAX_NS (7200 * NS_PER_S) /* of virtual time, for the conversations */
-#define PCAP_MAX    (256 << 20)       /* bytes of a world's capture */
-#define MEMORY      (UINT64_C(128) << 20)
+#define STEPS_MAX   3000000              /* turns of all hosts */
+#define TIME_MAX_NS (7200 * NS_PER_S)    /* of virtual time, for the conversations */
 #define LITTLE_MIN  (UINT64_C(4) << 20)  /* a host of a starved world has at least so much */
 #define LITTLE_MORE (UINT64_C(28) << 20) /* and up to so much more */
 #define REST_NS     (900 * NS_PER_S)     /* in which everything of TCP must have come to an end */
@@ -41,84 +39,16 @@ bool world_fail(struct world *w, const char *fmt, ...)
     return false;
 }
 
-static enum co_status turn(struct instance *inst, struct op *task)
-{
-    struct host *h = inst->net_state;
-
-    (void)task;
-    h->moved = stack_poll(h->st);
-    return CO_AGAIN;
-}
-
-/* The host that is being made: instance_new hands its libOS nothing but the instance. */
-static struct host *newborn;
-
-static int host_init(struct instance *inst)
-{
-    struct host *h = newborn;
-    struct stack_config cfg;
-    char name[16];
-    int err;
-
-    inst->net_state = h;
-    instance_use_clock(inst, sim_clock(h->w->net));
-    h->port = sim_port(h->w->net, &inst->mem, h->w->mtu);
-    stack_config_defaults(&cfg, inst);
-    cfg.inet.neighbours = 16;
-    cfg.inet.udp_sockets = 16;
-    cfg.tcp.conns = 64;
-    cfg.tcp.half_open = 32;
-    cfg.tcp.time_waits = 32;
-    cfg.tcp.orphans = 32;
-    snprintf(name, sizeof(name), "host%u", h->number + 1);
-    cfg.pcap = h->w->pcap;
-    cfg.name = name;
-    h->st = stack_new(inst, h->port, &cfg, &err);
-    return h->st == NULL ? err : instance_add_poller(inst, turn, NULL, NULL);
-}
-
-static void host_fini(struct instance *inst)
-{
-    static const uint64_t end_of_time = SIM_START_NS;
-    struct host *h = inst->net_state;
-
-    stack_free(h->st);
-    clock_use_virtual(&inst->clock, &end_of_time);
-}
-
-static int host_socket(struct instance *inst, struct queue *q)
-{
-    return stack_socket(((struct host *)inst->net_state)->st, q);
-}
-
-static const struct libos host_libos = {
-    .name = "world", .what = "a host of the simulation", .init = host_init, .fini = host_fini, .socket = host_socket};
-
 static bool add_host(struct world *w)
 {
+    const struct node_config cfg = {.pcap = w->pcap, .memory = w->memory, .mtu = w->mtu, .v6 = w->v6};
     struct host *h = &w->host[w->hosts];
-    struct inet_addr a4 = INET_ADDR4(10, 0, 0, (uint8_t)(w->hosts + 1)),
-                     a6 = {{{0xfd, [15] = (uint8_t)(w->hosts + 1)}}};
-    struct error_text et = {""};
-    struct config cfg;
-    int err = 0;
+    char why[NODE_TEXT];
 
-    config_defaults(&cfg);
-    cfg.memory_limit = w->memory;
-    cfg.sga_limit = 1 << 20;
-    cfg.max_queues = 128;
-    cfg.max_operations = 1024;
-    cfg.stat = cfg.trace = false;
-    *h = (struct host){.w = w, .number = w->hosts, .listener = -1};
-    newborn = h;
-    h->inst = instance_new(&host_libos, &cfg, &err, &et);
-    if (h->inst == NULL)
-        return world_fail(w, "instance_new: %s", et.text);
+    *h = (struct host){.listener = -1};
+    if (!node_open(&h->node, w->net, &cfg, why))
+        return world_fail(w, "%s", why);
     w->hosts++;
-    if (inet_addr_add(h->st->in, &a4, 24) != 0 || (w->v6 && inet_addr_add(h->st->in, &a6, 64) != 0))
-        return world_fail(w, "inet_addr_add");
-    h->idle_bytes = mem_bytes_used(&h->inst->mem);
-    h->idle_ops = h->inst->ops.used;
     return true;
 }
 
@@ -174,7 +104,7 @@ static void draw_memory(struct world *w)
 {
     uint64_t before = w->random;
 
-    w->memory = MEMORY;
+    w->memory = NODE_MEMORY;
     w->random = ~w->seed;
     if (chance(w, 10)) {
         w->memory = LITTLE_MIN + world_draw(w, LITTLE_MORE);
@@ -189,17 +119,8 @@ static void draw_small(struct world *w)
     w->mtu = 1500;
     w->dark_host = WORLD_HOSTS;
     w->faults = (struct sim_faults){.delay_ns = 50 * NS_PER_US};
-    w->memory = MEMORY;
+    w->memory = NODE_MEMORY;
     w->starved = true;
-}
-
-static void tap(void *ctx, uint64_t now_ns, unsigned port, bool arriving, const uint8_t *bytes, uint32_t len,
-                const char *fate)
-{
-    struct frame_seg seg = {NULL, (char *)(uintptr_t)bytes, len};
-
-    pcap_begin(ctx, now_ns, port, &seg, 1);
-    (void)pcap_end(ctx, arriving ? PCAP_RECEIVED : PCAP_SENT, fate);
 }
 
 static bool build(struct world *w, uint64_t seed, const char *pcap, bool small)
@@ -218,10 +139,9 @@ static bool build(struct world *w, uint64_t seed, const char *pcap, bool small)
     if (w->net == NULL)
         return world_fail(w, "no memory");
     if (pcap != NULL) {
-        w->pcap = pcap_open(pcap, "Caracal's simulation", PCAP_MAX, &err);
+        w->pcap = node_capture(w->net, pcap, "Caracal's simulation", &err);
         if (w->pcap == NULL)
             return world_fail(w, "%s: %s", pcap, strerror(-err));
-        sim_set_tap(w->net, tap, w->pcap);
     }
     for (unsigned i = 0, n = 2 + (small ? 0 : (unsigned)world_draw(w, WORLD_HOSTS - 1)); i < n; i++)
         if (!add_host(w))
@@ -231,11 +151,8 @@ static bool build(struct world *w, uint64_t seed, const char *pcap, bool small)
 
 static void take_down(struct world *w)
 {
-    for (unsigned i = 0; i < w->hosts; i++) {
-        api_self.inst = w->host[i].inst;
-        instance_free(w->host[i].inst);
-    }
-    api_self.inst = NULL;
+    for (unsigned i = 0; i < w->hosts; i++)
+        node_close(&w->host[i].node);
     if (w->net != NULL)
         sim_free(w->net);
     if (w->pcap != NULL)
@@ -254,10 +171,9 @@ static uint64_t next_event(const struct world *w)
 
     next = thought < next ? thought : next;
     for (unsigned i = 0; i < w->hosts; i++) {
-        uint64_t a = timer_next_ns(&w->host[i].inst->timers), b = timer_next_ns(&w->host[i].st->wheel);
+        uint64_t own = node_next_ns(&w->host[i].node);
 
-        next = a < next ? a : next;
-        next = b < next ? b : next;
+        next = own < next ? own : next;
     }
     if (w->dark_from_ns > now(w) && w->dark_from_ns < next)
         next = w->dark_from_ns;
@@ -274,9 +190,9 @@ static void move_clock(struct world *w, uint64_t to_ns)
     }
     sim_advance(w->net, to_ns > now(w) ? to_ns : now(w) + 1);
     if (w->dark_host < w->hosts)
-        sim_set_dark(w->net, w->host[w->dark_host].port, now(w) >= w->dark_from_ns && now(w) < w->dark_until_ns);
+        sim_set_dark(w->net, w->host[w->dark_host].node.port, now(w) >= w->dark_from_ns && now(w) < w->dark_until_ns);
     for (unsigned i = 0; i < w->hosts; i++)
-        instance_look_at_clock(w->host[i].inst);
+        instance_look_at_clock(w->host[i].node.inst);
 }
 
 /* One turn of every host. Returns whether anything happened. */
@@ -287,11 +203,11 @@ static bool turn_all(struct world *w)
     for (unsigned i = 0; i < w->hosts; i++) {
         struct host *h = &w->host[i];
 
-        api_self.inst = h->inst;
-        instance_turn(h->inst);
-        busy |= h->moved > 0;
+        node_enter(&h->node);
+        instance_turn(h->node.inst);
+        busy |= h->node.moved > 0;
         busy |= traffic_step(w, h);
-        if (mem_bytes_used(&h->inst->mem) > h->inst->config.memory_limit)
+        if (mem_bytes_used(&h->node.inst->mem) > w->memory)
             world_fail(w, "host %u uses more memory than its limit", i);
     }
     return busy;
@@ -330,6 +246,7 @@ static bool run(struct world *w)
 static bool rest(struct world *w)
 {
     uint64_t end_ns = now(w) + REST_NS;
+    char why[NODE_TEXT];
 
     while (now(w) < end_ns && w->text[0] == '\0') {
         uint64_t next;
@@ -341,19 +258,9 @@ static bool rest(struct world *w)
         next = next_event(w);
         move_clock(w, next < end_ns ? next : end_ns);
     }
-    for (unsigned i = 0; i < w->hosts; i++) {
-        struct host *h = &w->host[i];
-
-        if (tcp_count(h->st->tcp) != 0)
-            world_fail(w, "host %u still has %u connections", i, tcp_count(h->st->tcp));
-        if (h->inst->queues.used != 0)
-            world_fail(w, "host %u still has %u queues", i, h->inst->queues.used);
-        if (h->inst->ops.used != h->idle_ops)
-            world_fail(w, "host %u still has %u operations", i, h->inst->ops.used - h->idle_ops);
-        if (mem_bytes_used(&h->inst->mem) != h->idle_bytes)
-            world_fail(w, "host %u still has %lld bytes of memory", i,
-                       (long long)(mem_bytes_used(&h->inst->mem) - h->idle_bytes));
-    }
+    for (unsigned i = 0; i < w->hosts; i++)
+        if (!node_idle(&w->host[i].node, why))
+            world_fail(w, "%s", why);
     return w->text[0] == '\0';
 }
 

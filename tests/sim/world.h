@@ -6,10 +6,8 @@
 #ifndef TESTS_SIM_WORLD_H
 #define TESTS_SIM_WORLD_H
 
-#include "api/api.h"
-#include "libos/stack/stack.h"
 #include "netdev/pcap.h"
-#include "netdev/sim/sim.h"
+#include "node.h"
 
 #define WORLD_HOSTS 4
 #define HALVES_MAX  32
@@ -19,16 +17,9 @@
 struct world;
 
 struct host {
-    struct world *w;
-    struct instance *inst;
-    struct stack *st;
-    struct netdev *port;
-    unsigned number;
-    unsigned moved; /* frames of the last turn */
-    int listener;   /* queue, or -1 */
+    struct node node;
+    int listener; /* queue, or -1 */
     demi_qtoken_t accept;
-    uint64_t idle_bytes; /* of memory, before anything was done */
-    uint32_t idle_ops;
 };
 
 /* One end of a conversation: sends tx bytes of its own pattern and expects rx of the other's. */
