@@ -250,10 +250,59 @@ static void sim__time_is_virtual(void **state)
     assert_int_equal(qr.qr_ret, ECANCELED);
 }
 
+/* Pushes `bytes`, waits for nothing but that, and says how long it took. freed: the array is given up at once. */
+static uint64_t push_and_wait(int qd, uint32_t bytes, bool freed)
+{
+    uint64_t start = clock_now_ns(&api_self.inst->clock);
+    demi_sgarray_t sga = demi_sgaalloc(bytes);
+    demi_qtoken_t push;
+
+    memset(sga.sga_segs[0].sgaseg_buf, 'p', bytes);
+    assert_int_equal(demi_push(&push, qd, &sga), 0);
+    if (freed)
+        assert_int_equal(demi_sgafree(&sga), 0);
+    assert_int_equal(done(push).qr_opcode, DEMI_OPC_PUSH);
+    if (!freed)
+        assert_int_equal(demi_sgafree(&sga), 0);
+    return clock_now_ns(&api_self.inst->clock) - start;
+}
+
+/*
+ * A push by reference is complete when it is acknowledged. To a peer that pops, that is a round trip and not the peer's
+ * patience; to one that does not, the patience is all it costs; a copied or given up one waits for nobody.
+ */
+static void sim__push_and_wait_costs_a_round_trip(void **state)
+{
+    int client, server, listener;
+    demi_qtoken_t pop;
+    demi_qresult_t qr;
+
+    (void)state;
+    connect_pair(&client, &server, &listener);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(demi_pop(&pop, server), 0);
+        assert_in_range(push_and_wait(client, 1400, false), 2 * 50 * NS_PER_US, NS_PER_MS);
+        qr = done(pop);
+        assert_int_equal(qr.qr_opcode, DEMI_OPC_POP);
+        demi_sgafree(&qr.qr_value.sga);
+    }
+    assert_in_range(push_and_wait(client, 1400, false), NS_PER_MS, 45 * NS_PER_MS);
+    assert_in_range(push_and_wait(client, 1400, true), 0, 10 * NS_PER_US);
+    assert_in_range(push_and_wait(client, 100, false), 0, 10 * NS_PER_US);
+    for (uint32_t got = 0; got < 2 * 1400 + 100; got += qr.qr_value.sga.sga_segs[0].sgaseg_len) {
+        assert_int_equal(demi_pop(&pop, server), 0);
+        qr = done(pop);
+        assert_int_equal(qr.qr_opcode, DEMI_OPC_POP);
+        demi_sgafree(&qr.qr_value.sga);
+    }
+    close_pair(client, server, listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sim__datagram_and_its_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(sim__push_and_wait_costs_a_round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(sim__stream_both_ways, setup, teardown),
         cmocka_unit_test_setup_teardown(sim__stream_through_faults, setup, teardown),
         cmocka_unit_test_setup_teardown(sim__connect_fails, setup, teardown),
