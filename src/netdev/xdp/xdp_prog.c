@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_link.h>
 #include <unistd.h>
 
 #define CLAIMS_MAX 64
@@ -191,7 +192,7 @@ int xdp_prog_load(struct xdp_prog *x, struct error_text *et)
 
 int xdp_prog_attach(struct xdp_prog *x, int ifindex, bool generic)
 {
-    DECLARE_LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = generic ? 2u : 4u); /* XDP_FLAGS_SKB_MODE, _DRV_MODE */
+    struct bpf_link_create_opts opts = {.sz = sizeof(opts), .flags = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE};
 
     x->link = bpf_link_create(x->prog, ifindex, BPF_XDP, &opts);
     return x->link < 0 ? x->link : 0;
