@@ -34,6 +34,8 @@ enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
     UINT(net_mtu, 0, 0, 9000, "bytes of the largest packet; 0: what the device takes")                                 \
     UINT(net_vlan, 0, 0, 4094, "802.1Q tag of our frames; 0: none")                                                    \
     UINT(net_ring, 0, 0, 65536, "frames the device's rings hold each way; 0: the driver's choice")                     \
+    UINT(net_queues, 1, 1, 16, "catnip: queues of the device, one for each instance of the process")                   \
+    STR(eal, "", "catnip: arguments of DPDK's EAL, such as --no-huge --vdev net_tap0")                                 \
     BOOL(net_offload, true, "leave checksums and segmentation to the device where it offers to")                       \
     UINT(net_queue, 0, 0, 63, "xdp: the queue of the interface that is ours")                                          \
     ENUM(xdp_mode, XDP_MODE_AUTO, "auto|native|generic", "xdp: where frames are taken: in the driver, or behind it")   \

@@ -11,7 +11,7 @@
     LIBOS(catmem, "shared memory between processes", &libos_catmem)                                                    \
     LIBOS(sim, "a simulated network inside the process, in virtual time", &libos_sim)                                  \
     LIBOS(catpowder, "AF_XDP, AF_PACKET, TAP", &libos_catpowder)                                                       \
-    LIBOS(catnip, "DPDK", NULL)                                                                                        \
+    LIBOS(catnip, "DPDK", &libos_catnip)                                                                               \
     LIBOS(catmint, "RDMA verbs", NULL)                                                                                 \
     LIBOS(cattree, "a log on a file or NVMe device", NULL)                                                             \
     LIBOS(catnano, "the nanoPU's registers", NULL)
@@ -36,8 +36,8 @@ const struct libos *libos_find(const char *name, int *err, struct error_text *et
                           name, known[i].device);
         return known[i].os;
     }
-    *err =
-        error_set(et, EINVAL, "LIBOS=%.64s: no libOS has this name; there are catnap, catmem, catpowder and sim", name);
+    *err = error_set(et, EINVAL,
+                     "LIBOS=%.64s: no libOS has this name; there are catnap, catmem, catpowder, catnip and sim", name);
     return NULL;
 }
 

@@ -12,7 +12,7 @@
 #define NAME_ROOM 64
 
 #define INSIDE(name, what) extern const struct netdev_driver netdev_##name;
-#define MODULE(name, what)
+#define MODULE(name, what, package)
 NETDEV_DRIVERS(INSIDE, MODULE)
 #undef INSIDE
 #undef MODULE
@@ -20,10 +20,10 @@ NETDEV_DRIVERS(INSIDE, MODULE)
 static const struct {
     const char *name, *what;
     const struct netdev_driver *inside; /* NULL: in a module */
-    const char *module;
+    const char *module, *package;
 } known[] = {
-#define INSIDE(name, what) {#name, what, &netdev_##name, ""},
-#define MODULE(name, what) {#name, what, NULL, "caracal-" #name},
+#define INSIDE(name, what)          {#name, what, &netdev_##name, "", ""},
+#define MODULE(name, what, package) {#name, what, NULL, "caracal-" #name, package},
     NETDEV_DRIVERS(INSIDE, MODULE)
 #undef INSIDE
 #undef MODULE
@@ -53,6 +53,19 @@ static const struct netdev_driver *of_module(void *module, const char *name, str
     return NULL;
 }
 
+/* What is missing, after what module_open said. */
+static int not_opened(size_t i, int err, struct error_text *et)
+{
+    struct error_text said = {""};
+
+    if (err != -ENOENT)
+        return err;
+    if (et != NULL)
+        said = *et;
+    return error_set(et, ENOENT, "driver %s needs the package %s, also when Caracal is built: %.300s", known[i].name,
+                     known[i].package, said.text);
+}
+
 static int open_known(size_t i, const struct netdev_params *p, struct netdev **d, struct error_text *et)
 {
     const struct netdev_driver *driver = known[i].inside;
@@ -62,7 +75,7 @@ static int open_known(size_t i, const struct netdev_params *p, struct netdev **d
     if (driver == NULL) {
         module = module_open(known[i].module, et, &err);
         if (module == NULL)
-            return err;
+            return not_opened(i, err, et);
         driver = of_module(module, known[i].name, et, &err);
     }
     if (driver != NULL)

@@ -47,6 +47,20 @@ doctor__module_that_is_missing_is_the_reason() {
     [[ $(libos catnap uring mend) == *liburing* ]] || fail "$out"
 }
 
+doctor__catnip_says_the_package_that_is_missing() {
+    CARACAL_MODULES=$work demi 0 doctor --json
+    same state "not available" "$(libos catnip '' state)"
+    [[ $(libos catnip '' why) == *libdpdk-dev* && $(libos catnip '' mend) == *libdpdk-dev* ]] || fail "$out"
+}
+
+doctor__catnip_works_where_its_module_is() {
+    demi 0 doctor --json
+    same state works "$(libos catnip '' state)"
+    EAL="--no-huge --no-pci --nonsense" demi 0 doctor --json
+    same state "not available" "$(libos catnip '' state)"
+    [[ $(libos catnip '' why) == *--nonsense* ]] || fail "$out"
+}
+
 doctor__engine_of_the_settings_decides() {
     CARACAL_MODULES=$work ENGINE=uring demi 1 doctor
     same "last line" "A program started here uses catnap with uring, which does not work." "$(tail -n 1 <<<"$out")"
@@ -111,6 +125,12 @@ for t in doctor__default_works doctor__json_names_every_libos doctor__unknown_li
     doctor__leaves_nothing_behind; do
     run_test "$t"
 done
+run_test doctor__catnip_says_the_package_that_is_missing
+if [ -f "$CARACAL_MODULES/caracal-dpdk.so" ]; then
+    run_test doctor__catnip_works_where_its_module_is
+else
+    skip_test doctor__catnip_works_where_its_module_is "DPDK was not there when this was built (libdpdk-dev)"
+fi
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
     run_test doctor__works_as_a_user
 else

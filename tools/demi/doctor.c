@@ -65,6 +65,9 @@ static void find_mend(const struct report *r, struct row *row)
         snprintf(row->mend, sizeof(row->mend), "%s", of->mend);
     else if (strstr(row->why, "liburing.so") != NULL)
         snprintf(row->mend, sizeof(row->mend), "sudo apt-get install -y liburing2");
+    else if (strstr(row->why, "libdpdk-dev") != NULL)
+        snprintf(row->mend, sizeof(row->mend),
+                 "sudo apt-get install -y libdpdk-dev && make install   (in Caracal's sources)");
     else if (strstr(row->why, "module ") != NULL)
         snprintf(row->mend, sizeof(row->mend),
                  "sudo apt-get install -y liburing-dev && make install   (in Caracal's sources)");
@@ -96,11 +99,12 @@ static void try_libos(struct report *r, const char *name, const char *engine, co
         r->works = t.works;
 }
 
-/* A driver of catpowder. */
+/* A driver of catpowder; DPDK's is catnip's row. */
 static void try_driver(void *arg, const char *name, const char *what, const char *module)
 {
     (void)module;
-    try_libos(arg, "catpowder", name, what, true);
+    if (strcmp(name, "dpdk") != 0)
+        try_libos(arg, "catpowder", name, what, true);
 }
 
 static void try_each(void *arg, const char *name, const char *device, const struct libos *os)

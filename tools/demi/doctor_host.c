@@ -216,7 +216,7 @@ static void look_at_huge_pages(struct checks *c)
 
     if (!first_word("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", total, sizeof(total)))
         snprintf(total, sizeof(total), "none");
-    check_add(c, "huge pages", VERDICT_INFO, "%s of 2 MiB; no libOS of this version needs them", total);
+    check_add(c, "huge pages", VERDICT_INFO, "%s of 2 MiB; only catnip can use them", total);
 }
 
 void doctor_host(struct checks *c, const struct config *cfg, const char *problem)
@@ -253,12 +253,7 @@ void doctor_prospect(const char *libos, char *buf, size_t size)
 {
     char name[64];
 
-    if (strcmp(libos, "catnip") == 0)
-        snprintf(buf, size, "%s",
-                 any_entry("/sys/kernel/iommu_groups", "", name, sizeof(name))
-                     ? "this machine has an IOMMU"
-                     : "this machine has no IOMMU: virtual devices only");
-    else if (strcmp(libos, "catmint") == 0)
+    if (strcmp(libos, "catmint") == 0)
         snprintf(buf, size, "%s",
                  any_entry("/sys/class/infiniband", "", name, sizeof(name)) ? "this machine has a device"
                                                                             : "this machine has no device");

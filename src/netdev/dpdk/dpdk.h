@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Driver dpdk: any device that DPDK 22.11 has a poll-mode driver for. A module of its own, because it needs DPDK.
+ *
+ * 1. DPDK's environment (EAL) is started once a process and cannot be ended and started again: the first device starts
+ * it with the key "eal", later ones must ask for the same. It stays when the last device is closed.
+ * 2. Frames of zero_copy_threshold bytes and more are not copied where the processor alone touches the buffers (the
+ * software devices that Debian's DPDK has): a frame on its way out is a chain of mbufs that point into it and into the
+ * application's arrays (external buffers; the frame is freed with the last of them), and a received one is an object of
+ * ours that the mbuf had as its buffer and that another takes the place of. Shorter ones are copied, which costs less
+ * than a second descriptor. Devices that read memory themselves (PCI), or that share DPDK's own memory with a peer
+ * (af_xdp, virtio_user, memif with zero-copy), get all frames by copy through DPDK's memory: the pages of our heap come
+ * and go, and nobody tells the device.
+ * 3. A device keeps mbufs; what it had no room for waits in `waiting` and goes first next time, because a frame that
+ * was turned into mbufs cannot be handed back.
+ * 4. A port has net_queues queues, and each instance of the process takes one. What comes by a queue that nobody took
+ * is lost. With more than one, received frames are copied: a queue's buffers are set before its instance is there.
+ * 5. A peer of a memif that goes while we poll may take us with it: DPDK 22.11's driver unmaps the memory of both in a
+ * thread of its own, whoever is reading there. Rejected: holding that thread back between bursts, in an alarm of ours
+ * (it is the thread that makes connections, and it ends the process over descriptors that were closed meanwhile).
+ */
+#ifndef NETDEV_DPDK_DPDK_H
+#define NETDEV_DPDK_DPDK_H
+
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_ether.h>
+#include <rte_lcore.h>
+#include <rte_log.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#undef NS_PER_S /* the core has its own of this name */
+
+#include "core/counter.h"
+#include "netdev/netdev.h"
+
+#define DPDK_QUEUES_MAX 16 /* as the largest value of the key net_queues */
+#define DPDK_CACHE      64 /* mbufs that a thread keeps at hand of each pool */
+
+struct dpdk_port;
+
+/* One queue of a port: what an instance has. */
+struct dpdk_queue {
+    struct netdev dev;
+    struct dpdk_port *port;
+    uint16_t port_id, queue_id;
+    bool direct;         /* note 2: mbufs may point into our memory; segmentation is offered only then */
+    bool swaps;          /* received frames can be taken with their buffer */
+    bool prepares;       /* frames with offloads are to be shown to the device first */
+    uint16_t segs_max;   /* mbufs of a frame that is not cut; 0: all are copied into one */
+    uint32_t threshold;  /* shorter frames are copied */
+    uint32_t room;       /* bytes a copied frame may have */
+    uint32_t rx_bytes;   /* of an object that is a receive buffer */
+    uint32_t idle_polls; /* since something came */
+    uint64_t missed;     /* frames that the device lost so far */
+    uint64_t tx_offload; /* RTE_ETH_TX_OFFLOAD_ that are on */
+    struct rte_mempool *rx_pool, *copy_pool, *ref_pool;
+    struct rte_ring *handed; /* frames that came by another queue: see port.c */
+    unsigned waiting_at, waiting_end;
+    struct rte_mbuf *waiting[NETDEV_BURST];
+};
+
+static inline struct dpdk_queue *dpdk_queue_of(struct netdev *d)
+{
+    return CONTAINER_OF(d, struct dpdk_queue, dev);
+}
+
+/*
+ * Starts the EAL with args, words separated by blanks, or finds that it runs with the same. -EINVAL: DPDK refuses an
+ * argument, or it runs with others; else what DPDK said; with a text that has DPDK's words. Any thread.
+ */
+int dpdk_eal_start(const char *args, struct error_text *et);
+
+/* What DPDK last logged as an error since dpdk_eal_mark; "" for nothing. */
+void dpdk_eal_mark(void);
+const char *dpdk_eal_said(void);
+
+/*
+ * Finds the port that the key "device" names (empty: the first one that has a queue left), configures and starts it if
+ * nobody uses it, and takes a queue for q, whose dev.mem and dev.count are set. Negative errno and a text; nothing is
+ * left then.
+ */
+int dpdk_port_take(struct dpdk_queue *q, const struct config *cfg, struct error_text *et);
+
+/* Gives the queue back; the port stops with its last one. No mbuf points into our memory afterwards. */
+void dpdk_port_give(struct dpdk_queue *q);
+
+/* Tells the other queues of the port of a frame that concerns every stack on it. m stays the caller's. */
+void dpdk_port_hand(struct dpdk_queue *q, const struct rte_mbuf *m);
+
+/*
+ * The pools of a queue: -ENOMEM. Freeing leaves one alone of which a device or another port still has mbufs, as ports
+ * of rings that join two instances do.
+ */
+int dpdk_pool_rx(struct dpdk_queue *q, unsigned n, struct rte_mempool **pool);
+int dpdk_pool_tx(struct dpdk_queue *q, unsigned descriptors);
+void dpdk_pool_free(struct dpdk_queue *q);
+
+/* Adds what the device lost since the last time to its counter. */
+void dpdk_count_missed(struct dpdk_queue *q);
+
+unsigned dpdk_rx_burst(struct netdev *d, struct frame_in *in, unsigned max);
+unsigned dpdk_tx_burst(struct netdev *d, struct frame **f, unsigned n);
+
+#endif /* NETDEV_DPDK_DPDK_H */

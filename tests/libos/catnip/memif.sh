@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# catnip to catnip over a memif: two processes, one cable in shared memory.
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/libos/catnip/lib.bash
+. "$here/lib.bash"
+
+# over SERVER_ARGUMENTS -- CLIENT_ARGUMENTS: a server and one client on a cable of their own.
+over() {
+    local server_words=()
+    while [ "$1" != -- ]; do
+        server_words+=("$1")
+        shift
+    done
+    shift
+    cable=$((cable + 1))
+    one serve "$work/server$cable" "$echo_program" server "${server_words[@]}"
+    two client_well --check "$@"
+    kill -KILL "$started"
+    wait "$started" 2>/dev/null
+    holds "$(field corrupt) == 0 && $(field errors) == 0 && $(field unanswered) == 0"
+}
+
+streams() {
+    over --bind 0.0.0.0:7000 -- --connect 10.9.0.1:7000 --requests 200 --size 64
+    over --bind 0.0.0.0:7000 -- --connect 10.9.0.1:7000 --requests 400 --size 900 --connections 20
+}
+
+# Above zero_copy_threshold and below: mbufs that point into our memory, and copies.
+bulk_by_reference_and_by_copy() {
+    over --bind 0.0.0.0:7000 -- --connect 10.9.0.1:7000 --requests 3 --size 1000003
+    ZERO_COPY_THRESHOLD=1048576 over --bind 0.0.0.0:7000 -- --connect 10.9.0.1:7000 --requests 3 --size 1000003
+}
+
+datagrams_and_fragments() {
+    over --udp --bind 0.0.0.0:7000 -- --udp --connect 10.9.0.1:7000 --requests 100 --size 6000
+}
+
+ipv6() {
+    over --bind '[::]:7000' -- --connect '[fd09::1]:7000' --requests 100
+}
+
+tests=(streams bulk_by_reference_and_by_copy datagrams_and_fragments ipv6)
+need_dpdk "${tests[@]}"
+for name in "${tests[@]}"; do
+    run_test "$name"
+done
+exit $((failures != 0))
