@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* nanopu info: what a guest program is, what it uses of the machine, and if it would run. */
+#include "attributes.h"
 #include "nanopu.h"
 
 #include "nanopu/hart/insn.h"
@@ -52,47 +53,6 @@ static void look_at_code(struct found *f, const uint8_t *code, uint64_t len, uin
     }
 }
 
-static uint64_t uleb(const uint8_t **at, const uint8_t *end)
-{
-    uint64_t value = 0;
-
-    for (unsigned shift = 0; *at < end && shift < 63; shift += 7) {
-        uint8_t byte = *(*at)++;
-
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if ((byte & 0x80) == 0)
-            break;
-    }
-    return value;
-}
-
-/*
- * .riscv.attributes (RISC-V ELF psABI): 'A', then length, "riscv", a file tag with its length, then pairs of tag and
- * value: a text where the tag is odd, a number where it is even. Tag 5 is the architecture.
- */
-static void look_at_attributes(struct found *f, const uint8_t *data, size_t len)
-{
-    const uint8_t *end = data + len, *at = data + 16;
-
-    if (len < 16 || data[0] != 'A' || memcmp(data + 5, "riscv", 6) != 0)
-        return;
-    while (at < end) {
-        uint64_t tag = uleb(&at, end);
-        const uint8_t *text = at;
-
-        if ((tag & 1) == 0) {
-            uleb(&at, end);
-            continue;
-        }
-        at = memchr(text, '\0', (size_t)(end - text));
-        if (at == NULL)
-            return;
-        if (tag == 5)
-            snprintf(f->arch, sizeof(f->arch), "%s", (const char *)text);
-        at++;
-    }
-}
-
 static void look_at_section(struct found *f, const struct elf_image *image, Elf_Scn *section, size_t names, Elf *elf)
 {
     GElf_Shdr header;
@@ -105,7 +65,7 @@ static void look_at_section(struct found *f, const struct elf_image *image, Elf_
     if ((header.sh_flags & SHF_EXECINSTR) != 0)
         look_at_code(f, image->bytes + header.sh_offset, header.sh_size, header.sh_addr);
     else if (name != NULL && strcmp(name, ".riscv.attributes") == 0)
-        look_at_attributes(f, image->bytes + header.sh_offset, header.sh_size);
+        attributes_arch(image->bytes + header.sh_offset, header.sh_size, f->arch, sizeof(f->arch));
 }
 
 /* Code is what sections say; a file without sections has its executable segments looked at. */

@@ -79,7 +79,7 @@ bool gdb_receive(struct gdb *g)
         if (low < 0)
             return disconnect(g);
         g->in[g->in_len] = '\0';
-        said = (unsigned)(hex_digit(high) << 4 | hex_digit(low));
+        said = (unsigned)hex_digit(high) << 4 | (unsigned)hex_digit(low);
         if (!g->acks)
             return true;
         if (said == (sum & 0xff))
