@@ -8,7 +8,9 @@
  * sent again, and a buffer that the application writes to meanwhile would change them. A push below zero_copy_threshold
  * is copied and complete once it is queued. Rejected: a copy when the application takes the result, as memory queues
  * make it, because a device may be reading the buffer at that moment, and with checksums computed by the device the
- * peer would take the mixture for good.
+ * peer would take the mixture for good. So who keeps the array and waits for nothing but its push waits a round trip
+ * where the peer pops, else the peer's delayed acknowledgement (40 ms with ours); who frees it at once waits for
+ * neither.
  * 2. A datagram below zero_copy_threshold is copied too. A longer one goes by reference: its push is complete when no
  * frame refers to its bytes any more, which is at once when the device has read them, and looked at once a turn when it
  * is still reading or the neighbour's link address is not known yet.
