@@ -7,69 +7,32 @@
  */
 #include "inet/tcp_conn.h"
 
-#include "fuzz.h"
+#include "stack.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 
 #define CONNS 4
-#define START (100 * NS_PER_S)
 
 struct world {
-    struct mem mem;
-    struct timer_wheel wheel;
-    uint64_t count[COUNTER_MAX];
-    struct inet *in;
+    struct stack st; /* first: what the stack sends is looked at with it */
     struct tcp *t;
     struct tcp_listener *l;
     struct tcp_conn *c[CONNS];
     struct inet_addr us, peer;
-    uint64_t random;
-    uint32_t fail_after;
     struct tcp_seg last; /* what the stack sent last */
     uint32_t want;
 };
 
-static void *w_alloc(void *ctx, size_t bytes)
+/* What is sent must be a segment that can be read. */
+static void sent(struct stack *st, const struct frame *f)
 {
-    struct world *w = ctx;
+    struct world *w = (struct world *)(void *)st;
+    uint8_t bytes[STACK_LINK + STACK_MTU];
 
-    if (w->fail_after > 0 && --w->fail_after == 0)
-        return NULL;
-    return mem_alloc(&w->mem, bytes, 1);
-}
-
-static uint64_t w_random(void *ctx)
-{
-    struct world *w = ctx;
-
-    w->random = w->random * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return w->random;
-}
-
-static int w_output(void *ctx, struct frame *f)
-{
-    struct world *w = ctx;
-    uint8_t bytes[9100];
-
-    require(f->len <= sizeof(bytes));
     frame_copy(f, (char *)bytes);
-    if (f->len > 54 && bytes[23] == IPPROTO_TCP)
+    if (f->len >= 54 && get16(bytes + 12) == ETHERTYPE_4 && bytes[23] == IPPROTO_TCP)
         require_equal(tcp_parse(bytes + 34, get16(bytes + 16) - 20u, &w->last), TCP_PARSE_OK);
-    frame_free(&w->mem, f);
-    return 0;
-}
-
-static void *w_reserve(void *ctx, size_t bytes)
-{
-    (void)ctx;
-    return calloc(1, bytes);
-}
-
-static void w_unreserve(void *ctx, void *p, size_t bytes)
-{
-    (void)ctx, (void)bytes;
-    free(p);
 }
 
 static void up_incoming(void *ctx)
@@ -103,31 +66,18 @@ static const struct tcp_upcalls upcalls = {up_incoming, up_told, up_deliver, up_
 static struct world *world_new(struct input *in)
 {
     struct world *w = calloc(1, sizeof(*w));
-    struct inet_env env = {.now_ns = START,
-                           .mem = &w->mem,
-                           .timers = &w->wheel,
-                           .count = w->count,
-                           .ctx = w,
-                           .alloc = w_alloc,
-                           .random = w_random,
-                           .output = w_output,
-                           .reserve = w_reserve,
-                           .unreserve = w_unreserve};
-    const uint8_t mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0, 0, 0, 0, 2};
+    const uint8_t peer_mac[6] = {2, 0, 0, 0, 0, 2};
     uint32_t choice = next_byte(in);
     struct inet_config cfg;
     struct tcp_config tcfg;
     int err;
 
-    require(mem_init(&w->mem, 32 << 20, 1 << 20, false) == 0);
-    timer_wheel_init(&w->wheel, START);
-    inet_config_defaults(&cfg);
-    memcpy(cfg.mac, mac, 6);
-    w->in = inet_new(&env, &cfg, &err);
-    require(w->in != NULL);
+    stack_config(&cfg);
+    stack_open(&w->st, &cfg);
+    w->st.sent = sent;
     w->us = INET_ADDR4(10, 0, 0, 1);
     w->peer = INET_ADDR4(10, 0, 0, 2);
-    require(inet_addr_add(w->in, &w->us, 24) == 0 && inet_neigh_add(w->in, &w->peer, peer_mac) == 0);
+    require(inet_addr_add(w->st.in, &w->us, 24) == 0 && inet_neigh_add(w->st.in, &w->peer, peer_mac) == 0);
     tcp_config_defaults(&tcfg);
     tcfg.conns = 8;
     tcfg.half_open = 2;
@@ -136,7 +86,7 @@ static struct world *world_new(struct input *in)
     tcfg.timestamps = (choice & 16) == 0;
     tcfg.ecn = (choice & 32) != 0;
     tcfg.rcvbuf = (choice & 64) != 0 ? 4096 : tcfg.rcvbuf;
-    w->t = tcp_new(w->in, &tcfg, &upcalls, &err);
+    w->t = tcp_new(w->st.in, &tcfg, &upcalls, &err);
     require(w->t != NULL);
     w->l = tcp_listen(w->t, &(struct inet_end){INET_ANY4, 80}, 2, w, &err);
     require(w->l != NULL);
@@ -251,7 +201,7 @@ static void segment(struct world *w, struct input *in)
     const struct tcp_conn *c = w->t->all;
     struct ip_packet p = {.src = w->peer, .dst = w->us, .proto = IPPROTO_TCP, .ttl = 64, .flags = IP_CSUM_GOOD};
     struct tcp_seg s = {.src_port = (uint16_t)(5000 + which), .dst_port = 80, .flags = (uint8_t)next_byte(in)};
-    uint8_t *obj = mem_alloc(&w->mem, 64 + TCP_HEADER_MAX + 3000, 1);
+    uint8_t *obj = mem_alloc(&w->st.mem, 64 + TCP_HEADER_MAX + 3000, 1);
 
     require(obj != NULL);
     for (; which > 0 && c != NULL; which--)
@@ -276,19 +226,19 @@ static void segment(struct world *w, struct input *in)
     p.data = obj + 64;
     p.len = tcp_write(p.data, &s) + len;
     memset(p.data + p.len - len, 'x', len);
-    tcp_input(w->in, w->t, &p);
-    mem_unref(&w->mem, obj);
+    tcp_input(w->st.in, w->t, &p);
+    mem_unref(&w->st.mem, obj);
 }
 
 static void send_some(struct world *w, struct tcp_conn *c, uint32_t len)
 {
-    char *obj = mem_alloc(&w->mem, len, 1);
+    char *obj = mem_alloc(&w->st.mem, len, 1);
 
     if (obj == NULL)
         return;
     memset(obj, 'y', len);
     (void)tcp_send(c, obj, obj, len);
-    mem_unref(&w->mem, obj);
+    mem_unref(&w->st.mem, obj);
 }
 
 static void take_some(struct world *w, struct tcp_conn *c, uint32_t max)
@@ -297,7 +247,7 @@ static void take_some(struct world *w, struct tcp_conn *c, uint32_t max)
     char *ptr;
 
     if (tcp_recv(c, max, &obj, &ptr) > 0)
-        mem_unref(&w->mem, obj);
+        mem_unref(&w->st.mem, obj);
 }
 
 static void open_one(struct world *w, struct tcp_conn **c, struct input *in)
@@ -347,10 +297,9 @@ static void call(struct world *w, struct input *in)
 
 static void pass(struct world *w, uint64_t ns)
 {
-    inet_set_now(w->in, w->in->env.now_ns + ns);
+    inet_set_now(w->st.in, w->st.in->env.now_ns + ns);
     tcp_turn(w->t);
-    for (unsigned turns = 0; timer_pending(&w->wheel, w->in->env.now_ns) && turns < 1000; turns++)
-        timer_advance(&w->wheel, w->in->env.now_ns, 64);
+    stack_pass(&w->st, 0);
 }
 
 /* What ICMP might say of something in flight. */
@@ -368,7 +317,7 @@ static void error(struct world *w, struct input *in)
     put32(data + 4, around(in, c->snd_una, 0));
     e.err = errs[next_byte(in) % 5];
     e.mtu = (uint16_t)(552 + next_byte(in) * 4);
-    (void)tcp_error(w->in, w->t, &e);
+    (void)tcp_error(w->st.in, w->t, &e);
 }
 
 static void step(struct world *w, struct input *in)
@@ -378,7 +327,7 @@ static void step(struct world *w, struct input *in)
         pass(w, NS_PER_US << next_byte(in) % 28);
         break;
     case 1:
-        w->fail_after = next_byte(in);
+        w->st.fail_after = next_byte(in);
         break;
     case 2:
         w->want = next_word(in);
@@ -400,7 +349,7 @@ static void step(struct world *w, struct input *in)
 
 static void world_end(struct world *w)
 {
-    w->fail_after = 0;
+    w->st.fail_after = 0;
     for (int i = 0; i < CONNS; i++)
         if (w->c[i] != NULL)
             tcp_close(w->c[i]);
@@ -413,10 +362,7 @@ static void world_end(struct world *w)
     require_equal(w->t->orphans, 0);
     require_equal(w->t->half_open, 0);
     tcp_free(w->t);
-    inet_free(w->in);
-    require_equal((long long)w->wheel.armed, 0);
-    require_equal((long long)mem_bytes_used(&w->mem), 0);
-    mem_fini(&w->mem);
+    stack_close(&w->st);
     free(w);
 }
 

@@ -189,6 +189,21 @@ static void neigh_fail(struct neigh *n)
     }
 }
 
+/* Did a transport, or an answer, confirm the link address of late? */
+static bool is_confirmed(const struct neigh *n)
+{
+    return n->confirmed_ns != 0 && n->confirmed_ns + n->in->cfg.neigh_reach_ns > n->in->env.now_ns;
+}
+
+/* The link address is doubtful: it serves, and is asked for again after its next use (RFC 4861, section 7.2.5). */
+static void doubt(struct neigh *n)
+{
+    n->state = NEIGH_STALE;
+    n->confirmed_ns = 0;
+    timer_cancel(n->in->env.timers, &n->timer);
+    inet_changed(n->in);
+}
+
 static void neigh_fire(struct timer *timer, void *arg)
 {
     struct neigh *n = arg;
@@ -208,7 +223,7 @@ static void neigh_fire(struct timer *timer, void *arg)
             n->state = NEIGH_PROBE;
             n->tries = 0;
         }
-        if (n->confirmed_ns + in->cfg.neigh_reach_ns > in->env.now_ns) {
+        if (is_confirmed(n)) {
             neigh_reachable(n); /* a transport had an answer meanwhile */
         } else if (n->tries < NEIGH_TRIES) {
             neigh_ask(n);
@@ -218,7 +233,7 @@ static void neigh_fire(struct timer *timer, void *arg)
         }
         break;
     case NEIGH_REACHABLE:
-        if (n->confirmed_ns + in->cfg.neigh_reach_ns > in->env.now_ns) {
+        if (is_confirmed(n)) {
             neigh_arm(n, n->confirmed_ns + in->cfg.neigh_reach_ns);
         } else {
             n->state = NEIGH_STALE;
@@ -333,23 +348,16 @@ void neigh_learn(struct inet *in, const struct inet_addr *a, const uint8_t mac[6
     }
     differs = memcmp(n->mac, mac, 6) != 0;
     if (differs && !override) {
-        if (n->state == NEIGH_REACHABLE) { /* section 7.2.5: two claim it; ask before going on for long */
-            n->state = NEIGH_STALE;
-            timer_cancel(in->env.timers, &n->timer);
-            inet_changed(in);
-        }
+        if (n->state == NEIGH_REACHABLE)
+            doubt(n); /* two claim it; ask before going on for long */
         return;
     }
     if (differs) {
         memcpy(n->mac, mac, 6);
-        inet_changed(in);
+        doubt(n);
     }
-    if (solicited) {
+    if (solicited)
         neigh_reachable(n);
-    } else if (differs) {
-        n->state = NEIGH_STALE;
-        timer_cancel(in->env.timers, &n->timer);
-    }
 }
 
 int inet_neigh_add(struct inet *in, const struct inet_addr *a, const uint8_t mac[6])

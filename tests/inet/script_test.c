@@ -31,7 +31,7 @@
  *   nothing                the host sent nothing (more)
  *   +N ns|us|ms|s          time passes; all that was sent before must have been looked at
  *   quiet N ns|us|ms|s     the same, and nothing is sent in it
- *   repeat N ... end       the lines between are played N times
+ *   repeat N ... end       the lines between are played N times; "{i}", "{i*K+M}" in them count from 0
  *   addr [-] A/BITS | route [-] A/BITS GATEWAY | neigh ADDR MAC   with [= errno]
  *   poll                   what the host sent to itself arrives
  *   fail N | full N        the Nth allocation fails; the device takes none of the next N frames
@@ -132,14 +132,44 @@ static void play_line(struct play *p)
 
 /* ---- scripts ---- */
 
-static void split(struct play *p, const char *line, size_t len)
+/* "{i}", "{i*K}", "{i+M}", "{i*K+M}" become numbers; i: how often the lines of a repetition were played before. */
+static void fill_in(struct play *p, const char *line, size_t len, unsigned i)
+{
+    size_t n = 0;
+
+    while (len > 0 && n + 12 < sizeof(p->text)) {
+        unsigned times = 1, plus = 0;
+        int used = 0;
+
+        if (*line != '{') {
+            p->text[n++] = *line++;
+            len--;
+            continue;
+        }
+        if (sscanf(line, "{i*%u+%u}%n", &times, &plus, &used) < 2 || used == 0)
+            plus = 0;
+        if (used == 0 && sscanf(line, "{i*%u}%n", &times, &used) < 1)
+            times = 1;
+        if (used == 0)
+            sscanf(line, "{i+%u}%n", &plus, &used);
+        if (used == 0 && strncmp(line, "{i}", 3) == 0)
+            used = 3;
+        if (used == 0)
+            PLAY_FAIL(p, "a brace that says nothing");
+        n += (size_t)snprintf(p->text + n, 12, "%u", i * times + plus);
+        line += used;
+        len -= (size_t)used;
+    }
+    if (len > 0)
+        PLAY_FAIL(p, "the line is too long");
+    p->text[n] = '\0';
+}
+
+static void split(struct play *p, const char *line, size_t len, unsigned i)
 {
     char *save = NULL;
 
-    if (len >= sizeof(p->text))
-        PLAY_FAIL(p, "the line is too long");
-    memcpy(p->text, line, len);
-    p->text[len] = '\0';
+    fill_in(p, line, len, i);
     p->text[strcspn(p->text, "#")] = '\0';
     memcpy(p->shown, p->text, sizeof(p->shown));
     p->words = p->at = 0;
@@ -151,18 +181,20 @@ static void split(struct play *p, const char *line, size_t len)
 static void play_lines(struct play *p, const char *line)
 {
     const char *again = NULL;
-    unsigned left = 0, first = 0;
+    unsigned left = 0, first = 0, i = 0;
 
     for (; *line != '\0' && *line != '='; p->line++) {
         size_t len = strcspn(line, "\n");
 
-        split(p, line, len);
+        split(p, line, len, i);
         line += len + (line[len] == '\n');
         if (p->words == 2 && strcmp(p->word[0], "repeat") == 0) {
             left = script_number_of(p, p->word[1]);
             again = line;
             first = p->line;
+            i = 0;
         } else if (p->words == 1 && strcmp(p->word[0], "end") == 0 && left > 0) {
+            i++;
             if (--left > 0) {
                 line = again;
                 p->line = first;

@@ -6,10 +6,11 @@ set -u
 runner=$CARACAL_BUILD_DIR/tests/test-inet_script
 
 for file in "$CARACAL_SOURCE_DIR"/tests/inet/wrong/*.txt; do
+    base=$(basename "$file")
     "$runner" "$file" >said 2>&1
     status=$?
     if [ $status -eq 0 ]; then
-        echo "not ok the runner says that $(basename "$file") passed"
+        echo "not ok the runner says that $base passed"
     fi
     name='' number=0
     while IFS= read -r line; do
@@ -17,7 +18,7 @@ for file in "$CARACAL_SOURCE_DIR"/tests/inet/wrong/*.txt; do
         case $line in
         '= '*) name=${line#= } ;;
         *'#!')
-            if [ "$(grep -c "^wrong/$(basename "$file"):$number: " said)" -eq 1 ]; then
+            if [ "$(grep -c "^wrong/$base:$number: " said)" -eq 1 ]; then
                 echo "ok finds $name"
             else
                 echo "not ok finds $name"
@@ -28,5 +29,5 @@ for file in "$CARACAL_SOURCE_DIR"/tests/inet/wrong/*.txt; do
     done <"$file"
     wrong=$(grep -c '#!$' "$file")
     found=$(grep -c "^wrong/.*:[0-9]*: " said)
-    [ "$wrong" -eq "$found" ] || echo "not ok $(basename "$file"): $found failures are said, $wrong scripts are wrong"
+    [ "$wrong" -eq "$found" ] || echo "not ok $base: $found failures are said, $wrong scripts are wrong"
 done
