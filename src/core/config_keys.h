@@ -5,7 +5,7 @@
 
 enum idle_mode { IDLE_SPIN, IDLE_ADAPTIVE, IDLE_BLOCK };
 enum engine_kind { ENGINE_EPOLL, ENGINE_URING };
-enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
+enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
 
 /* clang-format off */
 #define CONFIG_KEYS(UINT, BOOL, ENUM, STR)                                                                             \
@@ -38,7 +38,7 @@ enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
     STR(eal, "", "catnip: arguments of DPDK's EAL, such as --no-huge --vdev net_tap0")                                 \
     BOOL(net_offload, true, "leave checksums and segmentation to the device where it offers to")                       \
     UINT(net_queue, 0, 0, 63, "xdp: the queue of the interface that is ours")                                          \
-    ENUM(xdp_mode, XDP_MODE_AUTO, "auto|native|generic", "xdp: where frames are taken: in the driver, or behind it")   \
+    ENUM(xdp_mode, XDP_AUTO, "auto|native|generic", "xdp: where frames are taken: in the driver, or behind it")   \
     UINT(sim_seed, 1, 0, 9223372036854775807, "sim: what all chance of the simulated network comes from")          \
     UINT(sim_hosts, 2, 1, 8, "sim: hosts in the network, 10.0.0.1 and so on; a client and its server are on two")      \
     UINT(sim_mtu, 1500, 576, 9000, "sim: bytes of the largest packet")                                                 \

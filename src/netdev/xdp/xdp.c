@@ -260,7 +260,7 @@ static int make_socket(struct xdp *x, const struct config *cfg, uint16_t bind_fl
 /* Zero copy where the interface has it. */
 static int open_socket(struct xdp *x, const struct config *cfg, struct error_text *et)
 {
-    int err = cfg->xdp_mode == XDP_MODE_GENERIC ? -EOPNOTSUPP : make_socket(x, cfg, XDP_ZEROCOPY);
+    int err = cfg->xdp_mode == XDP_GENERIC ? -EOPNOTSUPP : make_socket(x, cfg, XDP_ZEROCOPY);
 
     if (err != 0)
         err = make_socket(x, cfg, XDP_COPY);
@@ -277,8 +277,8 @@ static int attach(struct xdp *x, const struct config *cfg, struct error_text *et
 
     if (err < 0)
         return err;
-    err = cfg->xdp_mode == XDP_MODE_GENERIC ? -EOPNOTSUPP : xdp_prog_attach(&x->prog, x->dev.ifindex, false);
-    if (err < 0 && err != -EBUSY && cfg->xdp_mode != XDP_MODE_NATIVE)
+    err = cfg->xdp_mode == XDP_GENERIC ? -EOPNOTSUPP : xdp_prog_attach(&x->prog, x->dev.ifindex, false);
+    if (err < 0 && err != -EBUSY && cfg->xdp_mode != XDP_NATIVE)
         err = xdp_prog_attach(&x->prog, x->dev.ifindex, true);
     return err < 0 ? failed("the program on the interface", err, et) : 0;
 }
