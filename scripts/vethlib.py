@@ -104,3 +104,35 @@ def ring_raw(seconds):
     env = {**MODULES, **_ring()}
     with Server([NETDEV, "server"], {**env, **RING[SERVER_NS]}):
         return client([NETDEV, "client", str(seconds)], {**env, **RING[CLIENT_NS]})
+
+
+def reason_no_dpdk():
+    """Why catnip cannot run here, or None."""
+    module = os.path.join(MODULES.get("CARACAL_MODULES", ""), "caracal-dpdk.so")
+    return None if os.path.exists(module) else "DPDK was not there when this was built (libdpdk-dev)"
+
+
+def _memif():
+    """What the two stations of a memif have for settings; its socket has a name of its own each time."""
+    if reason_no_dpdk():
+        raise RuntimeError(reason_no_dpdk())
+    name = f"/caracal-bench-{os.getpid()}-{os.urandom(4).hex()}"
+    card = "--no-huge --no-pci --vdev net_memif0"
+    return [{**env, "DRIVER": "dpdk", "EAL": f"{card},role={role},socket={name},mac={mac}"}
+            for env, role, mac in ((RING[SERVER_NS], "server", "02:00:00:00:00:01"),
+                                   (RING[CLIENT_NS], "client", "02:00:00:00:00:02"))]
+
+
+def memif(seconds, options):
+    """catnip's echo at both ends of a memif."""
+    server, load = _memif()
+    env = {**OURS, "LIBOS": "catnip"}
+    with Server([ECHO, "server", "--bind", "0.0.0.0:7000", "--quiet"], {**env, **server}):
+        return client([ECHO, "client", "--connect", "10.80.0.1:7000"] + _load(seconds, options), {**env, **load})
+
+
+def memif_raw(seconds):
+    """Bare frames over a memif."""
+    server, load = _memif()
+    with Server([NETDEV, "server"], {**MODULES, **server}):
+        return client([NETDEV, "client", str(seconds)], {**MODULES, **load})
