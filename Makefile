@@ -10,7 +10,7 @@ export BUILD
 export TESTS
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test diff sim sim-lwip sim run-sim bench install format check-style coverage clean
+.PHONY: help build demo test diff kv-oracle sim sim-lwip sim run-sim bench install format check-style coverage clean
 
 help:
 	@printf '%s\n' \
@@ -18,6 +18,7 @@ help:
 	  'make build        build the libraries and programs in $(BUILD)/' \
 	  'make test         everything CI runs; STAGES="gcc asan" and TESTS=name narrow it' \
 	  'make diff         millions of random instructions on the simulated machine and on QEMU (DIFF_PROGRAMS=100)' \
+	  'make kv-oracle    random commands to caracal-kv and to redis-server, replies compared (COMMANDS=100000)' \
 	  'make sim          SEEDS=n worlds of the whole-stack simulation; a failing one says how to repeat it' \
   '                  BREAK=name with that mistake in TCP, which must be found; BREAK=help lists them' \
 	  'make sim-lwip     SEEDS=n meetings of our stack with lwIP on a simulated network' \
@@ -50,6 +51,14 @@ diff:
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && source_dir=$$PWD && build_dir=$$(realpath "$(BUILD)") && \
 	  cd "$$dir" && DIFF_PROGRAMS=$${DIFF_PROGRAMS:-100} CARACAL_SOURCE_DIR=$$source_dir CARACAL_BUILD_DIR=$$build_dir \
 	  "$$source_dir/tests/nanopu/diff/diff.sh"
+
+COMMANDS ?= 100000
+kv-oracle:
+	@scripts/setup test
+	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
+	@ninja -C "$(BUILD)" --quiet
+	@KV_ORACLE_COMMANDS=$(COMMANDS) CARACAL_BUILD_DIR=$$(realpath "$(BUILD)") \
+	  tests/apps/kv.sh beside_redis_resp2 beside_redis_resp3 beside_redis_uring
 
 bench:
 	@scripts/setup build

@@ -172,36 +172,37 @@ static void chain_cut(struct index *ix, struct bucket *b)
  */
 static bool chain_divide(struct index *ix, struct bucket *from, struct bucket *to, uint64_t bit)
 {
-    struct bucket *put = from, *first = from;
+    struct bucket *put = from, *take = from;
     int at = 0;
     bool all = true;
-    for (; from != NULL; from = from->next) {
+    do {
         for (int i = 0; i < INDEX_SLOTS; i++) {
-            uint64_t content = from->slot[i];
+            uint64_t content = take->slot[i];
             if (content == 0) {
                 continue;
             }
-            from->slot[i] = 0;
+            take->slot[i] = 0;
             if (all && (hash_of(ix, index_item(content)) & bit) != 0) {
                 all = chain_add(ix, to, content);
                 if (all) {
                     continue;
                 }
             }
-            if (at == INDEX_SLOTS) {
+            if (at == INDEX_SLOTS && put->next != NULL) {
                 put = put->next;
                 at = 0;
-                assert(put != NULL);
             }
+            assert(at < INDEX_SLOTS); /* no more stay than there were */
             put->slot[at++] = content;
         }
-    }
+        take = take->next;
+    } while (take != NULL);
     if (all) {
         chain_cut(ix, put);
     } else {
         for (struct bucket *b = to; b != NULL; b = b->next) { /* there was room for them */
             for (int i = 0; i < INDEX_SLOTS; i++) {
-                bool added = b->slot[i] == 0 || chain_add(ix, first, b->slot[i]);
+                bool added = b->slot[i] == 0 || chain_add(ix, from, b->slot[i]);
                 assert(added);
                 (void)added;
                 b->slot[i] = 0;

@@ -131,8 +131,7 @@ static size_t put_key(const struct workload *w, uint64_t key, char *out)
         out[len + i - 1] = (char)('0' + key % 10);
         key /= 10;
     }
-    memcpy(out + len + digits, "\r\n", 2);
-    return len + digits + 2;
+    return (size_t)(stpcpy(out + len + digits, "\r\n") - out);
 }
 
 size_t workload_request(const struct workload *w, const struct operation *op, char *out)
@@ -145,15 +144,14 @@ size_t workload_request(const struct workload *w, const struct operation *op, ch
         return (size_t)sprintf(out, "*4\r\n$4\r\nSCAN\r\n$%d\r\n%s\r\n$5\r\nCOUNT\r\n$2\r\n%d\r\n", n, text, SCAN_KEYS);
     }
     if (operation_reads(op)) {
-        memcpy(out, "*2\r\n$3\r\nGET\r\n", 13);
-        return 13 + put_key(w, op->key, out + 13);
+        len = (size_t)(stpcpy(out, "*2\r\n$3\r\nGET\r\n") - out);
+        return len + put_key(w, op->key, out + len);
     }
-    memcpy(out, "*3\r\n$3\r\nSET\r\n", 13);
-    len = 13 + put_key(w, op->key, out + 13);
+    len = (size_t)(stpcpy(out, "*3\r\n$3\r\nSET\r\n") - out);
+    len += put_key(w, op->key, out + len);
     len += (size_t)sprintf(out + len, "$%" PRIu32 "\r\n", w->value_bytes);
     pattern_fill(out + len, w->value_bytes, op->key, 0);
-    memcpy(out + len + w->value_bytes, "\r\n", 2);
-    return len + w->value_bytes + 2;
+    return (size_t)(stpcpy(out + len + w->value_bytes, "\r\n") - out);
 }
 
 bool workload_check(const struct workload *w, uint64_t key, const char *value, size_t len)

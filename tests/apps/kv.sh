@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The key-value server: by redis-cli, beside redis-server, and by hand.
+# usage: kv.sh [TEST...]
+# The key-value server: by redis-cli, beside redis-server, and by hand. KV_ORACLE_COMMANDS (3000): random commands that
+# each comparison with redis-server takes.
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/apps/lib.bash
 . "$here/lib.bash"
@@ -44,15 +46,6 @@ beside_redis() {
     python3 "$here/kv_oracle.py" "$port" "$socket_port" "${KV_ORACLE_COMMANDS:-3000}" "$1" "$2"
     status=$?
     [ "$status" -eq 0 ] || fail "status $status: $(cat "$work/server.err")"
-}
-
-# run_here NAME: as run_test; those of the io_uring engine only where it was built.
-run_here() {
-    if [[ $1 == *_uring && ! -e $CARACAL_MODULES/caracal-uring.so ]]; then
-        skip_test "$1" "there is no liburing"
-    else
-        run_test "$1"
-    fi
 }
 
 help_and_usage() {
@@ -171,16 +164,19 @@ if ! command -v python3 >/dev/null || ! command -v redis-cli >/dev/null; then
     skip_test kv "there is no python3 or no redis-cli"
     exit 0
 fi
-for name in help_and_usage one_source_for_every_libos redis_cli expiry redis_benchmark malformed malformed_uring \
-    byte_by_byte byte_by_byte_uring long_values long_values_uring slow_reader slow_reader_uring many_clients \
-    input_is_bounded memory_is_full old_keys_are_evicted messages killed; do
-    run_here "$name"
-done
-for name in beside_redis_resp2 beside_redis_resp3 beside_redis_uring; do
-    if command -v redis-server >/dev/null; then
-        run_here "$name"
-    else
+if [ $# -eq 0 ]; then
+    set -- help_and_usage one_source_for_every_libos redis_cli expiry redis_benchmark malformed malformed_uring \
+        byte_by_byte byte_by_byte_uring long_values long_values_uring slow_reader slow_reader_uring many_clients \
+        input_is_bounded memory_is_full old_keys_are_evicted messages killed beside_redis_resp2 beside_redis_resp3 \
+        beside_redis_uring
+fi
+for name in "$@"; do
+    if [[ $name == *_uring && ! -e $CARACAL_MODULES/caracal-uring.so ]]; then
+        skip_test "$name" "there is no liburing"
+    elif [[ $name == beside_redis* ]] && ! command -v redis-server >/dev/null; then
         skip_test "$name" "there is no redis-server"
+    else
+        run_test "$name"
     fi
 done
 exit $((failures != 0))
