@@ -27,15 +27,15 @@ enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
     UINT(uring_entries, 1024, 16, 32768, "catnap, uring: submission ring entries")                                     \
     UINT(catmem_ring, 65536, 4096, 16777216, "catmem: bytes of each direction's ring of a connection")                 \
     STR(driver, "", "catpowder: what carries the frames (packet ...); empty: packet")                                  \
-    STR(device, "", "catpowder: the interface that the driver stands on")                                              \
-    STR(net_address, "", "our addresses, with prefix, which nobody else has: 10.0.0.2/24, fd00::2/64")                \
-    STR(net_gateway, "", "gateways for what is not on the link, one a family")                                         \
+    STR(device, "", "catpowder: the interface the driver stands on, or the ring's file; empty: none")                  \
+    STR(net_address, "", "our addresses, as in 10.0.0.2/24, fd00::2/64; nobody else has them; empty: none")            \
+    STR(net_gateway, "", "gateways for what is not on the link, one a family; empty: none")                            \
     STR(net_mac, "", "our link address; empty: the driver's choice")                                                   \
     UINT(net_mtu, 0, 0, 9000, "bytes of the largest packet; 0: what the device takes")                                 \
     UINT(net_vlan, 0, 0, 4094, "802.1Q tag of our frames; 0: none")                                                    \
     UINT(net_ring, 0, 0, 65536, "frames the device's rings hold each way; 0: the driver's choice")                     \
     UINT(net_queues, 1, 1, 16, "catnip: queues of the device, one for each instance of the process")                   \
-    STR(eal, "", "catnip: arguments of DPDK's EAL, such as --no-huge --vdev net_tap0")                                 \
+    STR(eal, "", "catnip: arguments of DPDK's EAL, as --no-huge --vdev net_tap0; empty: none")                         \
     BOOL(net_offload, true, "leave checksums and segmentation to the device where it offers to")                       \
     UINT(net_queue, 0, 0, 63, "xdp: the queue of the interface that is ours")                                          \
     ENUM(xdp_mode, XDP_AUTO, "auto|native|generic", "xdp: where frames are taken: in the driver, or behind it")   \
