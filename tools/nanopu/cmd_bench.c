@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,18 +27,6 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static bool number(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *out)
-{
-    char *end;
-
-    errno = 0;
-    *out = strtoull(text, &end, 10);
-    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *out >= low && *out <= high)
-        return true;
-    usage_error("bench", "--%s takes a number from %" PRIu64 " to %" PRIu64 ", not \"%s\"", option, low, high, text);
-    return false;
-}
-
 static bool read_option(struct bench_options *o, int id, const char *text)
 {
     uint64_t value = 0;
@@ -53,15 +40,15 @@ static bool read_option(struct bench_options *o, int id, const char *text)
         o->slurm = true;
         return true;
     case OPT_JOBS:
-        fine = number("jobs", text, 1, JOBS_MAX, &value);
+        fine = option_number("bench", "--jobs", text, 1, JOBS_MAX, &value);
         o->jobs = (unsigned)value;
         return fine;
     case OPT_SEEDS:
-        fine = number("seeds", text, 1, BENCH_SEEDS_MAX, &value);
+        fine = option_number("bench", "--seeds", text, 1, BENCH_SEEDS_MAX, &value);
         o->seeds = (unsigned)value;
         return fine;
     case OPT_SEED:
-        return number("seed", text, 0, UINT64_MAX / 2, &o->seed);
+        return option_number("bench", "--seed", text, 0, UINT64_MAX / 2, &o->seed);
     default:
         snprintf(o->out, sizeof(o->out), "%s", text);
         return true;

@@ -2,19 +2,9 @@
 /* nanopu: runs the simulated machine and shows what is in it. */
 #include "nanopu.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+const char program_name[] = "nanopu";
 
-struct command {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *args;
-    const char *what; /* one line */
-    const char *help; /* the options */
-};
-
-static const struct command commands[] = {
+const struct command commands[] = {
     {"bench", cmd_bench, "[OPTION]... [NAME]... | all", "the published evaluation again, beside its figures",
      "  --quick       a fifth of the requests, one seed\n"
      "  --seeds N     seeds of random numbers; the median of them counts (5)\n"
@@ -64,114 +54,9 @@ static const struct command commands[] = {
     {"version", cmd_version, "", "the version", ""},
     {"help", cmd_help, "[COMMAND]", "this, or a command's options", ""},
 };
-
-static const struct command *find(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
-    }
-    return NULL;
-}
-
-static void print_overview(FILE *out)
-{
-    fprintf(out, "usage: nanopu COMMAND [OPTIONS]\n\n");
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].what);
-    fprintf(out, "\n`nanopu help COMMAND` tells a command's options.\n");
-}
-
-void print_help(const char *command)
-{
-    const struct command *c = find(command);
-
-    assert(c != NULL);
-    printf("usage: nanopu %s%s%s\n%s\n", c->name, c->args[0] != '\0' ? " " : "", c->args, c->what);
-    if (c->help[0] != '\0')
-        printf("\n%s", c->help);
-}
-
-int usage_error(const char *command, const char *fmt, ...)
-{
-    const struct command *c = find(command);
-    va_list ap;
-
-    fprintf(stderr, "nanopu %s: ", command);
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fprintf(stderr, "\nusage: nanopu %s %s\n", command, c != NULL ? c->args : "");
-    return NANOPU_USAGE;
-}
-
-int fail(const char *fmt, ...)
-{
-    va_list ap;
-
-    fprintf(stderr, "nanopu: ");
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fprintf(stderr, "\n");
-    return NANOPU_FAIL;
-}
-
-int cmd_version(int argc, char **argv)
-{
-    if (argc > 1)
-        return usage_error("version", "unexpected argument \"%s\"", argv[1]);
-    printf("nanopu %s\n", CARACAL_VERSION);
-    return NANOPU_OK;
-}
-
-int cmd_help(int argc, char **argv)
-{
-    if (argc > 2)
-        return usage_error("help", "unexpected argument \"%s\"", argv[2]);
-    if (argc < 2) {
-        print_overview(stdout);
-        return NANOPU_OK;
-    }
-    if (find(argv[1]) == NULL)
-        return usage_error("help", "there is no command \"%s\"", argv[1]);
-    print_help(argv[1]);
-    return NANOPU_OK;
-}
-
-static int run_command(int argc, char **argv)
-{
-    const struct command *c;
-
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return cmd_help(1, argv);
-    if (strcmp(argv[1], "--version") == 0)
-        return cmd_version(1, argv);
-    c = find(argv[1]);
-    if (c == NULL) {
-        fprintf(stderr, "nanopu: there is no command \"%s\"\n", argv[1]);
-        print_overview(stderr);
-        return NANOPU_USAGE;
-    }
-    if (argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
-        print_help(c->name);
-        return NANOPU_OK;
-    }
-    return c->run(argc - 1, argv + 1);
-}
+const size_t command_count = ARRAY_LEN(commands);
 
 int main(int argc, char **argv)
 {
-    int code;
-
-    if (argc < 2) {
-        print_overview(stderr);
-        return NANOPU_USAGE;
-    }
-    code = run_command(argc, argv);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "nanopu: the output could not be written\n");
-        return code != NANOPU_OK ? code : NANOPU_FAIL;
-    }
-    return code;
+    return command_main(argc, argv);
 }
