@@ -41,6 +41,14 @@ def make():
     if os.path.exists("/run/netns/" + SERVER_NS):
         return
     atexit.register(_remove)
+    try:
+        _build()
+    except subprocess.CalledProcessError as e:
+        _remove()  # nothing half made stays for the next one
+        raise RuntimeError("no pair of interfaces: " + " ".join(e.cmd)) from e
+
+
+def _build():
     _ip("netns", "add", SERVER_NS)
     _ip("netns", "add", CLIENT_NS)
     _ip("-n", SERVER_NS, "link", "add", "cs0", "type", "veth", "peer", "name", "cc0", "netns", CLIENT_NS)
