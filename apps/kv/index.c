@@ -235,16 +235,18 @@ static void split(struct index *ix)
 static bool chain_fits(const struct index *ix, const struct bucket *from, const struct bucket *to)
 {
     int items = 0, room = 0;
-    for (; from != NULL; from = from->next) {
+    do {
         for (int i = 0; i < INDEX_SLOTS; i++) {
             items += from->slot[i] != 0;
         }
-    }
-    for (; to != NULL; to = to->next) {
+        from = from->next;
+    } while (from != NULL);
+    do {
         for (int i = 0; i < INDEX_SLOTS; i++) {
             room += to->slot[i] == 0;
         }
-    }
+        to = to->next;
+    } while (to != NULL);
     bool at_hand = ix->free_overflow != NULL || (ix->overflow_pool != NULL && ix->overflow_fresh < INDEX_CHUNK_BUCKETS);
     return items <= room + (at_hand ? INDEX_SLOTS : 0);
 }
@@ -258,13 +260,15 @@ static void join(struct index *ix)
     if (!chain_fits(ix, from, to)) {
         return;
     }
-    for (struct bucket *b = from; b != NULL; b = b->next) {
+    struct bucket *b = from;
+    do {
         for (int i = 0; i < INDEX_SLOTS; i++) {
             bool added = b->slot[i] == 0 || chain_add(ix, to, b->slot[i]);
             assert(added);
             (void)added;
         }
-    }
+        b = b->next;
+    } while (b != NULL);
     chain_cut(ix, from);
     ix->joins++;
     ix->buckets--;
