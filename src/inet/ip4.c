@@ -86,16 +86,21 @@ static COLD void fragment_in(struct inet *in, struct ip_packet *p, const uint8_t
     frag_input(in, &f);
 }
 
-void ip4_whole(struct inet *in, struct ip_packet *p)
+/* What no transport is there for. */
+static void no_transport(struct inet *in, const struct ip_packet *p)
 {
-    if (LIKELY(ip_deliver(in, p)))
-        return;
     if (p->proto == IPPROTO_ICMP) {
         icmp_input(in, p);
         return;
     }
     INET_DROP(in, drop_ip_proto);
     icmp_error(in, p, ICMP4_UNREACHABLE, ICMP4_UNREACHABLE_PROTO, 0);
+}
+
+void ip4_whole(struct inet *in, struct ip_packet *p)
+{
+    if (!ip_deliver(in, p))
+        no_transport(in, p);
 }
 
 /* What a header may be wrong in, options apart. False: the packet is dropped (counted). */
@@ -160,6 +165,6 @@ void ip4_input(struct inet *in, void *obj, uint8_t *h, uint32_t len, unsigned fl
     }
     if (UNLIKELY((get16(h + 6) & (IP4_MF | IP4_OFFSET)) != 0))
         fragment_in(in, &p, h);
-    else
-        ip4_whole(in, &p);
+    else if (UNLIKELY(!ip_deliver(in, &p)))
+        no_transport(in, &p);
 }

@@ -177,7 +177,7 @@ int tcp_conn_enter(struct tcp_conn *c)
 static void leave_table(struct tcp_conn *c)
 {
     struct tcp *t = c->tcp;
-    struct tcp_conn **recent = tcp_recent(t, (uint8_t)c->pair.remote_port, (uint8_t)c->pair.local_port);
+    struct tcp_conn **recent = tcp_recent(t, tcp_table_ports(&c->pair));
 
     if ((c->flags & TCPF_IN_TABLE) != 0)
         tcp_table_remove(&t->table, c, &c->pair);

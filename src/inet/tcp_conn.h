@@ -36,9 +36,9 @@
 #define TCP_PAWS_IDLE_NS     (24 * 86400 * NS_PER_S)
 #define TCP_TSO_MAX          65000 /* payload bytes of a super-segment */
 #define TCP_LISTEN_BUCKETS   64
-#define TCP_PROBES_MAX       15  /* zero-window and other probes that nobody answers, when time does not end it */
-#define TCP_RECENT           256 /* a power of two, at most 256 */
-#define TCP_SACK_BASE        4   /* of the option, beside its blocks */
+#define TCP_PROBES_MAX       15   /* zero-window and other probes that nobody answers, when time does not end it */
+#define TCP_RECENT           1024 /* a power of two */
+#define TCP_SACK_BASE        4    /* of the option, beside its blocks */
 #define TCP_DEVICE_RETRY_NS  (50 * NS_PER_US) /* the device's queue was full */
 #define TCP_NEVER            UINT64_MAX
 
@@ -211,12 +211,12 @@ struct tcp {
 };
 
 /*
- * The place among the connections heard of late for two ports, of which the low bytes count. A stranger may fill it
+ * The place among the connections heard of late for two ports, one in each half of the word. A stranger may fill it
  * with his own connections; what he gains is a search in the table.
  */
-static inline struct tcp_conn **tcp_recent(struct tcp *t, uint8_t one_port, uint8_t other_port)
+static inline struct tcp_conn **tcp_recent(struct tcp *t, uint32_t ports)
 {
-    return &t->recent[(one_port ^ other_port) % TCP_RECENT];
+    return &t->recent[(ports ^ ports >> 16) % TCP_RECENT];
 }
 
 static inline uint64_t tcp_now(const struct tcp_conn *c)

@@ -6,6 +6,7 @@
 #include "tcp_conn.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 /* What the fast path reads of a header. */
 struct plain {
@@ -46,7 +47,7 @@ static inline bool is_plain(const struct tcp_conn *c, const struct ip_packet *p,
     return ((unsigned)c->ca | c->frto | c->dupacks | c->snd.sacked | c->snd.lost | c->rcv.runs) == 0;
 }
 
-bool tcp_take_data(struct tcp_conn *c, void *obj, char *ptr, uint32_t len)
+static inline bool take_data(struct tcp_conn *c, void *obj, char *ptr, uint32_t len)
 {
     uint32_t took = 0;
 
@@ -64,6 +65,11 @@ bool tcp_take_data(struct tcp_conn *c, void *obj, char *ptr, uint32_t len)
     }
     c->rcv_nxt += len - took;
     return true;
+}
+
+bool tcp_take_data(struct tcp_conn *c, void *obj, char *ptr, uint32_t len)
+{
+    return take_data(c, obj, ptr, len);
 }
 
 void tcp_deliver_ready(struct tcp_conn *c)
@@ -153,7 +159,7 @@ static inline void fast_path(struct tcp_conn *c, const struct ip_packet *p, cons
     if (s->ack != c->snd_una)
         take_ack(c, s);
     if (s->data_len > 0 && LIKELY(c->state == TCP_ESTABLISHED)) {
-        if (LIKELY(tcp_take_data(c, p->obj, (char *)p->data + s->header_bytes, s->data_len)))
+        if (LIKELY(take_data(c, p->obj, (char *)p->data + s->header_bytes, s->data_len)))
             tcp_schedule_ack(c);
         else
             c->flags |= TCPF_ACK_NOW;
@@ -197,44 +203,54 @@ static COLD void slow_path(struct tcp_conn *c, const struct ip_packet *p, struct
         tcp_segment(c, p, s);
 }
 
-/* The connection of p, which has a header, if it was among the last ones. */
-static inline struct tcp_conn *find_recent(struct tcp *t, const struct ip_packet *p)
+/* The connection of p, which has a header, in the table; it is remembered as the latest of its place. */
+static __attribute__((noinline)) struct tcp_conn *find_in_table(struct tcp *t, const struct ip_packet *p)
 {
-    struct tcp_conn *c = *tcp_recent(t, p->data[1], p->data[3]);
+    struct tcp_pair pair = {p->dst, p->src, get16(p->data + 2), get16(p->data)};
+    struct tcp_conn *c = tcp_table_find(&t->table, &pair);
+
+    if (c != NULL)
+        *tcp_recent(t, get32(p->data)) = c;
+    return c;
+}
+
+/* The connection of p, which has a header; NULL: there is none. */
+static inline struct tcp_conn *find(struct tcp *t, const struct ip_packet *p)
+{
     uint32_t ports = get32(p->data);
+    struct tcp_conn *c = *tcp_recent(t, ports);
 
     if (LIKELY(c != NULL && ((uint32_t)c->pair.remote_port << 16 | c->pair.local_port) == ports &&
                inet_addr_equal(&c->pair.remote, &p->src) && inet_addr_equal(&c->pair.local, &p->dst)))
         return c;
-    return NULL;
+    return find_in_table(t, p);
 }
 
-/* A segment that is not of the usual kind, or whose connection (NULL: it is to be found) was not heard of late. */
+/* A segment that is not of the usual kind, or of no connection (c NULL). */
 static COLD void input_slow(struct tcp *t, const struct ip_packet *p, struct tcp_conn *c)
 {
     struct inet *in = t->in;
-    struct tcp_pair pair;
     struct tcp_seg s;
 
     if (tcp_parse(p->data, p->len, &s) != TCP_PARSE_OK) {
         INET_DROP(in, drop_tcp_bad);
-        return;
-    }
-    if (!ip_packet_checksum(p)) {
+    } else if (!ip_packet_checksum(p)) {
         INET_DROP(in, drop_tcp_checksum);
-        return;
-    }
-    pair = (struct tcp_pair){p->dst, p->src, s.dst_port, s.src_port};
-    if (c == NULL)
-        c = tcp_table_find(&t->table, &pair);
-    if (c == NULL) {
+    } else if (c == NULL) {
         tcp_listen_input(t, p, &s);
-        return;
+    } else {
+        tcp_hold(c);
+        slow_path(c, p, &s);
+        tcp_drop(c);
     }
-    *tcp_recent(t, p->data[1], p->data[3]) = c;
-    tcp_hold(c);
-    slow_path(c, p, &s);
-    tcp_drop(c);
+}
+
+/* Is the transport checksum good? The path of c knows the sum of its addresses, which is the same both ways. */
+static inline bool checksum_holds(const struct tcp_conn *c, const struct ip_packet *p)
+{
+    if ((p->flags & IP_CSUM_GOOD) != 0)
+        return true;
+    return checksum_good(checksum_add(c->path.sum + checksum_pseudo_rest(IPPROTO_TCP, p->len), p->data, p->len));
 }
 
 void tcp_input(struct inet *in, void *transport, const struct ip_packet *p)
@@ -245,8 +261,8 @@ void tcp_input(struct inet *in, void *transport, const struct ip_packet *p)
 
     INET_COUNT(in, tcp_segs_in);
     if (LIKELY(p->len >= TCP_HEADER_MIN))
-        c = find_recent(t, p);
-    if (UNLIKELY(c == NULL || !is_plain(c, p, &s) || !ip_packet_checksum(p))) {
+        c = find(t, p);
+    if (UNLIKELY(c == NULL || !is_plain(c, p, &s) || !checksum_holds(c, p))) {
         input_slow(t, p, c);
         return;
     }
