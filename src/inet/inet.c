@@ -41,6 +41,8 @@ struct inet *inet_new(const struct inet_env *env, const struct inet_config *cfg,
     s->in.hops6 = IP_HOPS;
     s->in.generation = 1;
     s->in.verdict = COUNTER_MAX;
+    memcpy(&s->station, cfg->mac, sizeof(cfg->mac));
+    s->station = le64toh(s->station);
     s->ip_id = (uint16_t)env->random(env->ctx);
     *err = neigh_init(&s->in);
     if (*err == 0)

@@ -8,14 +8,15 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-#define ETH_HEADER   14
-#define ETH_TAG      4
-#define ETHERTYPE_4  0x0800
-#define ETHERTYPE_A  0x0806
-#define ETHERTYPE_6  0x86dd
-#define ETHERTYPE_Q  0x8100
-#define PREFIX4      96 /* what an IPv4 prefix length lacks to one of the 16 bytes */
-#define LOOP_WAITING 1024
+#define ETH_HEADER     14
+#define ETH_TAG        4
+#define ETHERTYPE_4    0x0800
+#define ETHERTYPE_4_LE 0x0008 /* as two bytes read the wrong way round */
+#define ETHERTYPE_A    0x0806
+#define ETHERTYPE_6    0x86dd
+#define ETHERTYPE_Q    0x8100
+#define PREFIX4        96 /* what an IPv4 prefix length lacks to one of the 16 bytes */
+#define LOOP_WAITING   1024
 
 #define IP4_HEADER 20
 #define IP4_DF     0x4000
@@ -327,6 +328,7 @@ struct frag_packet;
 struct inet_stack {
     struct inet in;
     struct local_addr addr[INET_ADDRS];
+    uint64_t station;             /* our link address, the first byte the lowest */
     struct net4 net4[INET_ADDRS]; /* of addr, those of IPv4 */
     unsigned net4_count;
     struct route route[INET_ROUTES];
