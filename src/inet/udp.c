@@ -395,6 +395,13 @@ int udp_send(struct udp_socket *s, void *obj, char *ptr, uint32_t len, const str
     return err == 0 ? send_on_path(s, obj, ptr, len, to->port) : err;
 }
 
+bool udp_goes_at_once(const struct udp_socket *s, const struct inet_end *to)
+{
+    const struct inet_addr *remote = to != NULL ? &to->addr : &s->remote.addr;
+
+    return s->has_path && s->path.generation == s->udp->in->generation && inet_addr_equal(&s->path.remote, remote);
+}
+
 bool udp_recv(struct udp_socket *s, struct udp_datagram *d)
 {
     struct queued *q = s->first;

@@ -59,6 +59,9 @@ int udp_connect(struct udp_socket *s, const struct inet_end *remote);
  */
 int udp_send(struct udp_socket *s, void *obj, char *ptr, uint32_t len, const struct inet_end *to);
 
+/* Would udp_send hand its frames to the device at once? Else they may have to wait for the neighbour's link address. */
+bool udp_goes_at_once(const struct udp_socket *s, const struct inet_end *to);
+
 /* The oldest queued datagram, whose reference becomes the caller's. False: none. */
 bool udp_recv(struct udp_socket *s, struct udp_datagram *d);
 

@@ -112,6 +112,38 @@ static void sim__datagram_and_its_answer(void **state)
     assert_int_equal(demi_close(client), 0);
 }
 
+/* The application writes to its buffer as soon as the push is complete, and the datagram is as it was. */
+static void sim__long_datagrams_are_what_was_pushed(void **state)
+{
+    struct sockaddr_in to = at("10.0.0.1", 7);
+    int server = bound(SOCK_DGRAM, "10.0.0.1", 7), client;
+    demi_sgarray_t sga = demi_sgaalloc(5000);
+    demi_qtoken_t pop, push;
+    demi_qresult_t qr;
+
+    (void)state;
+    assert_int_equal(demi_socket(&client, AF_INET, SOCK_DGRAM, 0), 0);
+    for (int i = 0; i < 3; i++) { /* the first waits for the link address, the others go by reference */
+        const uint8_t *got;
+
+        memset(sga.sga_segs[0].sgaseg_buf, 'a' + i, 5000);
+        assert_int_equal(demi_pop(&pop, server), 0);
+        assert_int_equal(demi_pushto(&push, client, &sga, (struct sockaddr *)&to, sizeof(to)), 0);
+        assert_int_equal(done(push).qr_opcode, DEMI_OPC_PUSH);
+        memset(sga.sga_segs[0].sgaseg_buf, 'z', 5000);
+        qr = done(pop);
+        assert_int_equal(qr.qr_opcode, DEMI_OPC_POP);
+        assert_int_equal(qr.qr_value.sga.sga_segs[0].sgaseg_len, 5000);
+        got = qr.qr_value.sga.sga_segs[0].sgaseg_buf;
+        for (int k = 0; k < 5000; k++)
+            assert_int_equal(got[k], 'a' + i);
+        demi_sgafree(&qr.qr_value.sga);
+    }
+    demi_sgafree(&sga);
+    assert_int_equal(demi_close(server), 0);
+    assert_int_equal(demi_close(client), 0);
+}
+
 static void connect_pair(int *client, int *server, int *listener)
 {
     struct sockaddr_in to = at("10.0.0.1", 80);
@@ -302,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sim__datagram_and_its_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(sim__long_datagrams_are_what_was_pushed, setup, teardown),
         cmocka_unit_test_setup_teardown(sim__push_and_wait_costs_a_round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(sim__stream_both_ways, setup, teardown),
         cmocka_unit_test_setup_teardown(sim__stream_through_faults, setup, teardown),

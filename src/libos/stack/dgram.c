@@ -99,7 +99,7 @@ static int send_datagram(struct instance *inst, struct sock *s, const struct op 
     char *copy;
     int err;
 
-    if (op->len >= inst->config.zero_copy_threshold || !mem_app_owned(op->obj))
+    if (!mem_app_owned(op->obj) || (op->len >= inst->config.zero_copy_threshold && udp_goes_at_once(s->udp, to)))
         return udp_send(s->udp, op->obj, op->ptr, op->len, to);
     copy = mem_alloc(&inst->mem, op->len, 1);
     if (copy == NULL)
@@ -110,13 +110,13 @@ static int send_datagram(struct instance *inst, struct sock *s, const struct op 
     return err;
 }
 
-/* Does a frame still read bytes that the application may write to? The operation has one reference itself. */
+/* Does the device still read bytes that the application may write to? The operation has one reference itself. */
 static bool is_read(const struct op *op)
 {
     return mem_app_owned(op->obj) && (*mem_ref_word(op->obj) & REF_MASK) > 1;
 }
 
-static enum co_status await_frame(struct instance *inst, struct op *op)
+static enum co_status await_device(struct instance *inst, struct op *op)
 {
     if (is_read(op))
         return CO_AGAIN;
@@ -153,7 +153,7 @@ static int dgram_push(struct instance *inst, struct queue *q, struct op *op)
     if (UNLIKELY(err != 0 && err != -ENOBUFS)) { /* one that a full queue drops is lost like any other on its way */
         op_fail(inst, op, -err);
     } else if (UNLIKELY(op->obj != NULL && is_read(op))) {
-        op->resume = await_frame;
+        op->resume = await_device;
         op_pend(inst, &q->pushes, op);
         sched_wake(&inst->sched, op);
     } else {

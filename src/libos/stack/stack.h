@@ -11,9 +11,9 @@
  * peer would take the mixture for good. So who keeps the array and waits for nothing but its push waits a round trip
  * where the peer pops, else the peer's delayed acknowledgement (40 ms with ours); who frees it at once waits for
  * neither.
- * 2. A datagram below zero_copy_threshold is copied too. A longer one goes by reference: its push is complete when no
- * frame refers to its bytes any more, which is at once when the device has read them, and looked at once a turn when it
- * is still reading or the neighbour's link address is not known yet.
+ * 2. A datagram below zero_copy_threshold is copied too, and one that may have to wait for the neighbour's link
+ * address. Others go by reference: their push is complete when nobody refers to the bytes any more, at once when the
+ * device has read them and else looked at once a turn.
  * 3. A pop gets the device's buffer itself when it is the only one to refer to it; of a buffer that two pops share each
  * gets a copy, since each will free what it got.
  * 4. A push of a stream that finds no memory takes all with it that are issued before its result is taken: the
