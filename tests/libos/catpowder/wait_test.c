@@ -66,9 +66,9 @@ static void *serve(void *arg)
 {
     struct server *s = arg;
     struct sockaddr_in a = at("10.0.0.1");
-    demi_qtoken_t qt;
-    demi_qresult_t qr;
-    int qd;
+    demi_qtoken_t qt = 0;
+    demi_qresult_t qr = {.qr_qd = -1};
+    int qd = -1;
 
     setenv("NET_ADDRESS", "10.0.0.1/24", 1);
     s->good = demi_init(NULL) == 0 && demi_socket(&qd, AF_INET, SOCK_STREAM, 0) == 0 &&
