@@ -184,6 +184,9 @@ static size_t take_answers(struct load *l, struct load_conn *n, const char *data
 
 static bool carry(struct load_conn *n, const char *bytes, size_t len)
 {
+    if (len == 0) {
+        return true;
+    }
     if (n->carry_len + len > n->carry_room) {
         size_t room = (n->carry_len + len) * 2;
         char *grown = room <= CARRY_MAX ? realloc(n->carry, room) : NULL;
