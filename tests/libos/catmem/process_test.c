@@ -462,7 +462,7 @@ static void echo__with_pauses(void **state)
     if (rig_instance()->config.idle != IDLE_SPIN) {
         assert_true(BOX_COUNT(sleeps) > sleeps);
         assert_true(BOX_COUNT(sleeps) < sleeps + 10);
-        assert_true(BOX_COUNT(syscalls) < syscalls + 1000); /* it slept; circles of 300 ms would take 50 times as many */
+        assert_true(BOX_COUNT(syscalls) < syscalls + 1000); /* it slept; circles would take 50 times as many */
     } else {
         assert_int_equal(BOX_COUNT(sleeps), 0);
     }
