@@ -154,12 +154,6 @@ static const uint8_t *find_option(const uint8_t *o, uint32_t len, uint8_t type, 
     return found;
 }
 
-static void conflict(struct inet *in, struct local_addr *l)
-{
-    INET_COUNT(in, arp_conflicts);
-    (void)l;
-}
-
 static void answer(struct inet *in, const struct ip_packet *p, const struct inet_addr *target, const uint8_t *link)
 {
     bool nobody = inet_addr_is_any(&p->src);
@@ -213,7 +207,7 @@ static void advert_input(struct inet *in, const struct ip_packet *p)
         return;
     }
     if (l != NULL) {
-        conflict(in, l);
+        INET_COUNT(in, arp_conflicts);
         return;
     }
     if (o != NULL)
