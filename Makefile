@@ -10,7 +10,7 @@ export BUILD
 export TESTS
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test diff kv-oracle sim sim-lwip sim run-sim bench install format check-style coverage clean
+.PHONY: help build demo test diff kv-oracle sim sim-lwip run-sim bench install format check-style coverage clean
 
 help:
 	@printf '%s\n' \

@@ -486,6 +486,9 @@ uint64_t tcp_user_timeout(const struct tcp_conn *c);
 
 /* --- tcp_mtu.c --- */
 
+/* Bytes of the largest packet that the connection sends now. */
+uint16_t tcp_mtu_now(const struct tcp_conn *c);
+
 /* The segment size was set anew: is there a larger one to look for, in ten minutes? */
 void tcp_mtu_search_later(struct tcp_conn *c);
 

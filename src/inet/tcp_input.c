@@ -274,11 +274,9 @@ void tcp_input(struct inet *in, void *transport, const struct ip_packet *p)
 /* The path takes only packets of mtu bytes: what is larger and on its way is lost, which is not congestion. */
 static void path_mtu(struct tcp_conn *c, uint32_t mtu)
 {
-    uint16_t before = ip_path_mtu(c->tcp->in, &c->path);
-
     if (!tcp_is_synchronized(c))
-        return; /* the next SYN asks the path */
-    if (mtu >= before) {
+        return;                  /* the next SYN asks the path */
+    if (mtu >= tcp_mtu_now(c)) { /* not the path's: another connection may have been told first */
         tcp_mtu_refused(c, mtu);
         return;
     }

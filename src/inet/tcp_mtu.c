@@ -26,7 +26,7 @@ static unsigned overhead(const struct tcp_conn *c)
     return ip_path_header(&c->path) + TCP_HEADER_MIN + ((c->flags & TCPF_TS) != 0 ? TCP_TS_BYTES : 0);
 }
 
-static uint16_t mtu_now(const struct tcp_conn *c)
+uint16_t tcp_mtu_now(const struct tcp_conn *c)
 {
     return (uint16_t)(c->mss + overhead(c));
 }
@@ -46,7 +46,7 @@ void tcp_mtu_search_later(struct tcp_conn *c)
 {
     c->mtu.high = beyond(c);
     c->mtu.tries = 0;
-    c->mtu.next_ns = mtu_now(c) + CLOSE_ENOUGH < c->mtu.high ? tcp_now(c) + RAISE_NS : TCP_NEVER;
+    c->mtu.next_ns = tcp_mtu_now(c) + CLOSE_ENOUGH < c->mtu.high ? tcp_now(c) + RAISE_NS : TCP_NEVER;
 }
 
 COLD void tcp_mtu_timeout(struct tcp_conn *c)
@@ -57,9 +57,9 @@ COLD void tcp_mtu_timeout(struct tcp_conn *c)
     c->flags &= ~(uint32_t)TCPF_MTU_PROBE;
     if (c->rtt.backoff < HOLE_BACKOFF || c->path.loops)
         return;
-    if (mtu_now(c) <= lower)
+    if (tcp_mtu_now(c) <= lower)
         lower = LEAST4;
-    if (mtu_now(c) <= lower || (c->path.v6 && lower < BASE6) || first->end - first->seq + overhead(c) <= lower)
+    if (tcp_mtu_now(c) <= lower || (c->path.v6 && lower < BASE6) || first->end - first->seq + overhead(c) <= lower)
         return;
     INET_COUNT(c->tcp->in, tcp_black_holes);
     c->mtu.tries = 0; /* c->mtu.high stays: it may have been an outage */
@@ -70,7 +70,7 @@ COLD void tcp_mtu_timeout(struct tcp_conn *c)
 
 COLD void tcp_mtu_probe(struct tcp_conn *c)
 {
-    uint16_t low = mtu_now(c), size = (uint16_t)((low + c->mtu.high) / 2);
+    uint16_t low = tcp_mtu_now(c), size = (uint16_t)((low + c->mtu.high) / 2);
     uint32_t len = size - overhead(c), pipe = tcp_pipe(c);
 
     if (c->mtu.high <= low || c->mtu.high - low <= CLOSE_ENOUGH) {

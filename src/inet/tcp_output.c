@@ -3,6 +3,7 @@
 #include "tcp_emit.h"
 
 #define PACE_QUANTUM_NS (64 * NS_PER_US) /* paced segments of so much time leave together */
+
 uint32_t tcp_pipe(const struct tcp_conn *c)
 {
     uint32_t left = c->snd.flight_bytes, sacked;

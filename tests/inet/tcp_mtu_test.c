@@ -147,6 +147,30 @@ static void search__begins_ten_minutes_after_the_path_shrank(void **state)
     end(&e);
 }
 
+/* Another connection on the path was told first: what this one has in flight is as lost. */
+static void icmp__counts_for_a_connection_whose_path_is_known_to_be_small(void **state)
+{
+    struct ends e;
+    struct ip_error error = {.err = EMSGSIZE, .mtu = 1400};
+    uint8_t header[8] = {0};
+
+    (void)state;
+    begin(&e);
+    sock_send(e.a, e.x, 1448);
+    error.local = e.x->c->pair.local;
+    error.remote = e.x->c->pair.remote;
+    put16(header, e.x->c->pair.local_port);
+    put16(header + 2, e.x->c->pair.remote_port);
+    put32(header + 4, e.x->c->snd_una);
+    error.data = header;
+    ip_path_lower_mtu(e.a->h->in, &e.x->c->path, 1400);
+    assert_true(tcp_error(e.a->h->in, e.a->t, &error));
+    assert_int_equal(mtu_of(e.x), 1400);
+    assert_int_equal(e.x->c->snd.lost, 1);
+    send_for(&e, 1000, NS_PER_S);
+    end(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +178,7 @@ int main(void)
         cmocka_unit_test(black_hole__lost_probes_are_no_congestion),
         cmocka_unit_test(black_hole__an_outage_leaves_the_full_size),
         cmocka_unit_test(black_hole__others_on_the_path_start_small),
+        cmocka_unit_test(icmp__counts_for_a_connection_whose_path_is_known_to_be_small),
         cmocka_unit_test(search__begins_ten_minutes_after_the_path_shrank),
     };
 
