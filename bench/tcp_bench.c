@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What TCP and UDP cost between two stacks in memory: a segment or datagram from the frame to the application's
- * completed receive, a push to the frame, with no device. One JSON object a line. The frames of a batch are made, or
+ * What TCP and UDP cost between two stacks in memory: a segment or datagram from the frame to the upcall that takes its
+ * bytes, tcp_send or udp_send to the frame, with no device. The operation and its token (libos/stack, api) are not in
+ * it. One JSON object a line. The frames of a batch are made, or
  * taken away, outside of what is timed; they arrive in bursts, as from a device. Checksums are computed in software on
  * both sides; the rows of that name leave them to the device.
  * usage: tcp_bench [tcp_rx] [tcp_tx] [tcp_rx_c64] [tcp_rx_offload] [tcp_tx_offload] [udp_rx] [udp_tx] [tcp_conn_100k]
