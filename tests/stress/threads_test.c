@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#define ROUNDS  1000
+#define ROUNDS  RIG_ROUNDS(1000)
 #define LARGEST 9000
 
 /* A thread's part. No assertions in it: those jump. what says in the end what went wrong, or stays NULL. */

@@ -25,7 +25,7 @@ static void echo__every_size(void **state)
     int qd = box_connect(b);
 
     (void)state;
-    for (unsigned i = 0; i < 2000; i++) {
+    for (unsigned i = 0; i < RIG_ROUNDS(2000); i++) {
         size_t size = sizes[i % ARRAY_LEN(sizes)];
         demi_sgarray_t sga = rig_sga_fill(size, i);
         demi_qtoken_t push = rig_push(qd, &sga);
@@ -52,7 +52,7 @@ static void push_then_pop(struct box *b, unsigned arg)
     int listener = box_listen(b), qd = box_accept(listener);
 
     (void)arg;
-    for (unsigned i = 0; i < 500; i++) {
+    for (unsigned i = 0; i < RIG_ROUNDS(500); i++) {
         demi_sgarray_t sga = box_fill(sizes[i % ARRAY_LEN(sizes)], i);
 
         box_push(qd, &sga);
@@ -70,7 +70,7 @@ static void push__waited_for_on_both_sides(void **state)
     int qd = box_connect(b);
 
     (void)state;
-    for (unsigned i = 0; i < 500; i++) {
+    for (unsigned i = 0; i < RIG_ROUNDS(500); i++) {
         demi_sgarray_t sga = rig_sga_fill(sizes[i % ARRAY_LEN(sizes)], i + 1);
 
         rig_done(rig_push(qd, &sga), DEMI_OPC_PUSH);

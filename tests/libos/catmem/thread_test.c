@@ -50,7 +50,7 @@ static void threads__echo(void **state)
     (void)state;
     side_start(&s, b, echo, false);
     qd = box_connect(b);
-    for (unsigned i = 0; i < 3000; i++) {
+    for (unsigned i = 0; i < RIG_ROUNDS(3000); i++) {
         size_t size = sizes[i % ARRAY_LEN(sizes)];
         demi_sgarray_t sga = rig_sga_fill(size, i);
         demi_qtoken_t push = rig_push(qd, &sga);
