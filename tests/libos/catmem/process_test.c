@@ -216,7 +216,7 @@ static void kill__at_any_moment(void **state)
     (void)state;
     rig_measure(&before);
     srandom((unsigned)getpid());
-    for (unsigned round = 0; round < 150; round++) {
+    for (unsigned round = 0; round < RIG_ROUNDS(150); round++) {
         struct box *b = box_new();
         int listener = box_listen(b);
         demi_sgarray_t kept[8];
