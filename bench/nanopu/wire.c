@@ -54,7 +54,7 @@ static void on_packet(void *arg, struct packet *p)
     struct wire *w = arg;
     struct msg_header h;
 
-    if (msg_header_parse(&h, MSG_NDP, (uint8_t)w->params.ip_protocol, p->data, p->len_bytes) == MSG_OK &&
+    if (msg_header_parse(&h, MSG_NDP, params_ip_protocol(&w->params), p->data, p->len_bytes) == MSG_OK &&
         (h.flags & MSG_DATA) != 0) {
         if (h.dst_ip == 0) {
             w->booted = true;
@@ -82,7 +82,7 @@ uint64_t wire_send(struct wire *w, uint64_t cycle, const uint64_t *words, unsign
                            .src_mac = TESTER_MAC,
                            .src_ip = TESTER_IP,
                            .dst_ip = HOST_IP,
-                           .ip_protocol = (uint8_t)w->params.ip_protocol,
+                           .ip_protocol = params_ip_protocol(&w->params),
                            .payload_len = (uint16_t)(8 * count),
                            .flags = MSG_DATA,
                            .msg_len = (uint16_t)(8 * count),

@@ -1,107 +1,98 @@
 /* SPDX-License-Identifier: MIT */
-#include "transport/ndp.h"
+/*
+ * NDP for messages, as the nanoPU's NIC speaks it (sections 6.1 to 6.3 of the machine's contract; Handley et al.,
+ * "Re-architecting datacenter networks and stacks for low latency and high performance", SIGCOMM 2017): each packet
+ * that arrives, whole or trimmed, pulls one more of its message.
+ */
+#include "transport/transport.h"
 
-/* ---- Receiver ---- */
+#define IP_PROTOCOL 155
 
-void ndp_rx_start(struct ndp_rx *m, const struct ndp_options *o, uint16_t msg_len)
+static void rx_start(struct msg_receiver *r, struct msg_rx *m, uint16_t id, uint16_t msg_len)
 {
-    assert(msg_len != 0 && o->rtt_pkts != 0);
-    *m = (struct ndp_rx){.msg_len = msg_len, .pull = o->rtt_pkts};
+    assert(msg_len != 0 && r->o.rtt_pkts != 0);
+    *m = (struct msg_rx){.msg_len = msg_len, .granted = r->o.rtt_pkts, .id = id};
 }
 
-bool ndp_rx_complete(const struct ndp_rx *m)
-{
-    return m->received == msg_mask(msg_packets(m->msg_len));
-}
-
-enum ndp_verdict ndp_rx_data(struct ndp_rx *m, const struct ndp_options *o, uint8_t pkt_offset, bool trimmed,
-                             struct ndp_reply *reply)
+static enum msg_verdict rx_data(struct msg_receiver *r, struct msg_rx *m, uint8_t pkt_offset, bool trimmed,
+                                struct msg_control answer[MSG_ANSWERS_MAX])
 {
     uint64_t bit = UINT64_C(1) << pkt_offset;
     bool duplicate = !trimmed && (m->received & bit) != 0;
 
     assert(pkt_offset < msg_packets(m->msg_len));
-    if (duplicate && o->no_ack_duplicate) {
-        *reply = (struct ndp_reply){0};
-        return NDP_DUPLICATE;
-    }
+    answer[0] = answer[1] = (struct msg_control){0};
+    if (duplicate && r->o.no_ack_duplicate)
+        return MSG_DUPLICATE;
     /* A trimmed packet comes back, so it earns no new one. */
-    if (!trimmed && m->pull < UINT16_MAX)
-        m->pull++;
-    reply->flags = trimmed ? MSG_NACK : MSG_ACK;
-    reply->pull_offset = m->pull;
-    if (trimmed || o->pull_always || m->pull <= msg_packets(m->msg_len))
-        reply->flags |= MSG_PULL;
+    if (!trimmed && m->granted < UINT16_MAX)
+        m->granted++;
+    answer[0].flags = trimmed ? MSG_NACK : MSG_ACK;
+    answer[0].pkt_offset = pkt_offset;
+    answer[0].pull_offset = m->granted;
+    if (trimmed || r->o.pull_always || m->granted <= msg_packets(m->msg_len))
+        answer[0].flags |= MSG_PULL;
     if (trimmed)
-        return NDP_TRIMMED;
+        return MSG_TRIMMED;
     m->received |= bit;
-    return duplicate ? NDP_DUPLICATE : NDP_STORE;
+    return duplicate ? MSG_DUPLICATE : MSG_STORE;
 }
 
-struct ndp_reply ndp_rx_late(const struct ndp_options *o)
+static void rx_end(struct msg_receiver *r, struct msg_rx *m)
 {
-    return (struct ndp_reply){.flags = o->no_ack_duplicate ? 0 : MSG_ACK};
+    (void)r;
+    (void)m;
 }
 
-struct ndp_reply ndp_rx_refuse(const struct ndp_options *o, uint8_t pkt_offset)
+static struct msg_control rx_late(const struct msg_options *o, uint16_t msg_len, uint8_t pkt_offset)
+{
+    (void)msg_len;
+    return (struct msg_control){.flags = o->no_ack_duplicate ? 0 : MSG_ACK, .pkt_offset = pkt_offset};
+}
+
+static struct msg_control rx_refuse(const struct msg_options *o, uint8_t pkt_offset)
 {
     uint16_t pull = (uint16_t)(pkt_offset + 1);
 
     /* The pull asks for this very packet again, after the time that pulls are paced by. */
-    return (struct ndp_reply){.flags = MSG_NACK | MSG_PULL, .pull_offset = pull > o->rtt_pkts ? pull : o->rtt_pkts};
+    return (struct msg_control){
+        .flags = MSG_NACK | MSG_PULL, .pkt_offset = pkt_offset, .pull_offset = pull > o->rtt_pkts ? pull : o->rtt_pkts};
 }
 
-/* ---- Sender ---- */
-
-void ndp_tx_start(struct ndp_tx *m, const struct ndp_options *o, uint16_t msg_len)
+static bool tx_control(struct msg_tx *m, const struct msg_options *o, const struct msg_header *h, uint64_t *send)
 {
-    assert(msg_len != 0 && o->rtt_pkts != 0);
-    *m = (struct ndp_tx){.msg_len = msg_len, .credit = o->rtt_pkts};
-}
-
-bool ndp_tx_ready(struct ndp_tx *m, const struct ndp_options *o, uint8_t pkt_offset)
-{
-    uint64_t bit = UINT64_C(1) << pkt_offset;
-
-    assert(pkt_offset < msg_packets(m->msg_len));
-    m->ready |= bit;
-    if (pkt_offset < m->credit || pkt_offset < o->rtt_pkts)
-        return true;
-    m->waiting |= bit;
-    return false;
-}
-
-void ndp_tx_sent(struct ndp_tx *m, uint8_t pkt_offset)
-{
-    if (pkt_offset > m->sent_offset)
-        m->sent_offset = pkt_offset;
-}
-
-bool ndp_tx_control(struct ndp_tx *m, const struct ndp_options *o, uint8_t flags, uint8_t pkt_offset,
-                    uint16_t pull_offset, uint64_t *send)
-{
-    uint64_t bit = pkt_offset < msg_packets(m->msg_len) ? UINT64_C(1) << pkt_offset : 0;
+    uint64_t bit = h->pkt_offset < msg_packets(m->msg_len) ? UINT64_C(1) << h->pkt_offset : 0;
 
     *send = 0;
-    if ((flags & MSG_ACK) != 0)
+    if ((h->flags & MSG_ACK) != 0)
         m->delivered |= bit;
-    if ((flags & MSG_NACK) != 0)
+    if ((h->flags & MSG_NACK) != 0)
         m->waiting |= bit & m->ready;
-    if ((flags & MSG_PULL) != 0) {
-        if (o->pull_overwrites || pull_offset > m->credit)
-            m->credit = pull_offset;
+    if ((h->flags & MSG_PULL) != 0) {
+        if (o->pull_overwrites || h->pull_offset > m->credit)
+            m->credit = h->pull_offset;
         *send = m->waiting & msg_mask(m->credit);
         m->waiting &= ~*send;
     }
-    return ndp_tx_complete(m);
+    return msg_tx_complete(m);
 }
 
-uint64_t ndp_tx_timeout(struct ndp_tx *m, const struct ndp_options *o)
+static uint8_t tx_tos(const struct msg_tx *m, uint8_t pkt_offset)
 {
-    unsigned highest = o->first_timeout_packet ? m->rtx_offset : m->sent_offset;
-    uint64_t again = ~m->delivered & m->ready & msg_mask(highest + 1);
-
-    m->rtx_offset = m->sent_offset;
-    m->waiting &= ~again;
-    return again;
+    (void)m;
+    (void)pkt_offset;
+    return 0;
 }
+
+const struct transport ndp_transport = {
+    .name = "ndp",
+    .layout = MSG_NDP,
+    .ip_protocol = IP_PROTOCOL,
+    .rx_start = rx_start,
+    .rx_data = rx_data,
+    .rx_end = rx_end,
+    .rx_late = rx_late,
+    .rx_refuse = rx_refuse,
+    .tx_control = tx_control,
+    .tx_tos = tx_tos,
+};

@@ -133,7 +133,7 @@ static struct msg_header header_to(const struct port *p, uint32_t ip)
                                .src_mac = p->config.switch_mac,
                                .src_ip = p->config.ip,
                                .dst_ip = ip,
-                               .ip_protocol = (uint8_t)p->config.params->ip_protocol};
+                               .ip_protocol = params_ip_protocol(p->config.params)};
 }
 
 static void send_request(struct load *l, struct port *p, uint64_t stamp)
@@ -150,7 +150,7 @@ static void send_request(struct load *l, struct port *p, uint64_t stamp)
     h.dst_context = r->context;
     h.payload_len = h.msg_len = (uint16_t)(8 * r->count);
     h.tx_msg_id = r->msg_id;
-    msg_header_write(&h, MSG_NDP, false, packet->data);
+    msg_header_write(&h, params_transport(p->config.params)->layout, false, packet->data);
     for (unsigned i = 0; i < 8 * r->count; i++)
         packet->data[PACKET_HEADER_BYTES + i] = (uint8_t)(r->words[i / 8] >> (56 - 8 * (i % 8)));
     packet->len_bytes = PACKET_HEADER_BYTES + 8 * r->count;
@@ -161,23 +161,25 @@ static void acknowledge(struct load *l, struct port *p, const struct msg_header 
 {
     struct packet *packet = packet_alloc(&p->pool);
     struct msg_header h = header_to(p, data->src_ip);
+    bool homa = params_transport(p->config.params) == &homa_transport;
 
     if (packet == NULL) {
         p->stats.drop_memory++;
         return;
     }
     h.dst_mac = data->src_mac;
-    h.flags = MSG_ACK | MSG_PULL;
+    h.flags = homa ? MSG_ACK : MSG_ACK | MSG_PULL;
     h.src_context = data->dst_context;
     h.dst_context = data->src_context;
     h.payload_len = ACK_PAYLOAD_BYTES;
     h.msg_len = data->msg_len;
-    h.pkt_offset = data->pkt_offset;
-    h.pull_offset = (uint16_t)(data->pkt_offset + p->config.params->rtt_pkts);
+    /* Homa's names the first packet that is missing. */
+    h.pkt_offset = (uint8_t)(data->pkt_offset + homa);
+    h.pull_offset = homa ? 0 : (uint16_t)(data->pkt_offset + p->config.params->rtt_pkts);
     h.tx_msg_id = data->tx_msg_id;
     h.buf_ptr = data->buf_ptr;
     h.buf_class = data->buf_class;
-    msg_header_write(&h, MSG_NDP, false, packet->data);
+    msg_header_write(&h, params_transport(p->config.params)->layout, false, packet->data);
     memset(packet->data + PACKET_HEADER_BYTES, 0, ACK_PAYLOAD_BYTES);
     packet->len_bytes = PACKET_HEADER_BYTES + ACK_PAYLOAD_BYTES;
     leave(l, p, packet, BAND_CONTROL, stamp);
@@ -281,8 +283,8 @@ static void take(struct load *l, struct port *p, const struct packet *packet, ui
     uint64_t stamp = packet->first_flit_cycle + (uint64_t)p->config.params->switch_cycles;
     struct msg_header h;
 
-    if (msg_header_parse(&h, MSG_NDP, (uint8_t)p->config.params->ip_protocol, packet->data, packet->len_bytes) !=
-            MSG_OK ||
+    if (msg_header_parse(&h, params_transport(p->config.params)->layout, params_ip_protocol(p->config.params),
+                         packet->data, packet->len_bytes) != MSG_OK ||
         h.dst_ip != p->config.ip || (h.flags & MSG_DATA) == 0) {
         p->stats.ignored++;
         return;

@@ -22,11 +22,10 @@ void script_free(struct script *s)
 static void describe(const struct port *p, const struct packet *packet, char *buf, size_t size)
 {
     struct msg_header h;
-    enum msg_layout layout = p->config.params->transport != 0 ? MSG_HOMA : MSG_NDP;
+    enum msg_layout layout = params_transport(p->config.params)->layout;
     size_t len;
 
-    if (msg_header_parse(&h, layout, (uint8_t)p->config.params->ip_protocol, packet->data, packet->len_bytes) !=
-        MSG_OK) {
+    if (msg_header_parse(&h, layout, params_ip_protocol(p->config.params), packet->data, packet->len_bytes) != MSG_OK) {
         snprintf(buf, size, "%u bytes that are no packet of the transport", packet->len_bytes);
         return;
     }
@@ -54,13 +53,12 @@ static bool matches(const struct port *p, const struct script_step *step, const 
                     size_t size)
 {
     const struct script_packet *want = &step->packet;
-    enum msg_layout layout = p->config.params->transport != 0 ? MSG_HOMA : MSG_NDP;
+    enum msg_layout layout = params_transport(p->config.params)->layout;
     struct msg_header h;
     unsigned payload;
 
     why[0] = '\0';
-    if (msg_header_parse(&h, layout, (uint8_t)p->config.params->ip_protocol, packet->data, packet->len_bytes) !=
-        MSG_OK) {
+    if (msg_header_parse(&h, layout, params_ip_protocol(p->config.params), packet->data, packet->len_bytes) != MSG_OK) {
         snprintf(why, size, "a packet of the transport was expected");
         return false;
     }
@@ -142,7 +140,7 @@ static void send_packet(struct script *s, struct port *p, const struct script_st
     }
     h.src_mac = p->config.mac;
     h.dst_mac = p->config.switch_mac;
-    h.ip_protocol = (uint8_t)p->config.params->ip_protocol;
+    h.ip_protocol = params_ip_protocol(p->config.params);
     h.payload_len = (uint16_t)payload;
     if ((from->given & 1u << FIELD_src) == 0)
         h.src_ip = p->config.ip;
@@ -150,7 +148,7 @@ static void send_packet(struct script *s, struct port *p, const struct script_st
         h.flags = MSG_DATA;
     if ((from->given & 1u << FIELD_len) == 0)
         h.msg_len = (uint16_t)from->payload_len;
-    msg_header_write(&h, p->config.params->transport != 0 ? MSG_HOMA : MSG_NDP, false, packet->data);
+    msg_header_write(&h, params_transport(p->config.params)->layout, false, packet->data);
     memset(packet->data + PACKET_HEADER_BYTES, 0, payload);
     if (from->payload_len > 0)
         memcpy(packet->data + PACKET_HEADER_BYTES, from->payload, from->payload_len);

@@ -11,10 +11,10 @@
 
 #define NO_ID UINT16_MAX
 
-uint64_t assemble_last_cycle(uint64_t start, unsigned flits)
+uint64_t assemble_last_cycle(const struct nic *nic, uint64_t start, unsigned flits)
 {
     unsigned header = MSG_FRAME_HEADER_BYTES / FLIT_BYTES, at = header;
-    uint64_t cycle = start + RX_META_CYCLES;
+    uint64_t cycle = start + nic->meta_cycles;
 
     for (; at < flits; at += WORD_WORDS) {
         unsigned last_flit = at + WORD_WORDS <= flits ? at + WORD_WORDS - 1 : flits - 1;
@@ -74,9 +74,12 @@ static uint16_t start_message(struct nic *nic, const struct msg_header *h, uint6
                          .msg_len = h->msg_len,
                          .used = true,
                          .buf = buf,
+                         .tx_msg_id = h->tx_msg_id,
+                         .buf_ptr = h->buf_ptr,
+                         .buf_class = h->buf_class,
                          .hash_next = nic->rx_hash[slot]};
     nic->rx_hash[slot] = id;
-    ndp_rx_start(&m->ndp, &nic->ndp, h->msg_len);
+    nic->transport->rx_start(&nic->receiver, &m->state, id, h->msg_len);
     NIC_TELL(nic, msg_start, .cycle = first_flit, .a = id, .b = (uint64_t)h->src_ip << 16 | h->src_context,
              .c = h->msg_len);
     return id;
@@ -116,34 +119,38 @@ bool assemble_data(struct nic *nic, const struct packet *p, const struct msg_hea
 {
     uint64_t key = make_key(nic, h);
     uint16_t id = find(nic, key);
-    enum ndp_verdict verdict;
-    struct ndp_reply reply;
+    struct msg_control answer[MSG_ANSWERS_MAX];
+    enum msg_verdict verdict;
 
     if (!well_formed(nic, p, h, t))
         return false;
     if (id == NO_ID && nic->done_keys != NULL && *done_place(nic, key) == key + 1) {
         NIC_DROP(nic, t, p, drop_late);
-        pktgen_reply(nic, h, ndp_rx_late(&nic->ndp), t);
+        answer[0] = nic->transport->rx_late(&nic->receiver.o, h->msg_len, h->pkt_offset);
+        pktgen_answer(nic, h, answer, t);
         return false;
     }
     if (id == NO_ID)
         id = start_message(nic, h, key, p->first_flit_cycle);
     if (id == NO_ID) {
         NIC_DROP(nic, t, p, drop_no_buffer);
-        if (!nic->p->quirk_no_nack_full)
-            pktgen_reply(nic, h, ndp_rx_refuse(&nic->ndp, h->pkt_offset), t);
+        answer[0] = nic->transport->rx_refuse(&nic->receiver.o, h->pkt_offset);
+        if (!nic->p->quirk_no_nack_full || nic->transport == &homa_transport)
+            pktgen_answer(nic, h, answer, t);
         return false;
     }
     if (nic->rx[id].msg_len != h->msg_len || nic->rx[id].dst_context != h->dst_context) {
         NIC_DROP(nic, t, p, drop_mismatch);
         return false;
     }
-    verdict = ndp_rx_data(&nic->rx[id].ndp, &nic->ndp, h->pkt_offset, (h->flags & MSG_CHOP) != 0, &reply);
-    pktgen_reply(nic, h, reply, t);
-    if (verdict == NDP_DUPLICATE)
+    verdict =
+        nic->transport->rx_data(&nic->receiver, &nic->rx[id].state, h->pkt_offset, (h->flags & MSG_CHOP) != 0, answer);
+    for (unsigned i = 0; i < MSG_ANSWERS_MAX; i++)
+        pktgen_answer(nic, h, &answer[i], t);
+    if (verdict == MSG_DUPLICATE)
         NIC_DROP(nic, t, p, drop_duplicate);
     *rx_id = id;
-    return verdict == NDP_STORE;
+    return verdict == MSG_STORE;
 }
 
 void assemble_payload(struct nic *nic, const struct packet *p, const struct msg_header *h, uint16_t rx_id, uint64_t t)
@@ -155,7 +162,7 @@ void assemble_payload(struct nic *nic, const struct packet *p, const struct msg_
     memcpy(to, p->data + MSG_FRAME_HEADER_BYTES, len);
     if (len % FLIT_BYTES != 0)
         memset(to + len, 0, FLIT_BYTES - len % FLIT_BYTES);
-    if (!ndp_rx_complete(&m->ndp))
+    if (!msg_rx_complete(&m->state))
         return;
     assert(!m->complete && nic->completed_len < nic->ids);
     m->complete = true;
@@ -173,6 +180,7 @@ void assemble_release(struct nic *nic, uint16_t rx_id)
     uint16_t *link = &nic->rx_hash[hash(m->key)];
 
     assert(m->used);
+    nic->transport->rx_end(&nic->receiver, &m->state);
     while (*link != rx_id)
         link = &nic->rx[*link].hash_next;
     *link = m->hash_next;

@@ -12,8 +12,12 @@ static void schedule_arbiter(struct nic *nic)
 {
     uint64_t first = CYCLE_NEVER;
 
-    if (nic->control_len > 0)
-        first = nic->control[nic->control_head].cycle;
+    for (unsigned i = 0; i < CONTROL_QUEUES; i++) {
+        const struct control_queue *q = &nic->control[i];
+
+        if (q->len > 0 && q->ring[q->head].cycle < first)
+            first = q->ring[q->head].cycle;
+    }
     if (nic->data_len > 0 && nic->data[nic->data_head].cycle < first)
         first = nic->data[nic->data_head].cycle;
     nic->next[MOD_EGRESS] = first == CYCLE_NEVER ? first : later_of(first, nic->arbiter_free);
@@ -65,42 +69,56 @@ static void transmit(struct nic *nic, struct packet *p, unsigned words, uint64_t
     nic->c.send(nic->c.arg, p);
 }
 
-static void send_control(struct nic *nic, unsigned words, uint64_t t)
+/* The queue of control packets whose first one is there in cycle t; NULL. */
+static struct control_queue *control_there(struct nic *nic, uint64_t t)
 {
-    const struct control *c = &nic->control[nic->control_head];
+    for (unsigned i = 0; i < CONTROL_QUEUES; i++) {
+        struct control_queue *q = &nic->control[i];
+
+        if (q->len > 0 && q->ring[q->head].cycle <= t)
+            return q;
+    }
+    return NULL;
+}
+
+static void send_control(struct nic *nic, struct control_queue *q, unsigned words, uint64_t t)
+{
+    const struct control *c = &q->ring[q->head];
     struct packet *p = packet_alloc(nic->c.pool);
 
     if (p == NULL) {
         NIC_DROP(nic, t, NULL, drop_no_packet);
     } else {
-        msg_header_write(&c->h, nic->layout, !nic->p->quirk_no_rx_check, p->data);
+        msg_header_write(&c->h, nic->transport->layout, !nic->p->quirk_no_rx_check, p->data);
         p->len_bytes = (uint32_t)(MSG_FRAME_HEADER_BYTES + nic->p->control_pad);
         memset(p->data + MSG_FRAME_HEADER_BYTES, 0, packet_flits(p) * FLIT_BYTES - MSG_FRAME_HEADER_BYTES);
         nic->stats.tx_control++;
         transmit(nic, p, words, t);
     }
-    nic->control_head = (nic->control_head + 1) % (uint32_t)nic->p->sched_entries;
+    q->head = (q->head + 1) % (uint32_t)nic->p->sched_entries;
+    q->len--;
     nic->control_len--;
     NIC_TELL(nic, queue, .cycle = t, .unit = NIC_QUEUE_control, .a = nic->control_len);
 }
 
 void egress_event(struct nic *nic, uint64_t t)
 {
-    bool control = nic->control_len > 0 && nic->control[nic->control_head].cycle <= t;
+    struct control_queue *control = control_there(nic, t);
     struct egress_packet d;
     unsigned words;
     uint64_t when;
 
-    if (!control)
+    if (control == NULL)
         assert(nic->data_len > 0 && nic->data[nic->data_head].cycle <= t);
-    words = control ? (unsigned)(nic->p->control_pad + WORD_BYTES - 1) / WORD_BYTES : nic->data[nic->data_head].words;
+    words = control != NULL ? (unsigned)(nic->p->control_pad + WORD_BYTES - 1) / WORD_BYTES
+                            : nic->data[nic->data_head].words;
     if (!deparser_room(nic, words, t, &when)) {
         nic->stats.egress_stalls++;
         nic->next[MOD_EGRESS] = when;
         return;
     }
-    if (control) {
-        send_control(nic, words, t);
+    if (control != NULL) {
+        send_control(nic, control, words, t);
     } else {
         d = nic->data[nic->data_head];
         nic->data_head = (nic->data_head + 1) % EGRESS_WORDS;

@@ -15,9 +15,9 @@ static void next_packet(struct nic *nic)
         nic->rx_tail = NULL;
     packet_free(nic->c.pool, p);
     nic->rx_classified = false;
-    nic->next[MOD_INGRESS] = nic->rx_head == NULL ? CYCLE_NEVER : nic->rx_head->first_flit_cycle + RX_META_CYCLES;
+    nic->next[MOD_INGRESS] = nic->rx_head == NULL ? CYCLE_NEVER : nic->rx_head->first_flit_cycle + nic->meta_cycles;
     if (nic->rx_head != NULL)
-        nic->rx_done = assemble_last_cycle(nic->rx_head->first_flit_cycle, packet_flits(nic->rx_head));
+        nic->rx_done = assemble_last_cycle(nic, nic->rx_head->first_flit_cycle, packet_flits(nic->rx_head));
 }
 
 void nic_receive(struct nic *nic, struct packet *p)
@@ -42,8 +42,8 @@ void nic_receive(struct nic *nic, struct packet *p)
         return;
     }
     nic->rx_head = nic->rx_tail = p;
-    nic->next[MOD_INGRESS] = start + RX_META_CYCLES;
-    nic->rx_done = assemble_last_cycle(start, packet_flits(p));
+    nic->next[MOD_INGRESS] = start + nic->meta_cycles;
+    nic->rx_done = assemble_last_cycle(nic, start, packet_flits(p));
 }
 
 /* Drops by what the headers say alone; false when it is dropped. */
@@ -55,7 +55,7 @@ static bool accept(struct nic *nic, const struct packet *p, struct msg_header *h
         NIC_DROP(nic, t, p, drop_not_ready);
         return false;
     }
-    switch (msg_header_parse(h, nic->layout, (uint8_t)nic->p->ip_protocol, p->data, p->len_bytes)) {
+    switch (msg_header_parse(h, nic->transport->layout, nic->ip_protocol, p->data, p->len_bytes)) {
     case MSG_SHORT:
         NIC_DROP(nic, t, p, drop_short);
         return false;

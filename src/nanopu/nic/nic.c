@@ -27,7 +27,7 @@ static int init_rx(struct nic *nic)
         if (nic->rxq[i].words == NULL || nic->rxq[i].msgs == NULL)
             return -ENOMEM;
     }
-    if (!p->quirk_key_truncated && !p->quirk_no_ack_dup) {
+    if (!p->quirk_key_truncated && !nic->receiver.o.no_ack_duplicate) {
         nic->done_keys = calloc(DONE_ENTRIES, sizeof(*nic->done_keys));
         if (nic->done_keys == NULL)
             return -ENOMEM;
@@ -49,9 +49,13 @@ static int init_tx(struct nic *nic)
     nic->tx_free = calloc(nic->ids, sizeof(*nic->tx_free));
     nic->assembly = calloc(nic->c.cores, sizeof(*nic->assembly));
     nic->paced = calloc(entries, sizeof(*nic->paced));
-    nic->control = calloc(entries, sizeof(*nic->control));
-    if (nic->tx == NULL || nic->tx_free == NULL || nic->assembly == NULL || nic->paced == NULL || nic->control == NULL)
+    if (nic->tx == NULL || nic->tx_free == NULL || nic->assembly == NULL || nic->paced == NULL)
         return -ENOMEM;
+    for (unsigned i = 0; i < CONTROL_QUEUES; i++) {
+        nic->control[i].ring = calloc(entries, sizeof(*nic->control[i].ring));
+        if (nic->control[i].ring == NULL)
+            return -ENOMEM;
+    }
     for (unsigned i = 0; i < SCHEDULERS; i++) {
         nic->sched[i].ring = calloc(entries, sizeof(*nic->sched[i].ring));
         if (nic->sched[i].ring == NULL)
@@ -67,26 +71,25 @@ static int init_tx(struct nic *nic)
 struct nic *nic_new(const struct nic_config *config)
 {
     const struct params *p = config->params;
+    bool homa = params_transport(p) == &homa_transport;
     struct nic *nic;
 
     assert(config->cores > 0 && config->cores <= CORES_MAX);
-    if (p->transport != 0) {
-        errno = ENOTSUP;
-        return NULL;
-    }
     nic = calloc(1, sizeof(*nic));
     if (nic == NULL)
         return NULL;
     nic->c = *config;
     nic->p = p;
     nic->probe = config->probe;
-    nic->layout = MSG_NDP;
+    nic->transport = params_transport(p);
+    nic->ip_protocol = params_ip_protocol(p);
+    nic->meta_cycles = homa ? RX_META_HOMA : RX_META_CYCLES;
     nic->ids = (uint32_t)(p->buffers_small + p->buffers_large);
-    nic->ndp = (struct ndp_options){.rtt_pkts = (uint16_t)p->rtt_pkts,
-                                    .no_ack_duplicate = p->quirk_no_ack_dup,
-                                    .pull_overwrites = p->quirk_pull_overwrites,
-                                    .pull_always = p->quirk_pull_always,
-                                    .first_timeout_packet = p->quirk_first_timeout};
+    nic->receiver.o = (struct msg_options){.rtt_pkts = (uint16_t)p->rtt_pkts,
+                                           .no_ack_duplicate = homa ? p->quirk_homa_dup : p->quirk_no_ack_dup,
+                                           .pull_overwrites = p->quirk_pull_overwrites,
+                                           .pull_always = p->quirk_pull_always,
+                                           .first_timeout_packet = p->quirk_first_timeout};
     nic->control_event = CYCLE_NEVER;
     for (unsigned i = 0; i < MODULES; i++)
         nic->next[i] = CYCLE_NEVER;
@@ -133,7 +136,8 @@ void nic_free(struct nic *nic)
     free(nic->tx_free);
     free(nic->assembly);
     free(nic->paced);
-    free(nic->control);
+    for (unsigned i = 0; i < CONTROL_QUEUES; i++)
+        free(nic->control[i].ring);
     free(nic);
 }
 

@@ -29,7 +29,7 @@ struct nic_config {
     void *arg;
 };
 
-/* NULL with errno ENOMEM, or ENOTSUP for a transport that is not there yet. The configuration is copied; what it points
+/* NULL with errno ENOMEM. The configuration is copied; what it points
  * to must outlive the NIC. */
 struct nic *nic_new(const struct nic_config *config);
 void nic_free(struct nic *nic);

@@ -23,20 +23,21 @@
 #include "nanopu/nic/nic.h"
 #include "nanopu/view/probe.h"
 #include "transport/msg_header.h"
-#include "transport/ndp.h"
+#include "transport/transport.h"
 
 /* Section 4.6: cycles from one place to the next when nothing is in the way. */
-#define RX_META_CYCLES    16 /* first flit to the match-action result */
-#define RX_DATA_CYCLES    4  /* last flit of a 64-byte word to that word behind the parser */
-#define DESCRIPTOR_CYCLES 1  /* last word of a message or packet to its descriptor */
-#define RXQ_CYCLES        1  /* descriptor to the first word in the receive queue */
-#define DECIDE_CYCLES     1  /* event in a queue to the decision about it */
-#define HEADER_CYCLES     1  /* decision to the header word at the core */
-#define SCHEDULE_CYCLES   2  /* descriptor to the packet at the arbiter */
-#define CONTROL_CYCLES    2  /* match-action result to the control packet at the arbiter */
-#define EGRESS_CYCLES     1  /* arbiter to the first flit */
-#define TIMER_SCAN_CYCLES 2  /* one timer is looked at in so many cycles */
-#define ACCEPT_TO_CORE    4  /* assembled to the header word at the core: the sum of the four in between */
+#define RX_META_CYCLES    16 /* first flit to the match-action result: NDP's, and Homa's */
+#define RX_META_HOMA      20
+#define RX_DATA_CYCLES    4 /* last flit of a 64-byte word to that word behind the parser */
+#define DESCRIPTOR_CYCLES 1 /* last word of a message or packet to its descriptor */
+#define RXQ_CYCLES        1 /* descriptor to the first word in the receive queue */
+#define DECIDE_CYCLES     1 /* event in a queue to the decision about it */
+#define HEADER_CYCLES     1 /* decision to the header word at the core */
+#define SCHEDULE_CYCLES   2 /* descriptor to the packet at the arbiter */
+#define CONTROL_CYCLES    2 /* match-action result to the control packet at the arbiter */
+#define EGRESS_CYCLES     1 /* arbiter to the first flit */
+#define TIMER_SCAN_CYCLES 2 /* one timer is looked at in so many cycles */
+#define ACCEPT_TO_CORE    4 /* assembled to the header word at the core: the sum of the four in between */
 
 #define DONE_TO_OTHER_CORE                                                                                             \
     6 /* msg_done to the first word of a message that waited for it at another core, at least                          \
@@ -98,9 +99,16 @@ struct rx_msg {
     uint16_t src_context, dst_context, msg_len;
     bool used, complete;
     struct buf buf;
-    struct ndp_rx ndp;
+    struct msg_rx state;
+    uint16_t tx_msg_id, buf_ptr; /* what its sender wants back */
+    uint8_t buf_class;
     uint16_t hash_next; /* in the table of keys */
 };
+
+static inline const struct rx_msg *rx_of(const struct msg_rx *state)
+{
+    return (const struct rx_msg *)(const void *)((const char *)state - offsetof(struct rx_msg, state));
+}
 
 /* A reassembled message in a receive queue. */
 struct rxq_msg {
@@ -138,7 +146,7 @@ struct tx_msg {
     uint16_t generation; /* one more at the beginning and at the end of each use: odd while used */
     bool used;
     struct buf buf;
-    struct ndp_tx ndp;
+    struct msg_tx state;
     uint64_t deadline;
 };
 
@@ -166,6 +174,14 @@ struct control {
     struct msg_header h;
 };
 
+/* NDP's are all in the first; Homa's ACKs go before NACKs before GRANTs. */
+enum { CONTROL_ACK, CONTROL_NACK, CONTROL_GRANT, CONTROL_QUEUES };
+
+struct control_queue {
+    struct control *ring; /* sched_entries of them */
+    uint32_t head, len;
+};
+
 struct egress_packet {
     uint64_t cycle; /* at the arbiter */
     struct packet *p;
@@ -176,9 +192,11 @@ struct nic {
     struct nic_config c;
     const struct params *p;
     struct probe *probe;
-    enum msg_layout layout;
-    struct ndp_options ndp;
-    uint64_t now; /* everything before it has happened */
+    const struct transport *transport;
+    struct msg_receiver receiver; /* and the options */
+    uint8_t ip_protocol;
+    unsigned meta_cycles; /* RX_META_ */
+    uint64_t now;         /* everything before it has happened */
     uint64_t next[MODULES];
     struct nic_stats stats;
     enum nic_fault fault;
@@ -241,8 +259,8 @@ struct nic {
     struct control *paced; /* rings of sched_entries */
     uint32_t paced_head, paced_len;
     uint64_t token_cycle, control_event; /* the token is there from this cycle on; cycle of the last event */
-    struct control *control;
-    uint32_t control_head, control_len;
+    struct control_queue control[CONTROL_QUEUES];
+    uint32_t control_len; /* in all of them */
 
     /* egress */
     struct egress_packet data[EGRESS_WORDS];
@@ -268,7 +286,7 @@ void egress_event(struct nic *nic, uint64_t t);
 /* ---- What they ask of each other ---- */
 
 /* The cycle in which assemble takes the last word of a packet whose first flit came at `start`. */
-uint64_t assemble_last_cycle(uint64_t start, unsigned flits);
+uint64_t assemble_last_cycle(const struct nic *nic, uint64_t start, unsigned flits);
 /* A DATA packet: finds or makes its message and replies. False: it is dropped, and counted. */
 bool assemble_data(struct nic *nic, const struct packet *p, const struct msg_header *h, uint64_t t, uint16_t *rx_id);
 /* Its payload, all of it; completes the message with the last. */
@@ -291,8 +309,8 @@ void schedule_wake(struct nic *nic, uint64_t t);
 void timer_start(struct nic *nic, uint16_t tx_id, uint64_t t);
 void timer_cancel(struct nic *nic, uint16_t tx_id);
 
-/* The reply to a DATA packet: ndp_reply's flags and offset, the rest from its header. */
-void pktgen_reply(struct nic *nic, const struct msg_header *data, struct ndp_reply reply, uint64_t t);
+/* An answer to a DATA packet: what the transport says, the rest from the message whose sender it goes to. */
+void pktgen_answer(struct nic *nic, const struct msg_header *data, const struct msg_control *answer, uint64_t t);
 
 /* Whether a packet of so many 64-byte words fits into the arbiter's queue; puts it there. */
 bool egress_room(const struct nic *nic, unsigned words);

@@ -99,7 +99,7 @@ static void accept_header(struct nic *nic, unsigned core, const struct hts_tx_wo
                          .used = true};
     a->generation = m->generation;
     buf_take(&nic->tx_bufs, len, &m->buf);
-    ndp_tx_start(&m->ndp, &nic->ndp, m->msg_len);
+    msg_tx_start(&m->state, &nic->receiver.o, m->msg_len);
     timer_start(nic, a->tx_id, t);
     nic->stats.tx_started++;
     NIC_TELL(nic, queue, .cycle = t, .unit = NIC_QUEUE_tx_msgs, .a = nic->ids - nic->tx_free_count);
@@ -128,7 +128,7 @@ static void accept_data(struct nic *nic, unsigned core, const struct hts_tx_word
     if (a->words_left == 0)
         NIC_TELL(nic, msg_sent, .cycle = t, .a = a->tx_id, .b = (uint64_t)m->dst_ip << 16 | m->dst_context,
                  .c = m->msg_len);
-    if (ndp_tx_ready(&m->ndp, &nic->ndp, packet))
+    if (msg_tx_ready(&m->state, &nic->receiver.o, packet))
         schedule_packets(nic, SCHED_INIT, a->tx_id, UINT64_C(1) << packet, t);
 }
 

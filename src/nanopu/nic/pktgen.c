@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control packets and the pacing of PULLs (section 6.2): there is one token. A reply that pulls takes it when it is
- * there and goes out as one packet; otherwise the ACK or NACK goes alone at once and a PULL waits for a token.
+ * Control packets and the pacing of PULLs (section 6.2): there is one token. An answer that pulls takes it when it is
+ * there and goes out as one packet; otherwise the ACK or NACK goes alone at once and a PULL waits for a token. Homa's
+ * answers are not paced; each kind has a queue (section 6.4).
  */
 #include "nanopu/nic/nic_internal.h"
 
@@ -13,15 +14,24 @@ static bool append(struct nic *nic, struct control *ring, uint32_t head, uint32_
     return true;
 }
 
+static struct control_queue *queue_of(struct nic *nic, uint8_t flags)
+{
+    if (nic->transport != &homa_transport || (flags & MSG_ACK) != 0)
+        return &nic->control[CONTROL_ACK];
+    return &nic->control[(flags & MSG_NACK) != 0 ? CONTROL_NACK : CONTROL_GRANT];
+}
+
 static void send(struct nic *nic, const struct msg_header *h, uint64_t t)
 {
     struct control c = {.cycle = t + CONTROL_CYCLES, .h = *h};
+    struct control_queue *q = queue_of(nic, h->flags);
 
-    if (!append(nic, nic->control, nic->control_head, &nic->control_len, &c)) {
+    if (!append(nic, q->ring, q->head, &q->len, &c)) {
         nic_fail(nic, NIC_FAULT_CONTROL_FULL);
         NIC_DROP(nic, t, NULL, drop_control);
         return;
     }
+    nic->control_len++;
     NIC_TELL(nic, queue, .cycle = t, .unit = NIC_QUEUE_control, .a = nic->control_len);
     egress_wake(nic);
 }
@@ -38,35 +48,47 @@ static void take_token(struct nic *nic, uint64_t t)
     schedule_paced(nic);
 }
 
-void pktgen_reply(struct nic *nic, const struct msg_header *data, struct ndp_reply reply, uint64_t t)
+/* The header of an answer to the sender of a message, of which a DATA packet came or one that came before. */
+static struct msg_header header_of(const struct nic *nic, const struct msg_header *data, const struct msg_control *a)
 {
-    struct control pull;
+    const struct rx_msg *to = a->to != NULL ? rx_of(a->to) : NULL;
     struct msg_header h = {.dst_mac = nic->c.switch_mac,
                            .src_mac = nic->c.mac,
                            .src_ip = nic->c.ip,
-                           .dst_ip = data->src_ip,
-                           .ip_protocol = (uint8_t)nic->p->ip_protocol,
+                           .dst_ip = to != NULL ? to->src_ip : data->src_ip,
+                           .ip_protocol = nic->ip_protocol,
                            .payload_len = (uint16_t)nic->p->control_pad,
-                           .flags = reply.flags,
-                           .src_context = data->dst_context,
-                           .dst_context = data->src_context,
-                           .msg_len = data->msg_len,
-                           .pkt_offset = data->pkt_offset,
-                           .pull_offset = reply.pull_offset,
-                           .tx_msg_id = data->tx_msg_id,
-                           .buf_ptr = data->buf_ptr,
-                           .buf_class = data->buf_class};
+                           .flags = a->flags,
+                           .src_context = to != NULL ? to->dst_context : data->dst_context,
+                           .dst_context = to != NULL ? to->src_context : data->src_context,
+                           .msg_len = to != NULL ? to->msg_len : data->msg_len,
+                           .pkt_offset = a->pkt_offset,
+                           .pull_offset = a->pull_offset,
+                           .grant_prio = a->grant_prio,
+                           .tx_msg_id = to != NULL ? to->tx_msg_id : data->tx_msg_id,
+                           .buf_ptr = to != NULL ? to->buf_ptr : data->buf_ptr,
+                           .buf_class = to != NULL ? to->buf_class : data->buf_class};
 
-    if (reply.flags == 0)
+    return h;
+}
+
+void pktgen_answer(struct nic *nic, const struct msg_header *data, const struct msg_control *answer, uint64_t t)
+{
+    bool paced = (answer->flags & MSG_PULL) != 0 && nic->transport == &ndp_transport;
+    struct msg_header h;
+    struct control pull;
+
+    if (answer->flags == 0)
         return;
+    h = header_of(nic, data, answer);
     nic->control_event = t;
-    if ((reply.flags & MSG_PULL) == 0 || nic->token_cycle <= t) {
-        if ((reply.flags & MSG_PULL) != 0)
+    if (!paced || nic->token_cycle <= t) {
+        if (paced)
             take_token(nic, t);
         send(nic, &h, t);
         return;
     }
-    h.flags = reply.flags & (uint8_t)~MSG_PULL;
+    h.flags = answer->flags & (uint8_t)~MSG_PULL;
     send(nic, &h, t);
     h.flags = MSG_PULL;
     pull = (struct control){.cycle = t + 1, .h = h};

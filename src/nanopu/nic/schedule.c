@@ -47,7 +47,7 @@ void sender_control(struct nic *nic, const struct msg_header *h, uint64_t t)
         NIC_DROP(nic, t, NULL, drop_stale);
         return;
     }
-    if (ndp_tx_control(&m->ndp, &nic->ndp, h->flags, h->pkt_offset, h->pull_offset, &send)) {
+    if (nic->transport->tx_control(&m->state, &nic->receiver.o, h, &send)) {
         finished(nic, id, t);
         return;
     }
@@ -123,7 +123,8 @@ static struct packet *build(struct nic *nic, uint16_t tx_id, uint8_t offset)
                            .src_mac = nic->c.mac,
                            .src_ip = nic->c.ip,
                            .dst_ip = m->dst_ip,
-                           .ip_protocol = (uint8_t)nic->p->ip_protocol,
+                           .ip_protocol = nic->ip_protocol,
+                           .tos = nic->transport->tx_tos(&m->state, offset),
                            .payload_len = (uint16_t)len,
                            .flags = MSG_DATA,
                            .src_context = m->src_context,
@@ -136,7 +137,7 @@ static struct packet *build(struct nic *nic, uint16_t tx_id, uint8_t offset)
 
     if (p == NULL)
         return NULL;
-    msg_header_write(&h, nic->layout, !nic->p->quirk_no_rx_check, p->data);
+    msg_header_write(&h, nic->transport->layout, !nic->p->quirk_no_rx_check, p->data);
     memcpy(p->data + MSG_FRAME_HEADER_BYTES, buf_data(&nic->tx_bufs, m->buf) + offset * MSG_SEGMENT_BYTES, padded);
     p->len_bytes = MSG_FRAME_HEADER_BYTES + len;
     return p;
@@ -161,8 +162,8 @@ void schedule_event(struct nic *nic, uint64_t t)
         return; /* the arbiter wakes */
     nic->sending.packets &= nic->sending.packets - 1;
     nic->sched_free = t + words;
-    ndp_tx_sent(&nic->tx[id].ndp, offset);
     p = build(nic, id, offset);
+    msg_tx_sent(&nic->tx[id].state, offset);
     if (p == NULL)
         NIC_DROP(nic, t, NULL, drop_no_packet);
     else

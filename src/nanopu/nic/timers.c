@@ -42,7 +42,7 @@ void timer_cancel(struct nic *nic, uint16_t tx_id)
 static void fire(struct nic *nic, uint16_t id, uint64_t t)
 {
     struct tx_msg *m = &nic->tx[id];
-    uint64_t again = ndp_tx_timeout(&m->ndp, &nic->ndp);
+    uint64_t again = msg_tx_timeout(&m->state, &nic->receiver.o);
 
     nic->stats.timeouts++;
     nic->stats.retransmits += (unsigned)__builtin_popcountll(again);

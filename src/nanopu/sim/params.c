@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define IP_PROTOCOL_OSDI21 153 /* of a profile that has one transport */
+
 const struct param_info param_list[] = {
 #define INFO(name, osdi21, homa, low, high, help) {#name, help, osdi21, homa, low, high, offsetof(struct params, name)},
     NANOPU_PARAMS(INFO)
@@ -50,6 +52,18 @@ int params_profile(struct params *p, const char *profile)
         *value_at(p, &param_list[i]) = homa ? param_list[i].homa : param_list[i].osdi21;
     p->profile = homa ? "homa" : "osdi21";
     return 0;
+}
+
+const struct transport *params_transport(const struct params *p)
+{
+    return p->transport != 0 ? &homa_transport : &ndp_transport;
+}
+
+uint8_t params_ip_protocol(const struct params *p)
+{
+    if (p->ip_protocol != 0)
+        return (uint8_t)p->ip_protocol;
+    return strcmp(p->profile, "homa") == 0 ? params_transport(p)->ip_protocol : IP_PROTOCOL_OSDI21;
 }
 
 static const struct param_info *find(const char *key, const char **nearest)

@@ -9,6 +9,7 @@
 #define NANOPU_SIM_PARAMS_H
 
 #include "core/base.h"
+#include "transport/transport.h"
 
 #define CLOCK_MHZ 3200
 
@@ -25,8 +26,8 @@
     P(htif_cycles, 2000, 2000, 1, 100000000, "cycles from a store to tohost to its answer")                            \
     P(boot_stagger, 40, 40, 0, 100000, "cycles between the starts of neighbouring harts")                              \
     /* NIC */                                                                                                          \
-    P(transport, 0, 0, 0, 1, "0: NDP; 1: Homa")                                                                        \
-    P(ip_protocol, 153, 155, 1, 254, "IP protocol number of the transport")                                            \
+    P(transport, 0, 1, 0, 1, "0: NDP; 1: Homa")                                                                        \
+    P(ip_protocol, 0, 0, 0, 254, "IP protocol number; 0: 153, in profile homa 155 for NDP and 154 for Homa")           \
     P(control_pad, 64, 1, 1, 960, "bytes after the header of a control packet")                                        \
     P(contexts, 4, 4, 1, 4, "contexts (ports) of a NIC")                                                               \
     P(max_msg_bytes, 2048, 38912, 1024, 65535, "longest message")                                                      \
@@ -53,7 +54,8 @@
     P(quirk_ctx_alias, 1, 1, 0, 1, "context 0xffff shares the entry of context 3")                                     \
     P(quirk_empty_pop, 1, 1, 0, 1, "a read of an empty netRX gives 0 (off: the run fails)")                            \
     P(quirk_no_ack_dup, 1, 0, 0, 1, "a duplicate DATA packet is not acknowledged again")                               \
-    P(quirk_no_nack_full, 1, 1, 0, 1, "no NACK when there is no receive buffer")                                       \
+    P(quirk_homa_dup, 1, 1, 0, 1, "Homa: a duplicate DATA packet is dropped without a word")                           \
+    P(quirk_no_nack_full, 1, 1, 0, 1, "NDP: no NACK when there is no receive buffer")                                  \
     P(quirk_first_timeout, 1, 1, 0, 1, "a first timeout can resend packet 0 only")                                     \
     P(quirk_pull_overwrites, 1, 1, 0, 1, "a PULL sets the credit even when it lowers it")                              \
     P(quirk_pull_always, 1, 1, 0, 1, "every packet makes a PULL, also of a message of one packet")                     \
@@ -97,6 +99,9 @@ int params_profile(struct params *p, const char *profile);
  * -ERANGE outside the bounds; -EINVAL otherwise.
  */
 int params_set(struct params *p, const char *key, const char *value, const char **nearest);
+
+const struct transport *params_transport(const struct params *p);
+uint8_t params_ip_protocol(const struct params *p);
 
 struct param_info {
     const char *key, *help;

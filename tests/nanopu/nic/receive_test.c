@@ -160,7 +160,7 @@ static struct msg_header good(const struct rig *r)
 {
     return (struct msg_header){.src_ip = RIG_PEER,
                                .dst_ip = RIG_IP,
-                               .ip_protocol = (uint8_t)r->p.ip_protocol,
+                               .ip_protocol = params_ip_protocol(&r->p),
                                .payload_len = 16,
                                .flags = MSG_DATA,
                                .src_context = 5,

@@ -98,7 +98,7 @@ void rig_packet(struct rig *r, uint64_t cycle, const struct msg_header *h, const
     struct packet *p = packet_alloc(&r->pool);
 
     assert_non_null(p);
-    msg_header_write(h, MSG_NDP, false, p->data);
+    msg_header_write(h, params_transport(&r->p)->layout, false, p->data);
     if (payload != NULL)
         memcpy(p->data + MSG_FRAME_HEADER_BYTES, payload, h->payload_len);
     else
@@ -127,7 +127,7 @@ unsigned rig_data(struct rig *r, uint64_t cycle, uint16_t ctx, uint16_t id, uint
     unsigned len = chop ? 8 : msg_packet_bytes(msg_len, offset);
     struct msg_header h = {.src_ip = RIG_PEER,
                            .dst_ip = RIG_IP,
-                           .ip_protocol = (uint8_t)r->p.ip_protocol,
+                           .ip_protocol = params_ip_protocol(&r->p),
                            .payload_len = (uint16_t)len,
                            .flags = MSG_DATA | more_flags,
                            .src_context = 5,
@@ -148,7 +148,7 @@ void rig_control(struct rig *r, uint64_t cycle, uint16_t id, uint8_t flags, uint
 {
     struct msg_header h = {.src_ip = RIG_PEER,
                            .dst_ip = RIG_IP,
-                           .ip_protocol = (uint8_t)r->p.ip_protocol,
+                           .ip_protocol = params_ip_protocol(&r->p),
                            .payload_len = (uint16_t)r->p.control_pad,
                            .flags = flags,
                            .pkt_offset = offset,
@@ -171,7 +171,8 @@ struct msg_header rig_header(const struct rig *r, unsigned n)
     struct msg_header h;
 
     assert_true(n < r->sent_len);
-    assert_int_equal(msg_header_parse(&h, MSG_NDP, (uint8_t)r->p.ip_protocol, r->sent[n]->data, r->sent[n]->len_bytes),
+    assert_int_equal(msg_header_parse(&h, params_transport(&r->p)->layout, params_ip_protocol(&r->p), r->sent[n]->data,
+                                      r->sent[n]->len_bytes),
                      MSG_OK);
     return h;
 }

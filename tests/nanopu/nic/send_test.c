@@ -274,16 +274,6 @@ static void timeout__is_cancelled_by_the_last_ack(void **state)
     assert_int_equal(nic_next_event(r->nic), CYCLE_NEVER);
 }
 
-static void new__says_what_is_not_there_yet(void **state)
-{
-    struct rig *r = *state;
-    struct nic_config c = {.params = &r->p, .cores = RIG_CORES, .hts = r->hts, .pool = &r->pool};
-
-    r->p.transport = 1;
-    assert_null(nic_new(&c));
-    r->p.transport = 0;
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -303,7 +293,6 @@ int main(void)
         T(timeout__comes_at_most_256_cycles_late),
         T(timeout__the_first_sends_packet_0_alone),
         T(timeout__is_cancelled_by_the_last_ack),
-        T(new__says_what_is_not_there_yet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

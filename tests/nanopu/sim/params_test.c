@@ -14,11 +14,16 @@ static void params_profile__fills_in_the_profile(void **state)
 
     (void)state;
     assert_int_equal(params_profile(&p, "osdi21"), 0);
-    assert_int_equal(p.ip_protocol, 153);
+    assert_int_equal(params_ip_protocol(&p), 153);
     assert_int_equal(p.control_pad, 64);
     assert_string_equal(p.profile, "osdi21");
     assert_int_equal(params_profile(&p, "homa"), 0);
-    assert_int_equal(p.ip_protocol, 155);
+    assert_int_equal(params_ip_protocol(&p), 154);
+    assert_ptr_equal(params_transport(&p), &homa_transport);
+    assert_int_equal(params_set(&p, "transport", "ndp", NULL), 0);
+    assert_int_equal(params_ip_protocol(&p), 155);
+    assert_int_equal(params_set(&p, "ip_protocol", "200", NULL), 0);
+    assert_int_equal(params_ip_protocol(&p), 200);
     assert_int_equal(p.context_rxq_words, 63);
     assert_string_equal(p.profile, "homa");
     assert_int_equal(params_profile(&p, "osdi"), -ENOENT);
