@@ -2,10 +2,10 @@
 /* Names of the counters and the head of their page: see counter.h. */
 #include "counter.h"
 
+#include "os.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 static const char *const names[COUNTER_MAX] = {
 #define COUNTER(name, help) #name,
@@ -37,16 +37,15 @@ const char *counter_help(enum counter c)
 
 void stat_page_init(struct stat_page *p, const char *libos, const char *program)
 {
-    struct timespec ts;
+    struct os_identity who = os_identify();
 
-    clock_gettime(CLOCK_REALTIME, &ts);
     p->version = STAT_VERSION;
-    p->pid = (uint32_t)getpid();
-    p->tid = (uint32_t)gettid();
+    p->pid = who.pid;
+    p->tid = who.tid;
     p->count = COUNTER_MAX;
     p->value_offset = offsetof(struct stat_page, value);
     p->name_offset = offsetof(struct stat_page, name);
-    p->start_unix_ns = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+    p->start_unix_ns = who.unix_ns;
     snprintf(p->libos, sizeof(p->libos), "%s", libos);
     snprintf(p->program, sizeof(p->program), "%s", program);
     for (unsigned i = 0; i < COUNTER_MAX; i++)

@@ -111,6 +111,12 @@ void instance_look_at_clock(struct instance *inst);
 /* Sleeps until a device or a timer has something, or deadline_ns (UINT64_MAX: none). */
 void instance_sleep(struct instance *inst, uint64_t deadline_ns);
 
+/*
+ * Arms the devices for sleep; *armed: how many were, to be disarmed, last first. false: one of them has work, and those
+ * before it are to be disarmed all the same.
+ */
+bool instance_arm_pollers(struct instance *inst, uint32_t *armed);
+
 /* Looks at the epoll descriptor for up to timeout_ns (UINT64_MAX: for ever) and hands events to their queues. */
 void instance_events(struct instance *inst, uint64_t timeout_ns);
 

@@ -2,12 +2,11 @@
 /* Superblock memory: the rare paths. The common ones are in the header. */
 #include "mem.h"
 
+#include "os.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define CACHE_BYTES (UINT32_C(1) << 18) /* a cache holds at most so much of a large class */
 
@@ -62,29 +61,6 @@ static void class_table_init(struct mem *m)
     }
 }
 
-static void *region_map(struct mem *m, size_t bytes, bool shared)
-{
-    void *p;
-
-    m->fd = -1;
-    if (!shared) {
-        p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        return p == MAP_FAILED ? NULL : p;
-    }
-    m->fd = memfd_create("caracal", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (m->fd < 0)
-        return NULL;
-    /* sealed: a peer that maps it must be sure that it does not shrink, which would be a SIGBUS at the next access */
-    p = ftruncate(m->fd, (off_t)bytes) == 0 && fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0
-            ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->fd, 0)
-            : MAP_FAILED;
-    if (p != MAP_FAILED)
-        return p;
-    close(m->fd);
-    m->fd = -1;
-    return NULL;
-}
-
 int mem_init(struct mem *m, size_t limit, size_t object_max, bool shared)
 {
     size_t region = limit & ~(SUPERBLOCK_BYTES - 1);
@@ -97,7 +73,7 @@ int mem_init(struct mem *m, size_t limit, size_t object_max, bool shared)
     /* where address space is short (ulimit -v), a smaller region is better than none */
     for (;;) {
         m->map_bytes = region + SUPERBLOCK_BYTES;
-        m->map = region_map(m, m->map_bytes, shared);
+        m->map = os_region_new(m->map_bytes, shared, &m->fd);
         if (m->map != NULL || region / 2 < 8 * SUPERBLOCK_BYTES)
             break;
         region = (region / 2) & ~(SUPERBLOCK_BYTES - 1);
@@ -114,7 +90,6 @@ int mem_init(struct mem *m, size_t limit, size_t object_max, bool shared)
         mem_fini(m);
         return -ENOMEM;
     }
-    madvise(m->map, m->map_bytes, MADV_DONTDUMP);
     return 0;
 }
 
@@ -122,10 +97,8 @@ void mem_fini(struct mem *m)
 {
     if (m->map != NULL) {
         MEM_UNPOISON(m->map, m->map_bytes);
-        munmap(m->map, m->map_bytes);
+        os_region_free(m->map, m->map_bytes, m->fd);
     }
-    if (m->fd >= 0)
-        close(m->fd);
     free(m->owner);
     memset(m, 0, sizeof(*m));
     m->fd = -1;
@@ -185,7 +158,7 @@ static void blocks_cool(struct mem *m, struct superblock *sb, uint32_t first, ui
         m->warm[m->warm_count++] = first;
         for (uint32_t k = 0; k < sb->carved; k++)
             *mem_ref_word(mem_object(sb, k)) = 0;
-    } else if (madvise(sb, (size_t)n << SUPERBLOCK_SHIFT, m->fd >= 0 ? MADV_REMOVE : MADV_DONTNEED) < 0) {
+    } else if (!os_region_discard(sb, (size_t)n << SUPERBLOCK_SHIFT, m->fd)) {
         memset(sb->refs, 0, sizeof(sb->refs)); /* locked memory keeps its pages */
     }
 }

@@ -3,10 +3,10 @@
 #include "queue.h"
 
 #include "mem.h"
+#include "os.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #ifdef MEM_ASAN
 #include <sanitizer/lsan_interface.h>
@@ -20,19 +20,15 @@
 
 int queue_table_init(struct queue_table *t, uint32_t capacity)
 {
-    void *p;
-
     memset(t, 0, sizeof(*t));
     t->capacity = 1;
     while (t->capacity < capacity)
         t->capacity *= 2;
     t->free_head = t->free_tail = OP_NIL;
-    p = mmap(NULL, t->capacity * sizeof(struct queue), PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
+    t->queues = os_table_new(t->capacity * sizeof(struct queue));
+    if (t->queues == NULL)
         return -ENOMEM;
-    t->queues = p;
-    ROOT_ADD(p, t->capacity * sizeof(struct queue));
+    ROOT_ADD(t->queues, t->capacity * sizeof(struct queue));
     return 0;
 }
 
@@ -40,7 +36,7 @@ void queue_table_fini(struct queue_table *t)
 {
     if (t->queues != NULL) {
         ROOT_REMOVE(t->queues, t->capacity * sizeof(struct queue));
-        munmap(t->queues, t->capacity * sizeof(struct queue));
+        os_table_free(t->queues, t->capacity * sizeof(struct queue));
     }
     memset(t, 0, sizeof(*t));
 }

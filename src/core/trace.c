@@ -2,11 +2,10 @@
 /* Layout and time keeping of the trace ring: see trace.h. */
 #include "trace.h"
 
-#include <errno.h> /* program_invocation_short_name */
+#include "os.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 _Static_assert(sizeof(struct trace_record) == 16, "four records to a cache line");
 
@@ -55,20 +54,19 @@ static void time_record(struct trace *t, uint64_t now_ns)
 void trace_init(struct trace *t, void *mem, uint32_t records, uint64_t now_ns)
 {
     struct trace_header *h = mem;
-    struct timespec ts;
+    struct os_identity who = os_identify();
 
     assert(records != 0 && (records & (records - 1)) == 0);
-    clock_gettime(CLOCK_REALTIME, &ts);
     h->version = TRACE_VERSION;
-    h->pid = (uint32_t)getpid();
-    h->tid = (uint32_t)gettid();
+    h->pid = who.pid;
+    h->tid = who.tid;
     h->capacity = records;
     h->record_bytes = sizeof(struct trace_record);
     h->records_offset = (uint32_t)records_offset();
-    h->start_unix_ns = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+    h->start_unix_ns = who.unix_ns;
     h->start_ns = now_ns;
     h->event_count = TRACE_EVENT_MAX;
-    snprintf(h->program, sizeof(h->program), "%s", program_invocation_short_name);
+    snprintf(h->program, sizeof(h->program), "%s", who.program);
     for (unsigned i = 0; i < TRACE_EVENT_MAX; i++) {
         for (unsigned j = 0; j < 3; j++)
             snprintf(h->event_name[i][j], TRACE_NAME_MAX, "%s", event_names[i][j]);
