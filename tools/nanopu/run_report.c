@@ -8,6 +8,7 @@
 
 #include "nanopu/hart/l2.h"
 #include "nanopu/hart/pipe.h"
+#include "nanopu/ring/ring.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -102,6 +103,11 @@ static void add_hts(struct counters *c, const struct hts_stats *s)
     HTS_COUNTERS(ADD)
 }
 
+static void add_ring(struct counters *c, const struct ring_stats *s)
+{
+    RING_COUNTERS(ADD)
+}
+
 static void add_pipe(struct counters *c, const struct pipe_stats *s)
 {
 #define ADD_STALL(field, help) add(c, "stall_" #field, s->stall[PIPE_STALL_##field]);
@@ -136,6 +142,15 @@ static void json_counters(struct json *j, const char *name, const struct counter
     json_end(j, '{');
 }
 
+/* The NIC that the host has. */
+static void add_network(struct counters *c, const struct host *h)
+{
+    if (host_ring(h) != NULL)
+        add_ring(c, ring_stats(host_ring(h)));
+    else
+        add_nic(c, nic_stats(host_nic(h)));
+}
+
 static void json_harts(struct json *j, struct host *h)
 {
     json_begin(j, "harts", '[');
@@ -147,7 +162,8 @@ static void json_harts(struct json *j, struct host *h)
         add(&c, "instret", hart_instret(host_hart(h, i)));
         add(&c, "mcycle", mcycle);
         add_pipe(&c, hart_pipe_stats(host_hart(h, i)));
-        add_hts(&c, hts_stats(host_hts(h, i)));
+        if (host_hts(h, i) != NULL)
+            add_hts(&c, hts_stats(host_hts(h, i)));
         json_counters(j, NULL, &c);
     }
     json_end(j, '[');
@@ -169,7 +185,7 @@ static void json_host(struct json *j, const struct topology_node *n, struct host
     json_uint(j, "instret", host_instret(h));
     json_uint(j, "drop_host_pool", host_lost(h));
     json_harts(j, h);
-    add_nic(&nic, nic_stats(host_nic(h)));
+    add_network(&nic, h);
     json_counters(j, "nic", &nic);
     if (host_l2(h) != NULL) {
         add_l2(&l2, l2_stats(host_l2(h)));
@@ -257,10 +273,11 @@ static void text_host(const struct topology_node *n, struct host *h)
         snprintf(what, sizeof(what), "hart %u", i);
         add(&c, "instret", hart_instret(host_hart(h, i)));
         add_pipe(&c, hart_pipe_stats(host_hart(h, i)));
-        add_hts(&c, hts_stats(host_hts(h, i)));
+        if (host_hts(h, i) != NULL)
+            add_hts(&c, hts_stats(host_hts(h, i)));
         text_counters(what, &c);
     }
-    add_nic(&nic, nic_stats(host_nic(h)));
+    add_network(&nic, h);
     text_counters("nic", &nic);
     if (host_l2(h) != NULL)
         add_l2(&l2, l2_stats(host_l2(h)));

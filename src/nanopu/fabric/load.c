@@ -159,10 +159,12 @@ static void send_request(struct load *l, struct port *p, uint64_t stamp)
 
 static void acknowledge(struct load *l, struct port *p, const struct msg_header *data, uint64_t stamp)
 {
-    struct packet *packet = packet_alloc(&p->pool);
+    struct packet *packet = l->spec.silent ? NULL : packet_alloc(&p->pool);
     struct msg_header h = header_to(p, data->src_ip);
     bool homa = params_transport(p->config.params) == &homa_transport;
 
+    if (l->spec.silent)
+        return;
     if (packet == NULL) {
         p->stats.drop_memory++;
         return;

@@ -49,7 +49,8 @@ enum load_test { LOAD_TESTS(LOAD_TEST_ENUM) LOAD_TEST_COUNT };
     K(intersect, "one to four words whose documents are intersected")                                                  \
     K(euclidean_dist, "a vector, and two to five that it is compared with")                                            \
     K(classification, "a packet's header fields for a classifier")                                                     \
-    K(raft_write, "a write for a replicated log")
+    K(raft_write, "a write for a replicated log")                                                                      \
+    K(dot, "words that are indices of a table")
 
 #define LOAD_KIND_ENUM(name, help) LOAD_##name,
 enum load_kind { LOAD_KINDS(LOAD_KIND_ENUM) LOAD_KIND_COUNT };
@@ -61,16 +62,18 @@ enum load_time { LOAD_BY_PROFILE, LOAD_ITERATIONS, LOAD_EXACT };
 /* K(key, help) */
 #define LOAD_KEYS(K)                                                                                                   \
     K(test, "one of the published tests: start messages to wait for, contexts of requests")                            \
-    K(kind, "what requests carry: plain, mica, rdma, chainrep, intersect, euclidean_dist, classification, raft_write") \
+    K(kind, "what requests carry: plain, mica, rdma, chainrep, intersect, euclidean_dist, classification, "            \
+            "raft_write, dot")                                                                                         \
     K(service, "fixed:CYCLES, exp or bimodal: cycles of work that a request asks for")                                 \
     K(mean, "cycles between requests: one, or FIRST:LAST:STEP downwards")                                              \
     K(arrivals, "exp or fixed: times between requests")                                                                \
     K(count, "requests for each mean")                                                                                 \
     K(seed, "of all random numbers")                                                                                   \
-    K(bytes, "payload of a plain request, a multiple of 8 from 16 to 1024")                                            \
+    K(bytes, "payload of a plain request or of dot, a multiple of 8 from 16 to 1024")                                  \
     K(keys, "how many keys, words or vectors there are to choose from")                                                \
     K(target, "the host that is asked")                                                                                \
     K(starts, "start messages to wait for, instead of the test's number")                                              \
+    K(acks, "yes or no: answers are acknowledged, as the transport of the NIC that answers wants it or not")           \
     K(time, "iterations or exact; by default iterations in profile osdi21, exact elsewhere")                           \
     K(log, "a file for the published log's lines")                                                                     \
     K(csv, "a file for a line an answer")                                                                              \
@@ -86,6 +89,7 @@ struct load_spec {
     uint64_t count, seed, keys, bytes;
     uint32_t target;
     unsigned starts;
+    bool silent; /* acks=no */
     enum load_time time;
     char log[LOAD_PATH_MAX], csv[LOAD_PATH_MAX], json[LOAD_PATH_MAX]; /* "": none */
 };

@@ -242,6 +242,10 @@ static void add_payload(struct load_maker *m, struct load_request *r)
     case LOAD_raft_write:
         add_raft(m, r);
         break;
+    case LOAD_dot:
+        for (uint64_t i = 2; i < m->spec->bytes / 8; i++)
+            add(r, draw_below(&m->choice, m->spec->keys));
+        break;
     case LOAD_plain:
         for (uint64_t i = 2; i < m->spec->bytes / 8; i++)
             add(r, i);

@@ -181,6 +181,14 @@ static int set_starts(struct reading *r, const char *value)
     return 0;
 }
 
+static int set_acks(struct reading *r, const char *value)
+{
+    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+        return refuse(r, "acks", value, "yes or no");
+    r->spec->silent = value[0] == 'n';
+    return 0;
+}
+
 static int set_time(struct reading *r, const char *value)
 {
     if (strcmp(value, "iterations") != 0 && strcmp(value, "exact") != 0)
@@ -260,6 +268,21 @@ static int parse_pairs(struct reading *r, char *text)
     return ret;
 }
 
+/* As published. */
+static uint64_t keys_of_kind(enum load_kind kind)
+{
+    switch (kind) {
+    case LOAD_rdma:
+        return 400000;
+    case LOAD_intersect:
+        return 200;
+    case LOAD_dot:
+        return 2000;
+    default:
+        return 10000;
+    }
+}
+
 int load_spec_parse(struct load_spec *spec, const char *name, const char *text, struct error_text *et)
 {
     struct reading r = {.spec = spec, .name = name, .et = et};
@@ -282,6 +305,6 @@ int load_spec_parse(struct load_spec *spec, const char *name, const char *text, 
     if (spec->starts > STARTS_MAX)
         spec->starts = load_test_starts(spec->test);
     if (spec->keys == 0)
-        spec->keys = spec->kind == LOAD_rdma ? 400000 : spec->kind == LOAD_intersect ? 200 : 10000;
+        spec->keys = keys_of_kind(spec->kind);
     return ret;
 }

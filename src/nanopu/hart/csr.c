@@ -9,7 +9,8 @@
     (UINT64_C(2) << 62 | MISA_LETTER('a') | MISA_LETTER('c') | MISA_LETTER('d') | MISA_LETTER('f') |                   \
      MISA_LETTER('i') | MISA_LETTER('m') | MISA_LETTER('u'))
 #define MARCHID_ROCKET 1
-#define MIE_WRITABLE   (UINT64_C(1) << IRQ_MSI | UINT64_C(1) << IRQ_MTI | UINT64_C(1) << 11 | UINT64_C(1) << IRQ_NIC)
+#define IRQ_BIT(irq)   (UINT64_C(1) << (irq))
+#define MIE_WRITABLE   (IRQ_BIT(IRQ_MSI) | IRQ_BIT(IRQ_MTI) | IRQ_BIT(IRQ_MEI) | IRQ_BIT(IRQ_NIC))
 #define COUNTERS       (UINT64_C(0xd)) /* cycle, instret, the first hpmcounter: as mcountinhibit numbers them */
 #define COUNTEREN_BITS (UINT64_C(0xf))
 
@@ -17,14 +18,13 @@ uint64_t hart_mip(const struct hart *h, uint64_t cycle)
 {
     uint64_t mip = 0;
 
-    if ((h->lines >> IRQ_MSI & 1) != 0 && h->line_since[0] <= cycle) {
-        mip |= UINT64_C(1) << IRQ_MSI;
-    }
-    if ((h->lines >> IRQ_MTI & 1) != 0 && h->line_since[1] <= cycle) {
-        mip |= UINT64_C(1) << IRQ_MTI;
+    for (unsigned i = 0; i < HART_LINES; i++) {
+        if (hart_line_since(h, i) <= cycle) {
+            mip |= IRQ_BIT(hart_lines[i]);
+        }
     }
     if (h->hts != NULL && hts_next_pulse(h->hts, cycle) == cycle) {
-        mip |= UINT64_C(1) << IRQ_NIC;
+        mip |= IRQ_BIT(IRQ_NIC);
     }
     return mip;
 }

@@ -50,7 +50,7 @@ uint64_t hart_run(struct hart *h, uint64_t until);
 /* From within an access to a device or a network CSR: hart_run is to return before `cycle`. */
 void hart_limit(struct hart *h, uint64_t cycle);
 
-/* Level-triggered lines of the CLINT, as bits of mip (3: software, 7: timer); looked at from the given cycle on. */
+/* Level-triggered lines, as bits of mip (3: software, 7: timer, 11: external); looked at from the given cycle on. */
 void hart_set_mip(struct hart *h, uint64_t mask, bool level, uint64_t cycle);
 
 enum hart_state hart_state(const struct hart *h);

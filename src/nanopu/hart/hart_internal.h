@@ -28,7 +28,12 @@ enum cause {
 
 #define IRQ_MSI 3
 #define IRQ_MTI 7
+#define IRQ_MEI 11
 #define IRQ_NIC 16
+
+/* Level-triggered lines, the first in rank first. L(bit of mip) */
+#define HART_LINE_LIST(L) L(IRQ_MEI) L(IRQ_MSI) L(IRQ_MTI)
+#define HART_LINES        3
 
 #define MSTATUS_MIE       (UINT64_C(1) << 3)
 #define MSTATUS_MPIE      (UINT64_C(1) << 7)
@@ -105,7 +110,7 @@ struct hart {
     uint64_t cycle_held, instret_held; /* their values while inhibited */
     uint64_t hpm_base;                 /* what mhpmcounter3 is more than the events */
     uint64_t lines;                    /* levels of mip's lines */
-    uint64_t line_since[2];            /* from which cycle on: MSI, MTI */
+    uint64_t line_since[HART_LINES];   /* from which cycle on, by the lines' order */
     uint64_t pulses[8];                /* of the NIC, noted down and not dealt with; earliest first */
     unsigned pulses_len;
     uint64_t pulses_from; /* later ones are asked for from here on */
@@ -190,6 +195,18 @@ void hart_mret(struct hart *h);
  * is only issued.
  */
 void hart_turn(struct hart *h, uint64_t limit);
+
+static const uint8_t hart_lines[HART_LINES] = {
+#define HART_LINE(irq) irq,
+    HART_LINE_LIST(HART_LINE)
+#undef HART_LINE
+};
+
+/* From which cycle on line i is up; CYCLE_NEVER when it is not. */
+static inline uint64_t hart_line_since(const struct hart *h, unsigned i)
+{
+    return (h->lines >> hart_lines[i] & 1) != 0 ? h->line_since[i] : CYCLE_NEVER;
+}
 
 /* The first commit cycle of an instruction that an interrupt may hit; CYCLE_NEVER. */
 uint64_t hart_interrupt_next(const struct hart *h);

@@ -199,6 +199,37 @@ uint64_t l2_fetch(struct l2 *l2, uint64_t line, uint64_t cycle)
     return cycles;
 }
 
+/* Takes a line from the harts that have it, or what one of them changed in it. */
+static uint64_t l2_recall(struct l2 *l2, struct l2_line *entry, bool keep)
+{
+    uint64_t cycles = keep && !entry->exclusive ? 0 : l2_probe(l2, entry->tag, entry->holders, keep);
+
+    entry->exclusive = false;
+    if (!keep)
+        entry->holders = 0;
+    return cycles;
+}
+
+uint64_t l2_dma(struct l2 *l2, uint64_t line, enum l2_dma how, uint64_t cycle)
+{
+    struct l2_line *entry = l2_find(l2, line);
+    uint64_t cycles = 0;
+
+    if (how == L2_DMA_PLACE)
+        return entry != NULL ? l2_recall(l2, entry, false) : 0;
+    l2->stats.dma++;
+    if (entry == NULL) {
+        l2->stats.dma_misses++;
+        if (how != L2_DMA_WRITE_LINE)
+            cycles = l2_refill(l2, line, cycle);
+        l2_allocate(l2, line);
+        return cycles;
+    }
+    if (how == L2_DMA_READ)
+        return l2_recall(l2, entry, true);
+    return entry->holders != 0 ? L2_PROBE_CYCLES : 0;
+}
+
 void l2_release(struct l2 *l2, unsigned hart, uint64_t line)
 {
     struct l2_line *entry = l2_find(l2, line);

@@ -18,6 +18,8 @@ struct l2;
     C(misses, "of those, not in the second level")                                                                     \
     C(llc_misses, "of those, not in the last level: reads of DRAM")                                                    \
     C(probes, "first-level lines taken away or downgraded for another hart")                                           \
+    C(dma, "lines read or written by DMA")                                                                             \
+    C(dma_misses, "of those, not in the second level")                                                                 \
     C(evictions, "lines of the second level that had to go")                                                           \
     C(row_hits, "reads of DRAM that found their row open")
 
@@ -41,6 +43,15 @@ void l2_detach(struct l2 *l2, unsigned hart);
  */
 uint64_t l2_acquire(struct l2 *l2, unsigned hart, uint64_t line, bool write, uint64_t cycle, bool *writable);
 uint64_t l2_fetch(struct l2 *l2, uint64_t line, uint64_t cycle);
+
+/*
+ * DMA of a line. Returns the cycles that it takes longer than one that the second level has and no hart has changed.
+ * Read, or write of all of a line or of a part of it, which has to be there then: the line is in the second level from
+ * now on. Place: what was written is there now, and the harts that had the line no longer have it; the write's time
+ * covers that.
+ */
+enum l2_dma { L2_DMA_READ, L2_DMA_WRITE_LINE, L2_DMA_WRITE_PART, L2_DMA_PLACE };
+uint64_t l2_dma(struct l2 *l2, uint64_t line, enum l2_dma how, uint64_t cycle);
 
 /* The hart's data cache gives a line up. */
 void l2_release(struct l2 *l2, unsigned hart, uint64_t line);

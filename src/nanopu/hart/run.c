@@ -122,18 +122,27 @@ static bool interrupts_on(const struct hart *h)
     return h->priv != PRIV_M || (h->mstatus & MSTATUS_MIE) != 0;
 }
 
-/* From which cycle on a line of mip is up and enabled; CYCLE_NEVER when it is not. */
-static uint64_t line_from(const struct hart *h, unsigned irq)
+/* From which cycle on line i of mip is up and enabled; CYCLE_NEVER when it is not. */
+static uint64_t line_from(const struct hart *h, unsigned i)
 {
-    return (h->lines & h->mie & UINT64_C(1) << irq) != 0 ? h->line_since[irq == IRQ_MTI] : CYCLE_NEVER;
+    return (h->mie >> hart_lines[i] & 1) != 0 ? hart_line_since(h, i) : CYCLE_NEVER;
+}
+
+/* The same for all of them. */
+static uint64_t lines_from(const struct hart *h)
+{
+    uint64_t from = CYCLE_NEVER;
+
+    for (unsigned i = 0; i < HART_LINES; i++) {
+        from = min_u64(from, line_from(h, i));
+    }
+    return from;
 }
 
 void hart_set_mip(struct hart *h, uint64_t mask, bool level, uint64_t cycle)
 {
-    static const unsigned irqs[] = {IRQ_MSI, IRQ_MTI};
-
-    for (unsigned i = 0; i < ARRAY_LEN(irqs); i++) {
-        uint64_t bit = UINT64_C(1) << irqs[i];
+    for (unsigned i = 0; i < HART_LINES; i++) {
+        uint64_t bit = UINT64_C(1) << hart_lines[i];
 
         if ((mask & bit) == 0) {
             continue;
@@ -159,7 +168,6 @@ static bool interrupt_taken(struct hart *h)
 {
     uint64_t first = h->timed ? h->pipe.decode : h->now - DECODE_TO_WB, last = h->now - DECODE_TO_WB;
     bool on = interrupts_on(h);
-    uint64_t msi = line_from(h, IRQ_MSI), mti = line_from(h, IRQ_MTI);
 
     for (uint64_t pulse = pulse_next(h); pulse <= last; pulse = pulse_next(h)) {
         pulse_done(h, pulse);
@@ -168,10 +176,14 @@ static bool interrupt_taken(struct hart *h)
             return interrupt(h, IRQ_NIC, pulse);
         }
     }
-    if (on && msi <= last) {
-        return interrupt(h, IRQ_MSI, max_u64(msi, first));
+    for (unsigned i = 0; on && i < HART_LINES; i++) {
+        uint64_t from = line_from(h, i);
+
+        if (from <= last) {
+            return interrupt(h, hart_lines[i], max_u64(from, first));
+        }
     }
-    return on && mti <= last && interrupt(h, IRQ_MTI, max_u64(mti, first));
+    return false;
 }
 
 uint64_t hart_interrupt_next(const struct hart *h)
@@ -179,7 +191,7 @@ uint64_t hart_interrupt_next(const struct hart *h)
     uint64_t next = CYCLE_NEVER;
 
     if (interrupts_on(h)) {
-        next = min_u64(pulse_next(h), min_u64(line_from(h, IRQ_MSI), line_from(h, IRQ_MTI)));
+        next = min_u64(pulse_next(h), lines_from(h));
     }
     return next == CYCLE_NEVER ? next : next + DECODE_TO_WB;
 }
@@ -187,7 +199,7 @@ uint64_t hart_interrupt_next(const struct hart *h)
 /* Sleeps until something that mie lets through, whatever mstatus.MIE is, or until hart.until. */
 static void sleep_on(struct hart *h)
 {
-    uint64_t wake = min_u64(line_from(h, IRQ_MSI), line_from(h, IRQ_MTI)), then;
+    uint64_t wake = lines_from(h), then;
 
     /* A pulse that came before wfi was in its last stage wakes nobody, but it interrupts what follows wfi in decode. */
     for (unsigned i = h->pulses_len; i > 0 && h->pulses[0] + (interrupts_on(h) ? DECODE_TO_WB : 0) < h->now; i--) {
@@ -264,7 +276,7 @@ uint64_t hart_next_event(struct hart *h)
         return CYCLE_NEVER;
     }
     if (h->state == HART_WFI) {
-        return min_u64(pulse_next(h), min_u64(line_from(h, IRQ_MSI), line_from(h, IRQ_MTI)));
+        return min_u64(pulse_next(h), lines_from(h));
     }
     return h->poll.found ? hart_poll_event(h) : h->now;
 }

@@ -44,6 +44,8 @@ int devices_load(void *arg, struct hart *hart, uint64_t cycle, uint64_t addr, un
     *value = 0;
     if (addr - CLINT_BASE < CLINT_BYTES)
         return clint_load(d->clint, cycle, addr - CLINT_BASE, size, value);
+    if (d->ring != NULL && addr - RING_BASE < RING_BYTES)
+        return ring_load(d->ring, addr - RING_BASE, size, value);
     if (addr - ROM_BASE < sizeof(rom))
         return rom_load(addr - ROM_BASE, size, value);
     if (addr - PLIC_BASE < PLIC_BYTES)
@@ -61,6 +63,8 @@ int devices_store(void *arg, struct hart *hart, uint64_t cycle, uint64_t addr, u
 
     if (addr - CLINT_BASE < CLINT_BYTES)
         return clint_store(d->clint, hart, cycle, addr - CLINT_BASE, size, value);
+    if (d->ring != NULL && addr - RING_BASE < RING_BYTES)
+        return ring_store(d->ring, hart, cycle, addr - RING_BASE, size, value);
     if (addr - PLIC_BASE < PLIC_BYTES)
         return 0;
     if (addr - UART_BASE < UART_BYTES) {

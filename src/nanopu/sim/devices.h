@@ -6,6 +6,7 @@
 #ifndef NANOPU_SIM_DEVICES_H
 #define NANOPU_SIM_DEVICES_H
 
+#include "nanopu/ring/ring.h"
 #include "nanopu/sim/clint.h"
 
 #define ROM_BASE        UINT64_C(0x00010000)
@@ -13,6 +14,7 @@
 
 struct devices {
     struct clint *clint;
+    struct ring_nic *ring;                              /* or NULL: the host has no conventional NIC */
     void (*output)(void *arg, const char *s, size_t n); /* the serial port's */
     void *arg;
 };

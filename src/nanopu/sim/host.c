@@ -17,6 +17,7 @@
 #include "host.h"
 
 #include "nanopu/hart/l2.h"
+#include "nanopu/ring/ring.h"
 #include "nanopu/sim/clint.h"
 #include "nanopu/sim/devices.h"
 #include "nanopu/sim/elf.h"
@@ -28,7 +29,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAILURE_MAX 400
+#define FAILURE_MAX   400
+#define NIC_REGISTERS 0 /* of the parameter nic */
 
 struct host {
     struct host_config config;
@@ -40,7 +42,8 @@ struct host {
     struct hart *harts[CLINT_HARTS_MAX];
     struct hts *hts[CLINT_HARTS_MAX];
     struct l2 *l2;
-    struct nic *nic;
+    struct nic *nic; /* of the two that it can have, one is NULL */
+    struct ring_nic *ring;
     unsigned cores;
     uint64_t now, quantum;
     enum host_state state;
@@ -55,8 +58,10 @@ static int make_harts(struct host *h)
     for (unsigned i = 0; i < h->cores; i++) {
         struct hart_config config = {.params = p, .id = i, .memory = &h->memory, .l2 = h->l2, .probe = h->config.probe};
 
-        h->hts[i] = config.hts = hts_new(p, i);
-        h->harts[i] = h->hts[i] != NULL ? hart_new(&config) : NULL;
+        if (p->nic == NIC_REGISTERS && (h->hts[i] = hts_new(p, i)) == NULL)
+            return -ENOMEM;
+        config.hts = h->hts[i];
+        h->harts[i] = hart_new(&config);
         if (h->harts[i] == NULL)
             return -ENOMEM;
         hart_reset(h->harts[i], h->config.image->entry, ROM_DEVICE_TREE, i * (uint64_t)p->boot_stagger);
@@ -77,10 +82,46 @@ static int make_nic(struct host *h)
                                 .send = h->config.send,
                                 .arg = h->config.arg};
 
-    packet_pool_init(&h->pool, h->config.node, HOST_PACKETS_MAX);
     errno = ENOMEM;
     h->nic = nic_new(&config);
     return h->nic != NULL ? 0 : -errno;
+}
+
+static int make_ring(struct host *h)
+{
+    struct ring_config config = {.params = h->config.params,
+                                 .memory = &h->memory,
+                                 .l2 = h->l2,
+                                 .harts = h->harts,
+                                 .pool = &h->pool,
+                                 .probe = h->config.probe,
+                                 .send = h->config.send,
+                                 .arg = h->config.arg};
+
+    h->ring = ring_new(&config);
+    return h->ring != NULL ? 0 : -ENOMEM;
+}
+
+/* ---- The NIC, whichever it is ---- */
+
+/* The first cycle in which it may do what a hart notices; after h->now. */
+static uint64_t net_horizon(const struct host *h)
+{
+    return h->ring != NULL ? ring_next_event(h->ring) : nic_horizon(h->nic);
+}
+
+/* All harts have committed everything before the cycle. */
+static void net_advance(struct host *h, uint64_t cycle)
+{
+    if (h->ring != NULL)
+        ring_advance(h->ring, cycle);
+    else
+        nic_advance(h->nic, cycle);
+}
+
+static uint64_t net_next(const struct host *h)
+{
+    return h->ring != NULL ? ring_next_event(h->ring) : nic_next_event(h->nic);
 }
 
 static void attach_devices(struct host *h)
@@ -96,7 +137,8 @@ static void attach_devices(struct host *h)
                                      .arg = h->config.arg};
 
     clint_init(&h->clint, h->harts, h->cores, (uint64_t)h->config.params->mtime_cycles);
-    h->devices = (struct devices){.clint = &h->clint, .output = h->config.output, .arg = h->config.arg};
+    h->devices =
+        (struct devices){.clint = &h->clint, .ring = h->ring, .output = h->config.output, .arg = h->config.arg};
     h->memory.device = (struct memory_device){devices_load, devices_store, &h->devices};
     htif_init(&h->htif, &htif);
 }
@@ -118,10 +160,11 @@ static int build(struct host *h, struct error_text *et)
         h->l2 = l2_new(p, h->cores);
         ret = h->l2 != NULL ? 0 : -ENOMEM;
     }
+    packet_pool_init(&h->pool, h->config.node, HOST_PACKETS_MAX);
     if (ret == 0)
         ret = make_harts(h);
     if (ret == 0)
-        ret = make_nic(h);
+        ret = p->nic == NIC_REGISTERS ? make_nic(h) : make_ring(h);
     if (ret != 0)
         return error_set(et, -ret, ret == -ENOTSUP ? "this transport is not there yet" : "out of memory");
     attach_devices(h);
@@ -154,6 +197,7 @@ void host_free(struct host *h)
         return;
     if (h->nic != NULL)
         nic_free(h->nic);
+    ring_free(h->ring);
     for (unsigned i = 0; i < h->cores; i++) {
         if (h->harts[i] != NULL)
             hart_free(h->harts[i]);
@@ -178,7 +222,10 @@ void host_receive(struct host *h, const struct packet *p)
     copy->id = p->id;
     copy->len_bytes = p->len_bytes;
     memcpy(copy->data, p->data, p->len_bytes);
-    nic_receive(h->nic, copy);
+    if (h->ring != NULL)
+        ring_receive(h->ring, copy);
+    else
+        nic_receive(h->nic, copy);
 }
 
 void host_packet_free(struct host *h, struct packet *p)
@@ -222,7 +269,7 @@ static void fail_at(struct host *h, unsigned i, const char *why)
 static void check_end(struct host *h, unsigned i)
 {
     char text[FAILURE_MAX / 2];
-    enum hts_error e = hts_error(h->hts[i]);
+    enum hts_error e = h->hts[i] != NULL ? hts_error(h->hts[i]) : HTS_OK;
 
     if (UNLIKELY(h->htif.exited)) {
         h->state = HOST_EXITED;
@@ -232,7 +279,7 @@ static void check_end(struct host *h, unsigned i)
     } else if (UNLIKELY(e != HTS_OK)) {
         snprintf(text, sizeof(text), "hart %u: %s; pc is 0x%" PRIx64, i, hts_error_text(e), hart_pc(h->harts[i]));
         fail_at(h, i, text);
-    } else if (UNLIKELY(h->config.params->strict != 0 && nic_fault(h->nic) != NIC_NO_FAULT)) {
+    } else if (UNLIKELY(h->config.params->strict != 0 && h->nic != NULL && nic_fault(h->nic) != NIC_NO_FAULT)) {
         snprintf(text, sizeof(text), "NIC: %s (strict)", nic_fault_text(nic_fault(h->nic)));
         host_fail(h, text);
     } else if (UNLIKELY(h->htif.failure[0] != '\0')) {
@@ -243,7 +290,7 @@ static void check_end(struct host *h, unsigned i)
 /* The end of the step that begins at h->now: the horizon, or the quantum's end where that is before it. */
 static uint64_t step_end(struct host *h, uint64_t until)
 {
-    uint64_t end = least(least(until, nic_horizon(h->nic)), least(clint_next(&h->clint), h->htif.answer_cycle));
+    uint64_t end = least(least(until, net_horizon(h)), least(clint_next(&h->clint), h->htif.answer_cycle));
     uint64_t quantum_end, quiet = CYCLE_NEVER;
     unsigned awake = 0;
 
@@ -293,7 +340,7 @@ static void step(struct host *h, uint64_t until)
     clock = run_harts(h, clock, slept, true);
     if (h->state == HOST_FAILED)
         return;
-    nic_advance(h->nic, clock);
+    net_advance(h, clock);
     h->now = clock;
     clint_advance(&h->clint, clock);
     htif_advance(&h->htif, clock);
@@ -305,7 +352,7 @@ void host_advance(struct host *h, uint64_t until)
     while (h->now < until && h->state == HOST_RUNNING)
         step(h, until);
     if (h->now < until && h->state == HOST_EXITED)
-        nic_advance(h->nic, until);
+        net_advance(h, until);
     if (h->now < until)
         h->now = until;
 }
@@ -316,7 +363,7 @@ uint64_t host_next_event(struct host *h)
 
     if (h->state == HOST_FAILED)
         return CYCLE_NEVER;
-    next = nic_next_event(h->nic);
+    next = net_next(h);
     if (h->state == HOST_EXITED)
         return next;
     next = least(next, least(clint_next(&h->clint), h->htif.answer_cycle));
@@ -368,6 +415,11 @@ struct memory *host_memory(struct host *h)
 const struct nic *host_nic(const struct host *h)
 {
     return h->nic;
+}
+
+const struct ring_nic *host_ring(const struct host *h)
+{
+    return h->ring;
 }
 
 const struct l2 *host_l2(const struct host *h)

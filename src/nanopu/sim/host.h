@@ -20,6 +20,7 @@
 struct host;
 struct elf_image;
 struct l2;
+struct ring_nic;
 
 struct host_config {
     const struct params *params; /* of this host; must outlive it */
@@ -67,12 +68,13 @@ const char *host_failure(const struct host *h); /* of HOST_FAILED: hart, pc, ins
 /* For views and reports. */
 unsigned host_cores(const struct host *h);
 struct hart *host_hart(struct host *h, unsigned i);
-const struct hts *host_hts(const struct host *h, unsigned i);
+const struct hts *host_hts(const struct host *h, unsigned i); /* NULL with a conventional NIC */
 struct memory *host_memory(struct host *h);
-const struct nic *host_nic(const struct host *h);
-const struct l2 *host_l2(const struct host *h); /* NULL without timing */
-uint64_t host_instret(const struct host *h);    /* of all harts */
-uint64_t host_cycle(const struct host *h);      /* up to which it was advanced */
+const struct nic *host_nic(const struct host *h);       /* one of these two, the other is NULL */
+const struct ring_nic *host_ring(const struct host *h); /* parameter nic: rings */
+const struct l2 *host_l2(const struct host *h);         /* NULL without timing */
+uint64_t host_instret(const struct host *h);            /* of all harts */
+uint64_t host_cycle(const struct host *h);              /* up to which it was advanced */
 
 /* Ends the run of a host from outside, as if it had failed: a debugger's kill, a peer's mismatch. */
 void host_fail(struct host *h, const char *why);

@@ -28,8 +28,8 @@ static const struct {
     const char *key, *word;
     int64_t value;
 } words[] = {
-    {"", "off", 0}, {"", "on", 1},  {"", "false", 0},        {"", "true", 1},
-    {"", "no", 0},  {"", "yes", 1}, {"transport", "ndp", 0}, {"transport", "homa", 1},
+    {"", "off", 0}, {"", "on", 1},           {"", "false", 0},         {"", "true", 1},         {"", "no", 0},
+    {"", "yes", 1}, {"transport", "ndp", 0}, {"transport", "homa", 1}, {"nic", "registers", 0}, {"nic", "rings", 1},
 };
 
 static int64_t *value_at(struct params *p, const struct param_info *info)
@@ -84,7 +84,8 @@ static const struct param_info *find(const char *key, const char **nearest)
 /* 0: text is a word for a value of info. */
 static int parse_word(const struct param_info *info, const char *text, int64_t *value)
 {
-    bool flag = info->low == 0 && info->high == 1 && strcmp(info->key, "transport") != 0;
+    bool flag =
+        info->low == 0 && info->high == 1 && strcmp(info->key, "transport") != 0 && strcmp(info->key, "nic") != 0;
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         bool fits = words[i].key[0] == '\0' ? flag : strcmp(words[i].key, info->key) == 0;

@@ -65,6 +65,15 @@
     P(quirk_key_truncated, 1, 1, 0, 1, "the reassembly key has the low bits alone")                                    \
     P(quirk_no_rx_check, 1, 1, 0, 1, "destination addresses are not looked at, IP checksums are 0")                    \
     P(quirk_double_free, 1, 0, 0, 1, "a second complete ACK frees a message id twice (guarded, counted)")              \
+    /* the conventional NIC */                                                                                         \
+    P(nic, 0, 0, 0, 1, "what a host has: 0, registers: the nanoPU's NIC; 1, rings: a conventional one")                \
+    P(ring_doorbell_cycles, 15, 15, 1, 100000, "cycles from a store to a register of it until it acts")                \
+    P(ring_dma_cycles, 24, 24, 1, 100000, "cycles from its request to the first byte of a line in the shared cache")   \
+    P(ring_dma_lines, 8, 8, 1, 64, "lines of 64 bytes that it has under way at once, each way")                        \
+    P(ring_bus_bytes, 8, 8, 1, 64, "bytes a cycle between it and the cache, each way")                                 \
+    P(ring_wire_cycles, 4, 4, 0, 100000, "cycles between the wire and its own memory, each way")                       \
+    P(ring_irq_cycles, 20, 20, 1, 100000, "cycles from a packet that is there to the interrupt at the hart")           \
+    P(ring_input_bytes, 65536, 65536, 2048, 1000000000, "what it can hold of packets that were received")              \
     /* memory hierarchy */                                                                                             \
     P(l1_sets, 64, 64, 1, 4096, "sets of each first-level cache")                                                      \
     P(l1_ways, 4, 4, 1, 16, "ways of each first-level cache")                                                          \
@@ -94,9 +103,9 @@ struct params {
 int params_profile(struct params *p, const char *profile);
 
 /*
- * Sets one by key and text (a number; "on", "off", "true", "false" for flags; "ndp", "homa" for transport). Returns 0;
- * -ENOENT for an unknown key, with *nearest (when not NULL) the known key most like it or NULL when none is comparable;
- * -ERANGE outside the bounds; -EINVAL otherwise.
+ * Sets one by key and text (a number; "on", "off", "true", "false" for flags; "ndp", "homa" for transport; "registers",
+ * "rings" for nic). Returns 0; -ENOENT for an unknown key, with *nearest (when not NULL) the known key most like it or
+ * NULL when none is comparable; -ERANGE outside the bounds; -EINVAL otherwise.
  */
 int params_set(struct params *p, const char *key, const char *value, const char **nearest);
 
