@@ -94,6 +94,12 @@ int ip_output(struct inet *in, struct ip_path *p, struct frame *f, const struct 
 /* The peer answered what was sent on this path: its link address is right (RFC 4861, section 7.3.1). Cheap. */
 void ip_path_confirm(struct inet *in, const struct ip_path *p);
 
+/*
+ * The peer does not answer on this path, again and again: its link address may be an old one, and is asked for at once
+ * (RFC 1122, section 2.3.2.1 (4)). It serves meanwhile.
+ */
+void ip_path_doubt(struct inet *in, const struct ip_path *p);
+
 enum ip_packet_flag {
     IP_CSUM_GOOD = 1, /* the device found the transport checksum good */
     IP_TO_GROUP = 2,  /* it came to a broadcast or multicast address, of link or network: answer no error */

@@ -3,7 +3,8 @@
  * The neighbour cache of both families: RFC 4861 section 7.3, and for IPv4 the same states with ARP's messages.
  *
  * A link address that is in use is good for cfg.neigh_reach_ns after the last word from it; then, when it is in use
- * and no transport heard from it for five more seconds, it is asked again by unicast, and used meanwhile. Paths hold a
+ * and no transport heard from it for five more seconds, it is asked again by unicast, and used meanwhile; at once when
+ * a transport waits in vain for an answer. Paths hold a
  * copy of the link address; whatever makes such a copy wrong calls inet_changed. The only thing a path does on its fast
  * way is to note that its peer answered (ip_path_confirm).
  */
@@ -383,4 +384,19 @@ void ip_path_confirm(struct inet *in, const struct ip_path *p)
 {
     if (p->generation == in->generation && p->neigh != NEIGH_NONE)
         table_of(in)->entry[p->neigh].confirmed_ns = in->env.now_ns;
+}
+
+void ip_path_doubt(struct inet *in, const struct ip_path *p)
+{
+    struct neigh *n;
+
+    if (p->generation != in->generation || p->neigh == NEIGH_NONE)
+        return;
+    n = &table_of(in)->entry[p->neigh];
+    if (n->state != NEIGH_REACHABLE && n->state != NEIGH_STALE && n->state != NEIGH_DELAY)
+        return;
+    n->state = NEIGH_PROBE;
+    n->confirmed_ns = 0;
+    n->tries = 0;
+    neigh_ask(n);
 }

@@ -159,6 +159,9 @@ void tcp_close(struct tcp_conn *c);
 /* Resets the connection and lets go. */
 void tcp_abort(struct tcp_conn *c);
 
+/* The connection is over, for a reason that TCP cannot know: the owner is told err (positive), the peer nothing. */
+void tcp_fail(struct tcp_conn *c, int err);
+
 /* --- asking and setting --- */
 
 /* X-macro: OPT(name, what). Values are plain numbers. */

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#define DOUBT_BACKOFF 2 /* retransmission timeouts in a row that make the peer's link address doubtful */
+
 static void timer_fired(struct timer *timer, void *arg);
 
 void tcp_timer_arm(struct tcp_conn *c, uint64_t deadline_ns)
@@ -164,6 +166,8 @@ static void retransmission_timeout(struct tcp_conn *c)
     c->dupacks = 0;
     c->flags &= ~(uint32_t)TCPF_TLP;
     tcp_rtt_back_off(&c->rtt);
+    if (c->rtt.backoff == DOUBT_BACKOFF)
+        ip_path_doubt(c->tcp->in, &c->path);
     if (c->frto != 0)
         tcp_record_lost(&c->snd, c->snd.record_first);
     else

@@ -181,6 +181,11 @@ void tcp_abort(struct tcp_conn *c)
     tcp_drop(c);
 }
 
+void tcp_fail(struct tcp_conn *c, int err)
+{
+    tcp_conn_end(c, err);
+}
+
 void tcp_close(struct tcp_conn *c)
 {
     bool unread = c->rcv.ready.first != NULL || c->rcv.runs > 0;
