@@ -163,6 +163,16 @@ static void on_result(struct server *s, uint32_t at, demi_qresult_t *qr)
     }
 }
 
+/* The network device is gone for good: nothing will ever come. */
+static bool lost_device(const demi_qresult_t *qr)
+{
+    if (qr->qr_opcode != DEMI_OPC_FAILED || qr->qr_ret != ENODEV) {
+        return false;
+    }
+    complain("the network device is gone: %s", demi_strerror(ENODEV));
+    return true;
+}
+
 /* Waits for the tokens from the accept on, or without it. Neither there: sleeps. */
 static int wait_one(struct server *s, demi_qresult_t *qr, uint32_t *at)
 {
@@ -219,7 +229,9 @@ int echo_server_tcp(const struct echo_options *o)
         uint32_t at = 0;
         accept_next(&s);
         int rc = wait_one(&s, &qr, &at);
-        if (rc == 0) {
+        if (rc == 0 && lost_device(&qr)) {
+            code = EXIT_FAIL;
+        } else if (rc == 0) {
             on_result(&s, at, &qr);
         } else if (rc != ETIMEDOUT) {
             code = complain_call("cannot wait", rc);
@@ -275,6 +287,10 @@ int echo_server_udp(const struct echo_options *o)
         uint32_t at = 0;
         int rc = pop_due ? demi_pop(&s.token[0], s.qd) : 0;
         rc = rc == 0 ? wait_one(&s, &qr, &at) : rc;
+        if (rc == 0 && lost_device(&qr)) {
+            code = EXIT_FAIL;
+            break;
+        }
         pop_due = rc == 0 && on_datagram_result(&s, &qr);
         if (rc != 0 && rc != ETIMEDOUT) {
             code = complain_call("cannot receive", rc);

@@ -51,6 +51,13 @@ int iface_look(const char *name, struct iface *i, struct error_text *et)
     return err;
 }
 
+bool iface_is_gone(int fd, int index)
+{
+    struct ifreq r = {.ifr_ifindex = index};
+
+    return ioctl(fd, SIOCGIFNAME, &r) < 0 && errno == ENODEV;
+}
+
 /* Two hexadecimal digits. -1: they are not. */
 static int byte_of(const char *text)
 {

@@ -51,6 +51,7 @@ struct netdev {
     int fd;           /* what to sleep on, or -1 */
     int ifindex;      /* of the kernel's interface that it stands on, or 0 */
     uint32_t offload; /* enum inet_offload: what it does by itself */
+    int error;        /* negative errno: it is gone for good, and why; it takes frames and loses them then */
     uint16_t mtu;     /* of the largest frame's payload */
     uint8_t mac[6];
 };

@@ -130,7 +130,7 @@ static int dgram_push(struct instance *inst, struct queue *q, struct op *op)
     struct sock *s = sock_of(q);
     bool aimed = op->args.in.sin_family != AF_UNSPEC;
     struct inet_end to, remote;
-    int err = s->error;
+    int err = s->error != 0 ? s->error : stack_gone(s->stack);
 
     s->error = 0;
     if (UNLIKELY((q->flags & QUEUE_SHUT_WR) != 0))
@@ -174,6 +174,8 @@ static int dgram_pop(struct instance *inst, struct queue *q, struct op *op)
         s->error = 0;
     } else if (op_list_is_empty(&q->pops) && udp_recv(s->udp, &d)) {
         give_datagram(inst, s, op, &d);
+    } else if (UNLIKELY(stack_gone(s->stack) != 0)) {
+        op_fail(inst, op, stack_gone(s->stack));
     } else {
         op_pend(inst, &q->pops, op);
     }

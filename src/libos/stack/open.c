@@ -85,6 +85,10 @@ int stack_stream_accept(struct instance *inst, struct queue *q, struct op *op)
     stack_enter(s->stack);
     op_pend(inst, &q->pops, op);
     try_accept(inst, s);
+    if (UNLIKELY(stack_gone(s->stack) != 0) && op_list_first(&inst->ops, &q->pops) == op) {
+        op_unpend(inst, &q->pops, op);
+        op_fail(inst, op, stack_gone(s->stack));
+    }
     return 0;
 }
 
@@ -177,7 +181,8 @@ int stack_stream_connect(struct instance *inst, struct queue *q, struct op *op, 
     if (inet_addr_is_any(&local.addr)) /* of the peer's family */
         local.addr = inet_addr_is4(&remote.addr) ? INET_ANY4 : INET_ANY6;
     stack_enter(s->stack);
-    s->conn = tcp_connect(s->stack->tcp, &local, &remote, s, &err);
+    err = -stack_gone(s->stack);
+    s->conn = err != 0 ? NULL : tcp_connect(s->stack->tcp, &local, &remote, s, &err);
     if (s->conn == NULL) {
         op_fail(inst, op, -err);
         return 0;

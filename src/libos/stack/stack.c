@@ -223,6 +223,8 @@ unsigned stack_poll(struct stack *st)
     st->batching = false;
     if (st->batched > 0)
         flush(st);
+    if (UNLIKELY(st->dev->error != 0 && !st->lost))
+        stack_lose(st);
     return total;
 }
 
@@ -238,7 +240,9 @@ bool stack_arm(struct stack *st)
 
     if (UNLIKELY(st->capture.pcap != NULL))
         pcap_flush(st->capture.pcap);
-    if (inet_waiting(st->in) || tcp_waiting(st->tcp) || (st->dev->ops->arm != NULL && !st->dev->ops->arm(st->dev)))
+    if (inet_waiting(st->in) || tcp_waiting(st->tcp) || (st->dev->error != 0 && !st->lost))
+        return false;
+    if (!st->lost && st->dev->ops->arm != NULL && !st->dev->ops->arm(st->dev))
         return false;
     if (next == UINT64_MAX)
         timer_cancel(&st->inst->timers, &st->alarm);

@@ -68,6 +68,7 @@ struct stack {
     demi_qtoken_t oldest; /* result when the device was last looked at, 0: none */
     unsigned postponed;   /* looks for which acknowledgements have waited for the application */
     bool batching;
+    bool lost; /* the device is gone, and everybody was told (lost.c) */
     /* Where an instance has several: moves a fresh socket to the one that suits its first address, its own (bind) or
      * its peer's (connect, pushto); the other is NULL. NULL: there is one. */
     void (*place)(struct sock *s, const struct inet_addr *local, const struct inet_addr *remote);
@@ -110,9 +111,18 @@ static inline void stack_place(struct sock *s, const struct inet_addr *local, co
         s->stack->place(s, local, remote);
 }
 
+/* lost.c: the device is gone for good. Whatever waits for it fails with the device's error, now and later. */
+void stack_lose(struct stack *st);
+
 extern const struct queue_ops stack_stream_ops, stack_dgram_ops;
 extern const struct tcp_upcalls stack_tcp_upcalls;
 extern const struct udp_upcalls stack_udp_upcalls;
+
+/* 0, or why nothing comes and goes any more (positive). */
+static inline int stack_gone(const struct stack *st)
+{
+    return -st->dev->error;
+}
 
 static inline struct sock *sock_of(const struct queue *q)
 {

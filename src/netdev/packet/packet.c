@@ -12,7 +12,10 @@
  * (which the interface is told of) and IP addresses that the kernel does not have: it takes our frames for another's
  * and keeps silent. A filter keeps its frames out of our ring. The link address can be set (net_mac), also to the
  * interface's own where a network takes but one: then the kernel must not forward packets.
- * 4. A slot holds the largest frame that segmentation offload of the sender can make, 64 KiB; of the memory no more is
+ * 4. An interface that goes down takes frames and loses them, and comes back; one that is deleted does not (error). The
+ * kernel tells of both by an error of the socket, which is looked at before a sleep, once in many polls that found
+ * nothing, and when sending fails.
+ * 5. A slot holds the largest frame that segmentation offload of the sender can make, 64 KiB; of the memory no more is
  * touched than frames need.
  */
 #include "netdev/iface.h"
@@ -35,6 +38,7 @@
 #define SLOTS_PER_BLOCK (BLOCK_BYTES / SLOT_BYTES)
 #define RING            512
 #define SEND_BYTES      8388608 /* asked of the kernel for frames under way */
+#define IDLE_LOOK       262144  /* polls without a frame between two looks at the interface */
 #define MAC_BYTES       12      /* both addresses: what stands in front of a tag */
 #define TAG_BYTES       4
 
@@ -43,6 +47,8 @@ struct packet {
     char *map;
     size_t map_bytes;
     uint32_t slots, next; /* of the receive ring */
+    uint32_t idle_polls;  /* since a frame came, or the interface was looked at */
+    bool down;            /* the interface was, when it was last looked at */
     char *slot[];
 };
 
@@ -59,6 +65,20 @@ static COLD void count_losses(struct netdev *d)
 
     if (getsockopt(d->fd, SOL_PACKET, PACKET_STATISTICS, &s, &len) == 0)
         NETDEV_COUNT_ADD(d, drop_device_rx, s.tp_drops);
+}
+
+/* Something is wrong with the interface, or nothing came for long: see note 4. */
+static COLD void look_at_interface(struct packet *p)
+{
+    struct netdev *d = &p->dev;
+    int err = 0;
+    socklen_t len = sizeof(err);
+
+    p->idle_polls = 0;
+    if (getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err != 0)
+        p->down = true;
+    if (p->down && iface_is_gone(d->fd, d->ifindex)) /* of one that was down before, nothing is told */
+        d->error = -ENODEV;
 }
 
 /* Copies a frame out of its slot. The kernel has taken a VLAN tag out; it is put back. False: no memory, or cut. */
@@ -116,6 +136,10 @@ static unsigned packet_rx(struct netdev *d, struct frame_in *in, unsigned max)
         if (UNLIKELY((status & TP_STATUS_LOSING) != 0))
             count_losses(d);
     }
+    p->idle_polls = n > 0 ? 0 : p->idle_polls + 1;
+    if (UNLIKELY(p->idle_polls >= IDLE_LOOK))
+        look_at_interface(p);
+    p->down = p->down && n == 0;
     return n;
 }
 
@@ -164,6 +188,8 @@ static unsigned packet_tx(struct netdev *d, struct frame **f, unsigned n)
             break;
         if (sent < 0) { /* the interface is down or gone, or will not have this frame */
             NETDEV_COUNT_ADD(d, drop_device_tx, 1);
+            if (errno == ENXIO && iface_is_gone(d->fd, d->ifindex))
+                d->error = -ENODEV;
             sent = 1;
         }
         for (int i = 0; i < sent; i++)
@@ -175,10 +201,11 @@ static unsigned packet_tx(struct netdev *d, struct frame **f, unsigned n)
 
 static bool packet_arm(struct netdev *d)
 {
-    const struct packet *p = packet_of(d);
+    struct packet *p = packet_of(d);
     const struct tpacket2_hdr *h = (const struct tpacket2_hdr *)(const void *)p->slot[p->next];
 
-    return (__atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) == 0;
+    look_at_interface(p);
+    return d->error == 0 && (__atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) == 0;
 }
 
 static void packet_close(struct netdev *d)

@@ -75,6 +75,8 @@ static unsigned tap_rx(struct netdev *d, struct frame_in *in, unsigned max)
         iov[1].iov_base = t->spare + FRAME_IN_ROOM;
         NETDEV_COUNT_ADD(d, syscalls, 1);
         len = readv(d->fd, iov, 2);
+        if (len < 0 && errno == EBADFD)
+            d->error = -ENODEV; /* the interface was deleted */
         if (len <= (ssize_t)VNET_BYTES)
             break;
         if (hand_over(t, (uint32_t)len - (uint32_t)VNET_BYTES, &in[n]))
@@ -107,7 +109,7 @@ static bool tap_arm(struct netdev *d)
 {
     struct pollfd p = {.fd = d->fd, .events = POLLIN};
 
-    return poll(&p, 1, 0) == 0;
+    return d->error != 0 || poll(&p, 1, 0) == 0;
 }
 
 static void tap_close(struct netdev *d)
