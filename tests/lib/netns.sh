@@ -5,9 +5,14 @@
 #
 #   kernel  namespace $NS_K, interface k0, 10.77.0.1/24 and fd77::1/64: Linux's own TCP/IP
 #   ours    namespace $NS_O, interface o0 without addresses: 10.77.0.2 and fd77::2 are for a stack of ours
+#
+# ns_make NAME middle: the cable goes through a third namespace, $NS_B, with interfaces b0 (to k0) and b1 (to o0),
+# which nobody joins yet; devices do neither checksums nor segmentation. wire_start joins them by a bad wire
+# (netdev/bridge.c), wire_set changes it, wire_end ends it.
 
 NS_K=car$$k
 NS_O=car$$o
+NS_B=car$$b
 # shellcheck disable=SC2034 # for whoever sources it
 ECHO=$CARACAL_BUILD_DIR/apps/caracal-echo
 # shellcheck disable=SC2034
@@ -34,10 +39,24 @@ check() {
 ns_end() {
     local pid
     for pid in $(jobs -p); do kill -KILL "$pid" 2>/dev/null; done
-    for ns in "$NS_K" "$NS_O"; do
+    for ns in "$NS_K" "$NS_O" "$NS_B"; do
         for pid in $(ip netns pids "$ns" 2>/dev/null); do kill -KILL "$pid" 2>/dev/null; done
         ip netns del "$ns" 2>/dev/null
     done
+}
+
+# link NAMESPACE INTERFACE NAMESPACE INTERFACE
+ns_link() { ip -n "$1" link add "$2" type veth peer name "$4" netns "$3"; }
+
+ns_middle() {
+    ip netns add "$NS_B"
+    ns_link "$NS_K" k0 "$NS_B" b0
+    ns_link "$NS_O" o0 "$NS_B" b1
+    for end in "$NS_K k0" "$NS_O o0" "$NS_B b0" "$NS_B b1"; do
+        ip netns exec "${end% *}" ethtool -K "${end#* }" tx off gso off gro off >ethtool.log 2>&1 || return 1
+    done
+    ip -n "$NS_B" link set b0 up
+    ip -n "$NS_B" link set b1 up
 }
 
 # Ends the script with one skipped test, NAME, where namespaces cannot be made.
@@ -48,7 +67,11 @@ ns_make() {
     trap ns_end EXIT
     trap 'exit 1' HUP INT TERM
     ip netns add "$NS_O"
-    ip -n "$NS_K" link add k0 type veth peer name o0 netns "$NS_O"
+    if [ "${2-}" = middle ]; then
+        ns_middle || { skip "$1" "there is no ethtool"; exit 0; }
+    else
+        ns_link "$NS_K" k0 "$NS_O" o0
+    fi
     ip -n "$NS_K" link set lo up
     ip -n "$NS_O" link set lo up
     ip -n "$NS_K" addr add 10.77.0.1/24 dev k0
@@ -77,3 +100,31 @@ end_server() {
     for pid in $(ip netns pids "$NS_O") $(ip netns pids "$NS_K"); do kill "$pid" 2>/dev/null; done
     wait "$LAST" 2>/dev/null || true
 }
+
+# SEED [FAULT VALUE]...
+wire_start() {
+    rm -f wire.in wire.out
+    mkfifo wire.in
+    ip netns exec "$NS_B" "$CARACAL_BUILD_DIR/tests/netdev/netdev-bridge" b0 b1 "$@" <wire.in >wire.out &
+    exec 7>wire.in
+    for _ in $(seq 100); do
+        grep -q bridging wire.out 2>/dev/null && return 0
+        sleep 0.02
+    done
+    return 1
+}
+
+wire_set() { echo "$1 $2" >&7; }
+
+# Ends the wire; its counts are in wire.out then.
+wire_end() {
+    exec 7>&-
+    for _ in $(seq 100); do
+        grep -q overflowed wire.out && return 0
+        sleep 0.02
+    done
+    return 1
+}
+
+# What the wire did: wire_count lost
+wire_count() { awk -v name="$1" '$1 == name { print $2 }' wire.out; }

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# What becomes of catpowder's connections when the link changes under them: the peer's link address, an MTU on the way,
+# a receive ring that is full, an interface that is deleted. They live, or fail with the right error; nothing spins and
+# nothing is left.
+set -u
+# shellcheck source=tests/lib/netns.sh
+. "$CARACAL_SOURCE_DIR/tests/lib/netns.sh"
+ns_make catpowder_on_changing_links middle
+# the namespace in the middle routes between the two networks
+ip -n "$NS_B" addr add 10.77.0.254/24 dev b0
+ip -n "$NS_B" addr add 10.76.0.254/24 dev b1
+ip -n "$NS_B" addr add fd77::fe/64 dev b0 nodad
+ip -n "$NS_B" addr add fd76::fe/64 dev b1 nodad
+ip netns exec "$NS_B" sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+ip -n "$NS_K" route add 10.76.0.0/24 via 10.77.0.254
+ip -n "$NS_K" route add fd76::/64 via fd77::fe
+export DEVICE=o0 NET_ADDRESS="10.76.0.2/24, fd76::2/64" NET_GATEWAY="10.76.0.254, fd76::fe" LIBOS=catpowder
+export STAT=true RUN_DIR=$PWD/run
+linux() { in_k env LIBOS=catnap STAT=false "$@"; }
+client=("$ECHO" client --check --quiet)
+
+# counter NAME: of the one instance that runs
+counter() {
+    "$CARACAL_BUILD_DIR/tools/demi" stat --json |
+        python3 -c "import json, sys; print(json.load(sys.stdin)['instances'][0]['counters']['$1'])"
+}
+# URL MTU: fetched while the link behind the router shrinks to MTU, which the router says
+too_big() {
+    local before status
+    before=$(counter pmtu_changes)
+    in_k curl -s --max-time 10 --limit-rate 20M -o fetched "$1/bytes/10000000" &
+    status=$!
+    sleep 0.2
+    ip -n "$NS_B" link set b0 mtu "$2"
+    wait $status
+    echo "status $?, $(wc -c <fetched) bytes, path MTUs that shrank: $before, $(counter pmtu_changes)"
+    ip -n "$NS_B" link set b0 mtu 1500
+    [ "$(wc -c <fetched)" = 10000000 ] && [ "$(counter pmtu_changes)" -gt "$before" ]
+}
+# The gateway's interface gets another link address. It may say so (arp_notify), or not.
+new_address() {
+    local load
+    ip netns exec "$NS_B" sysctl -q -w net.ipv4.conf.b1.arp_notify="$1"
+    linux "${client[@]}" --requests "$2" --rate 100 --connect 10.76.0.2:7000 &
+    load=$!
+    sleep 0.3
+    ip -n "$NS_B" link set b1 address "$3"
+    wait $load
+}
+server_pid() {
+    for pid in $(ip netns pids "$NS_O"); do
+        [ "$(</proc/"$pid"/comm)" != caracal-echo ] || echo "$pid"
+    done
+}
+# A ring of few frames, and a process that is stopped while they come.
+ring_full() {
+    local load
+    linux "${client[@]}" --duration 1.5 --connections 20 --size 20000 --connect 10.76.0.2:7000 &
+    load=$!
+    for _ in 1 2 3; do
+        sleep 0.2
+        kill -STOP "$(server_pid)"
+        sleep 0.1
+        kill -CONT "$(server_pid)"
+    done
+    wait $load || return 1
+    echo "lost $(counter drop_device_rx)"
+    [ "$(counter drop_device_rx)" -gt 0 ]
+}
+# What the process PID has used of a processor, in hundredths of a second.
+used() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+# The interface goes while a client of ours and a server of ours use it: both say why, and end.
+deleted() {
+    local began=$SECONDS side status
+    for side in stream datagram; do
+        ip -n "$NS_O" link show o0 >/dev/null 2>&1 || { ns_link "$NS_O" o0 "$NS_B" b1 && ip -n "$NS_O" link set o0 up; }
+        in_o "$ECHO" server "$([ $side = stream ] && echo --tcp || echo --udp)" --bind 0.0.0.0:7000 --quiet 2>err &
+        local server=$!
+        sleep 0.5
+        ip -n "$NS_O" link del o0
+        wait $server
+        status=$?
+        echo "$side: status $status after $((SECONDS - began)) s: $(cat err)"
+        [ $status = 1 ] && grep -q 'No such device' err || return 1
+    done
+    [ $((SECONDS - began)) -lt 6 ]
+}
+# The same under a load from our side, on a wire to a server of Linux's.
+deleted_under_load() {
+    in_o "${client[@]}" --duration 10 --connections 5 --connect 10.77.0.1:7000 2>err &
+    local load=$! began=$SECONDS
+    sleep 0.5
+    ip -n "$NS_O" link del o0
+    wait $load && return 1
+    cat err
+    grep -q 'No such device' err && [ $((SECONDS - began)) -lt 4 ]
+}
+# It sleeps: nothing is to be sent, and what it waits for never comes. That costs nothing while the link is down.
+no_spin() {
+    local pid before
+    pid=$(server_pid)
+    ip -n "$NS_O" link set o0 down
+    sleep 0.1
+    before=$(used "$pid")
+    sleep 1
+    echo "hundredths of a second in one second: $(($(used "$pid") - before))"
+    [ $(($(used "$pid") - before)) -lt 10 ] || return 1
+    ip -n "$NS_O" link set o0 up
+    linux "${client[@]}" --requests 10 --connect 10.76.0.2:7000
+}
+
+serve in_o "$HTTPD" --bind '[::]:8000' --quiet || { not_ok server_starts; exit 1; }
+check link_shrinks_behind_a_router too_big http://10.76.0.2:8000 1300
+check link_shrinks_behind_a_router_of_ipv6 too_big 'http://[fd76::2]:8000' 1300
+end_server
+serve in_o "$ECHO" server --bind 0.0.0.0:7000 --quiet || { not_ok echo_server_starts; exit 1; }
+check gateway_gets_a_new_link_address new_address 1 100 02:00:00:00:0a:01
+check gateway_changes_its_link_address_silently new_address 0 100 02:00:00:00:0a:02
+check interface_is_down_without_spinning no_spin
+end_server
+NET_RING=15 serve in_o "$ECHO" server --bind 0.0.0.0:7000 --quiet && check receive_ring_is_full ring_full
+end_server
+serve linux "$ECHO" server --bind 0.0.0.0:7000 --quiet && check interface_is_deleted_under_load deleted_under_load
+end_server
+check interface_is_deleted deleted
