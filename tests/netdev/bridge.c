@@ -137,12 +137,15 @@ static void hand_out(struct bridge *b, unsigned side)
 /* One line of standard input. False: it has ended, or says nothing that can be. */
 static bool obey(struct bridge *b)
 {
-    char line[LINE_MAX_BYTES], name[LINE_MAX_BYTES];
-    unsigned long long value;
+    char line[LINE_MAX_BYTES], *value;
 
     if (fgets(line, sizeof(line), stdin) == NULL)
         return false;
-    return sscanf(line, "%255s %llu", name, &value) == 2 && set_fault(b, name, value);
+    value = strchr(line, ' ');
+    if (value == NULL)
+        return false;
+    *value = '\0';
+    return set_fault(b, line, strtoull(value + 1, NULL, 10));
 }
 
 static struct timespec until_next(const struct bridge *b)
