@@ -23,6 +23,10 @@ static union {
 } arguments;
 
 static uint64_t program_ready, returned, exit_code;
+static uint32_t host_ip;
+
+/* In programs that have it, as those with PDPIX do, main sees its own arguments only, without the NIC's addresses. */
+extern const char nanopu_hides_addresses __attribute__((weak));
 
 static void set_up_tls(void)
 {
@@ -33,9 +37,19 @@ static void set_up_tls(void)
     memset(tp + (size_t)__tdata_size, 0, (size_t)__tls_size - (size_t)__tdata_size);
 }
 
+uint32_t nanopu_host_ip(void)
+{
+    return host_ip;
+}
+
 static void set_up_program(void)
 {
     nanopu_htif_call(SYS_GETMAINVARS, (uint64_t)&arguments, sizeof(arguments), 0);
+    host_ip = nanopu_own_ip((int)arguments.words[0], (char **)&arguments.words[1]);
+    if (&nanopu_hides_addresses != NULL && arguments.words[0] > NANOPU_ARG_IP) {
+        arguments.words[0] -= NANOPU_ARG_IP;
+        memmove(&arguments.words[2], &arguments.words[2 + NANOPU_ARG_IP], arguments.words[0] * sizeof(uint64_t));
+    }
     __libc_init_array();
     __atomic_store_n(&program_ready, 1, __ATOMIC_RELEASE);
 }

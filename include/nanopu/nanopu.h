@@ -27,6 +27,9 @@ static inline uint32_t nanopu_own_ip(int argc, char **argv)
     return argc > NANOPU_ARG_IP ? nanopu_ip_parse(argv[NANOPU_ARG_IP]) : 0;
 }
 
+/* The same, anywhere in the program: the runtime keeps it. */
+uint32_t nanopu_host_ip(void);
+
 /* Argument n of the program's own (0 is the first), or NULL. */
 static inline const char *nanopu_arg(int argc, char **argv, int n)
 {

@@ -58,10 +58,17 @@ static inline uint64_t clock_at_tsc(const struct clock *c, uint64_t tsc)
 
 static inline uint64_t clock_gettime_ns(void)
 {
+#if defined(__NANOPU__)
+    uint64_t cycles;
+
+    __asm__ volatile("rdcycle %0" : "=r"(cycles));
+    return (cycles >> 4) * 5 + ((cycles & 15) * 5 >> 4); /* 3.2 GHz */
+#else
     struct timespec ts;
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+#endif
 }
 
 /* Now, in nanoseconds. */

@@ -28,7 +28,9 @@
 
 #include <errno.h>
 
+#ifndef SUPERBLOCK_SHIFT /* a build for a small machine sets it */
 #define SUPERBLOCK_SHIFT 21
+#endif
 #define SUPERBLOCK_BYTES (UINT64_C(1) << SUPERBLOCK_SHIFT)
 #define MEM_CLASS_MAX    28   /* size classes: 64, 128, 192, 256, 384, 512, ... 512 KiB */
 #define MEM_SMALL_LIMIT  4096 /* bytes up to which the class is looked up in a table by 64-byte steps */

@@ -58,6 +58,12 @@ static bool parse_line(char *line, char *section, uint64_t *addr, uint64_t *len,
     return parse_hex(file, addr) && parse_hex(file, len) && *len != 0;
 }
 
+/* Ours were compiled as programs are. */
+static bool is_our_library(const char *file)
+{
+    return strstr(file, "libnanopu.a(") != NULL || strstr(file, "libcaracal.a(") != NULL;
+}
+
 /* Only code of library members counts; in a map these are "libc.a(member.o)". */
 static int check_line(const struct elf_image *image, char *line, char *section, struct error_text *et)
 {
@@ -68,7 +74,7 @@ static int check_line(const struct elf_image *image, char *line, char *section, 
     uint64_t addr, len;
 
     if (!parse_line(line, section, &addr, &len, &file) || strncmp(section, ".text", 5) != 0 ||
-        strstr(file, ".a(") == NULL || strstr(file, "libnanopu.a(") != NULL)
+        strstr(file, ".a(") == NULL || is_our_library(file))
         return 0;
     code = code_at(image, addr, len);
     if (code == NULL)

@@ -24,7 +24,8 @@ struct cc {
     char sdk[PATH_MAX];
     char *argv[ARGS_MAX + 1];
     int argc;
-    char cores[64], include[PATH_MAX + 16], start[PATH_MAX + 16], library[PATH_MAX + 16], script[PATH_MAX + 16];
+    char cores[64], include[PATH_MAX + 16], posix[PATH_MAX + 16], libraries[PATH_MAX + 16], start[PATH_MAX + 16],
+        library[PATH_MAX + 16], script[PATH_MAX + 16];
     char map[PATH_MAX], map_option[PATH_MAX + 16];
     const char *output;
     bool link; /* no -c, -S or -E */
@@ -95,9 +96,13 @@ static bool add_first(struct cc *cc)
                                  "-O2",
                                  "-ffunction-sections",
                                  "-fdata-sections",
-                                 cc->include};
+                                 cc->include,
+                                 cc->posix,
+                                 cc->libraries};
 
     snprintf(cc->include, sizeof(cc->include), "-I%s/include", cc->sdk);
+    snprintf(cc->posix, sizeof(cc->posix), "-I%s/posix", cc->sdk);
+    snprintf(cc->libraries, sizeof(cc->libraries), "-L%s", cc->sdk);
     return add_all(cc, first, ARRAY_LEN(first));
 }
 

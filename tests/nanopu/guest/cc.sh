@@ -71,8 +71,8 @@ says info_object 1 'object file' "$nanopu" info echo.o
 says links_objects 0 '' "$nanopu" cc echo.o -o echo2.elf
 says error_of_the_source 1 'error' "$nanopu" cc nothere.c -o n.elf
 
-# The C library's strtod keeps values in x30 and x31.
-printf '#include <stdlib.h>\nint main(int c, char **v) { return (int)strtod(v[c - 1], 0); }\n' >bad.c
+# The C library's strtof keeps values in x30 and x31.
+printf '#include <stdlib.h>\nint main(int c, char **v) { return (int)strtof(v[c - 1], 0); }\n' >bad.c
 says library_registers 1 'uses the network registers x30 and x31' "$nanopu" cc bad.c -o bad.elf
 [ ! -e bad.elf ]
 verdict library_registers_no_output $?

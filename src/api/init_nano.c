@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The API on the nanoPU: one libOS, and settings that fit a machine of 64 MiB without files or an environment. */
+#include "api.h"
+#include "settings.h"
+
+#include <demi/ext.h>
+#include <nanopu/hart.h>
+#include <string.h>
+#include <unistd.h>
+
+#define QUEUES     64
+#define OPERATIONS 1024
+
+/* The runtime keeps the NIC's addresses for us: a PDPIX program finds its own arguments in argv, as anywhere. */
+extern const char nanopu_hides_addresses;
+const char nanopu_hides_addresses;
+
+extern char __heap_start[], __heap_end[]; /* the linker script */
+
+const char *api_libos_name(void)
+{
+    return "catnano";
+}
+
+/* Half of what a hart's share of the heap is: the rest is for the program's own malloc. */
+int api_read_config(struct config *cfg, struct error_text *et)
+{
+    (void)et;
+    memset(cfg, 0, sizeof(*cfg));
+    cfg->idle = IDLE_SPIN;
+    cfg->max_queues = QUEUES;
+    cfg->max_operations = OPERATIONS;
+    cfg->queue_depth = OPERATIONS;
+    cfg->memory_limit = (size_t)(__heap_end - __heap_start) / 2 / nanopu_cores();
+    cfg->sga_limit = cfg->memory_limit;
+    return 0;
+}
+
+/* A thread's memory ends with the program. */
+void api_thread_owns(struct instance *inst)
+{
+    (void)inst;
+}
+
+const char *demi_strerror(int err)
+{
+    return err == 0 ? "Success" : strerror(err);
+}
