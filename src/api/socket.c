@@ -49,8 +49,10 @@ int demi_socket(int *sockqd_out, int domain, int type, int protocol)
         return api_fail(EINVAL, "demi_socket: no place for the descriptor");
     if (domain != AF_INET && domain != AF_INET6)
         return api_fail(ENOTSUP, "demi_socket: domain %d is neither AF_INET nor AF_INET6", domain);
+    if (type == SOCK_RDM && inst->net->messages)
+        type = SOCK_DGRAM; /* all of its datagrams are messages */
     if (type != SOCK_STREAM && type != SOCK_DGRAM)
-        return api_fail(ENOTSUP, "demi_socket: type %d is neither SOCK_STREAM nor SOCK_DGRAM", type);
+        return api_fail(ENOTSUP, "demi_socket: LIBOS=%s has no sockets of type %d", inst->net->name, type);
     if (protocol != 0 && protocol != (type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP))
         return api_fail(ENOTSUP, "demi_socket: protocol %d does not go with the type", protocol);
     q = queue_alloc(&inst->queues, &unborn);

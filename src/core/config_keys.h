@@ -5,6 +5,8 @@
 
 enum idle_mode { IDLE_SPIN, IDLE_ADAPTIVE, IDLE_BLOCK };
 enum engine_kind { ENGINE_EPOLL, ENGINE_URING };
+enum transport_kind { TRANSPORT_NDP, TRANSPORT_HOMA };
+enum neighbours_kind { NEIGHBOURS_ARP, NEIGHBOURS_NANOPU };
 enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
 
 /* clang-format off */
@@ -39,6 +41,15 @@ enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
     BOOL(net_offload, true, "leave checksums and segmentation to the device where it offers to")                       \
     UINT(net_queue, 0, 0, 63, "xdp: the queue of the interface that is ours")                                          \
     ENUM(xdp_mode, XDP_AUTO, "auto|native|generic", "xdp: where frames are taken: in the driver, or behind it")   \
+    ENUM(msg_neighbours, NEIGHBOURS_ARP, "arp|nanopu", "catnano: link addresses by ARP, or by the machine's rule") \
+    ENUM(msg_transport, TRANSPORT_NDP, "ndp|homa", "catnano: how messages are sent")                                   \
+    UINT(msg_protocol, 0, 0, 254, "catnano: IP protocol number of the transport; 0: NDP 153, Homa 154")                \
+    UINT(msg_bytes, 65535, 1, 65535, "catnano: bytes of the longest message that is sent")                             \
+    UINT(msg_rtt_packets, 8, 1, 64, "catnano: packets of a message that are sent unasked")                             \
+    UINT(msg_window, 64, 1, 128, "catnano: messages on their way to one host at once")                                 \
+    UINT(msg_buffers, 1024, 16, 32768, "catnano: messages on their way at once, each way")                             \
+    UINT(msg_timeout_us, 2000, 100, 10000000, "catnano: microseconds until packets are sent again, at first")          \
+    UINT(msg_give_up_ms, 5000, 10, 600000, "catnano: milliseconds of silence until a message is given up")             \
     UINT(sim_seed, 1, 0, 9223372036854775807, "sim: what all chance of the simulated network comes from")          \
     UINT(sim_hosts, 2, 1, 8, "sim: hosts in the network, 10.0.0.1 and so on; a client and its server are on two")      \
     UINT(sim_mtu, 1500, 576, 9000, "sim: bytes of the largest packet")                                                 \

@@ -41,6 +41,18 @@
     COUNTER(rx_full, "catmem connections that stopped for a slow application")       \
     COUNTER(backlog_full, "catmem listeners whose backlog was full")                 \
     COUNTER(greet_timeouts, "catmem peers that did not greet in time")               \
+    COUNTER(msg_sent, "catnano messages sent")                                       \
+    COUNTER(msg_received, "catnano messages received")                               \
+    COUNTER(msg_timeouts, "catnano timeouts: packets were sent again")               \
+    COUNTER(msg_waits, "catnano pushes that waited: too many messages on their way") \
+    COUNTER(msg_given_up, "catnano messages dropped: the peer was silent")           \
+    COUNTER(msg_repeats, "catnano packets of messages that were delivered before")   \
+    COUNTER(msg_no_room, "catnano messages refused for now: no room")                \
+    COUNTER(msg_abandoned, "catnano messages dropped: the rest never came")          \
+    COUNTER(msg_peers_full, "catnano messages refused: too many peers")              \
+    COUNTER(drop_msg_bad, "catnano packets dropped: malformed")                      \
+    COUNTER(drop_msg_context, "catnano packets dropped: nobody has the context")     \
+    COUNTER(drop_msg_stray, "catnano control packets dropped: for no message")       \
     COUNTER(pcap_frames, "frames written to the capture file")                       \
     COUNTER(pcap_lost, "frames the capture file had no room for, or the disk")       \
     COUNTER_LIST_INET(COUNTER)                                                       \

@@ -28,6 +28,7 @@ struct libos {
     const char *name;
     const char *what;                   /* one line for demi doctor */
     bool shared_memory;                 /* its buffers must be visible to other processes */
+    bool messages;                      /* its datagrams arrive: SOCK_RDM is another name for SOCK_DGRAM */
     int (*init)(struct instance *inst); /* negative errno and a text; leaves nothing behind on failure */
     void (*fini)(struct instance *inst);
     int (*socket)(struct instance *inst, struct queue *q); /* q->domain and q->type are set; sets q->ops */

@@ -14,7 +14,7 @@
     LIBOS(catnip, "DPDK", &libos_catnip)                                                                               \
     LIBOS(catmint, "RDMA verbs", NULL)                                                                                 \
     LIBOS(cattree, "a log on a file or NVMe device", NULL)                                                             \
-    LIBOS(catnano, "the nanoPU's registers", NULL)
+    LIBOS(catnano, "the nanoPU's messages", &libos_catnano)
 
 static const struct {
     const char *name, *device;
@@ -36,8 +36,9 @@ const struct libos *libos_find(const char *name, int *err, struct error_text *et
                           name, known[i].device);
         return known[i].os;
     }
-    *err = error_set(et, EINVAL,
-                     "LIBOS=%.64s: no libOS has this name; there are catnap, catmem, catpowder, catnip and sim", name);
+    *err = error_set(
+        et, EINVAL, "LIBOS=%.64s: no libOS has this name; there are catnap, catmem, catpowder, catnip, catnano and sim",
+        name);
     return NULL;
 }
 

@@ -7,6 +7,7 @@
 
 extern const struct libos libos_catnap;
 extern const struct libos libos_catmem;
+extern const struct libos libos_catnano;
 extern const struct libos libos_catnip;
 extern const struct libos libos_catpowder;
 extern const struct libos libos_sim;

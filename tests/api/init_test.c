@@ -106,7 +106,7 @@ static void init__unknown_libos(void **state)
 
 static void init__known_libos_that_is_not_installed(void **state)
 {
-    static const char *const names[] = {"catmint", "cattree", "catnano"};
+    static const char *const names[] = {"catmint", "cattree"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {

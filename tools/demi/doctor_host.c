@@ -257,11 +257,9 @@ void doctor_prospect(const char *libos, char *buf, size_t size)
         snprintf(buf, size, "%s",
                  any_entry("/sys/class/infiniband", "", name, sizeof(name)) ? "this machine has a device"
                                                                             : "this machine has no device");
-    else if (strcmp(libos, "cattree") == 0)
+    else
         snprintf(buf, size, "%s",
                  any_entry("/sys/class/nvme", "nvme", name, sizeof(name))
                      ? "this machine has an NVMe device"
                      : "this machine has no NVMe device: files only");
-    else
-        snprintf(buf, size, "%s", strcmp(libos, "catnano") == 0 ? "for programs of the simulated machine" : "");
 }

@@ -83,6 +83,39 @@ static bool join(struct selftest *t, struct ends *e)
     return true;
 }
 
+/* A socket of messages with a context of its own, at our address. */
+static bool open_messages(struct selftest *t, int *qd, struct sockaddr_in *addr)
+{
+    socklen_t len = sizeof(*addr);
+    int err;
+
+    *addr = (struct sockaddr_in){.sin_family = AF_INET};
+    if ((err = demi_socket(qd, AF_INET, SOCK_RDM, 0)) != 0)
+        return told(t, "socket", err);
+    if ((err = demi_bind(*qd, (struct sockaddr *)addr, sizeof(*addr))) != 0)
+        return told(t, "bind", err);
+    err = demi_getsockname(*qd, (struct sockaddr *)addr, &len);
+    return err == 0 || told(t, "getsockname", err);
+}
+
+static bool point(struct selftest *t, int qd, const struct sockaddr_in *to)
+{
+    demi_qtoken_t connected;
+    demi_qresult_t qr;
+    int err = demi_connect(&connected, qd, (const struct sockaddr *)to, sizeof(*to));
+
+    return err == 0 ? finish(t, "connect", connected, DEMI_OPC_CONNECT, &qr) : told(t, "connect", err);
+}
+
+/* Two contexts of one host. */
+static bool join_messages(struct selftest *t, struct ends *e)
+{
+    struct sockaddr_in client, server;
+
+    return open_messages(t, &e->client, &client) && open_messages(t, &e->server, &server) &&
+           point(t, e->client, &server) && point(t, e->server, &client);
+}
+
 /* The client of a program that is at the other end of a device. */
 static bool join_wire(struct selftest *t, struct ends *e)
 {
@@ -154,7 +187,7 @@ static uint64_t now_ns(void)
     return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-static void run(struct selftest *t, const char *driver)
+static void run(struct selftest *t, const char *driver, bool messages)
 {
     uint64_t start, took;
     struct ends e = {.driver = driver};
@@ -164,7 +197,7 @@ static void run(struct selftest *t, const char *driver)
         snprintf(t->why, sizeof(t->why), "%s", demi_last_error());
         return;
     }
-    if (driver[0] != '\0' ? !join_wire(t, &e) : !join(t, &e))
+    if (messages ? !join_messages(t, &e) : driver[0] != '\0' ? !join_wire(t, &e) : !join(t, &e))
         return;
     t->round_trip_ns = UINT64_MAX;
     for (unsigned i = 0; i < ROUNDS; i++) {
@@ -175,10 +208,10 @@ static void run(struct selftest *t, const char *driver)
         t->round_trip_ns = took < t->round_trip_ns ? took : t->round_trip_ns;
     }
     demi_close(e.client);
-    if (driver[0] == '\0') {
+    if (driver[0] == '\0')
         demi_close(e.server);
+    if (driver[0] == '\0' && !messages)
         demi_close(e.listener);
-    }
     demi_fini();
     t->works = true;
 }
@@ -187,7 +220,7 @@ static void child(int out, const char *libos, const char *engine, const char *di
 {
     struct selftest t = {.works = false};
 
-    bool device = strcmp(libos, "catpowder") == 0;
+    bool device = strcmp(libos, "catpowder") == 0, messages = strcmp(libos, "catnano") == 0;
 
     setenv("LIBOS", libos, 1);
     setenv("RUN_DIR", dir, 1);
@@ -196,10 +229,18 @@ static void child(int out, const char *libos, const char *engine, const char *di
         setenv("EAL", "--no-huge --no-pci --vdev net_null0", 0);
         setenv("NET_ADDRESS", "192.0.2.1/24", 0); /* for documentation (RFC 5737) */
     }
+    if (messages) {
+        char wire[64];
+
+        snprintf(wire, sizeof(wire), "%s/wire", dir);
+        setenv("DRIVER", "ring", 1);
+        setenv("DEVICE", wire, 1);
+        setenv("NET_ADDRESS", "192.0.2.1/24", 0);
+    }
     if (!device && engine[0] != '\0')
         setenv("ENGINE", engine, 1);
     if (!device || wire_make(&t, engine, dir))
-        run(&t, device ? engine : "");
+        run(&t, device ? engine : "", messages);
     if (write(out, &t, sizeof(t)) != (ssize_t)sizeof(t))
         _exit(1);
     _exit(0);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* The hosts that messages go to and come from. */
+#include "nano.h"
+
+#include <stdlib.h>
+
+#define RULE_MAC UINT64_C(0x0026e1000000) /* and the address's last byte: section 9.1 of the machine's contract */
+
+static unsigned bucket_of(uint32_t ip)
+{
+    return (ip * UINT32_C(0x9e3779b1)) >> 22 & (NANO_PEER_BUCKETS - 1);
+}
+
+struct nano_peer *nano_peer_find(const struct nano *n, uint32_t ip)
+{
+    struct nano_peer *p = n->peers[bucket_of(ip)];
+
+    while (p != NULL && p->ip != ip)
+        p = p->next;
+    return p;
+}
+
+struct nano_peer *nano_peer_get(struct nano *n, uint32_t ip)
+{
+    struct nano_peer *p = nano_peer_find(n, ip), **bucket = &n->peers[bucket_of(ip)];
+
+    if (LIKELY(p != NULL))
+        return p;
+    if (n->peer_count < NANO_PEERS)
+        p = calloc(1, sizeof(*p));
+    if (p == NULL) {
+        COUNT(n->inst, msg_peers_full);
+        return NULL;
+    }
+    p->ip = ip;
+    p->mac = ip == n->ip ? n->mac : n->rule ? RULE_MAC | (ip & 0xff) : 0;
+    p->next_id = (uint16_t)nano_random(n);
+    p->next = *bucket;
+    *bucket = p;
+    n->peer_count++;
+    return p;
+}
+
+void nano_peer_mac(struct nano *n, struct nano_peer *p, uint64_t mac)
+{
+    bool first = p->mac == 0;
+
+    if (n->rule || p->mac == mac || p->ip == n->ip)
+        return;
+    p->mac = mac;
+    if (first)
+        nano_tx_kick(p);
+}
+
+void nano_peers_free(struct nano *n)
+{
+    for (unsigned i = 0; i < NANO_PEER_BUCKETS; i++)
+        while (n->peers[i] != NULL) {
+            struct nano_peer *p = n->peers[i];
+
+            n->peers[i] = p->next;
+            free(p);
+        }
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages that arrive. */
+#include "nano.h"
+
+#define CONTROL_PAD 8 /* a receiver wants at least a byte behind the header; a link of the machine moves eight */
+
+static void answer(struct nano *n, const struct nano_peer *p, const struct msg_header *to, struct msg_control r)
+{
+    struct msg_header h = {.payload_len = CONTROL_PAD,
+                           .flags = r.flags,
+                           .src_context = to->dst_context,
+                           .dst_context = to->src_context,
+                           .msg_len = to->msg_len,
+                           .pkt_offset = r.pkt_offset,
+                           .pull_offset = r.pull_offset,
+                           .grant_prio = r.grant_prio,
+                           .tx_msg_id = to->tx_msg_id,
+                           .buf_ptr = to->buf_ptr,
+                           .buf_class = to->buf_class};
+    struct frame *f;
+
+    if (r.flags == 0)
+        return;
+    f = nano_frame(n, p, &h, CONTROL_PAD);
+    if (f != NULL)
+        nano_owe(n, p, f);
+}
+
+/* To each the answer that is its own; without another receiver it is for the packet's sender. */
+static void answer_all(struct nano *n, const struct nano_peer *p, const struct msg_header *to,
+                       const struct msg_control r[MSG_ANSWERS_MAX])
+{
+    for (unsigned i = 0; i < MSG_ANSWERS_MAX; i++) {
+        const struct nano_rx *m = r[i].to == NULL ? NULL : CONTAINER_OF(r[i].to, struct nano_rx, msg);
+
+        answer(n, m == NULL ? p : m->peer, m == NULL ? to : &m->head, r[i]);
+    }
+}
+
+/* --- messages of several packets --- */
+
+static void list_remove(struct nano *n, struct nano_rx *m)
+{
+    *(m->prev != NULL ? &m->prev->next : &n->rx_oldest) = m->next;
+    *(m->next != NULL ? &m->next->prev : &n->rx_newest) = m->prev;
+}
+
+static void list_add(struct nano *n, struct nano_rx *m)
+{
+    m->next = NULL;
+    m->prev = n->rx_newest;
+    *(m->prev != NULL ? &m->prev->next : &n->rx_oldest) = m;
+    n->rx_newest = m;
+    m->touched_ns = n->inst->now_ns;
+}
+
+/* The message's buffer goes to the caller. */
+static void *rx_end(struct nano *n, struct nano_rx *m)
+{
+    struct nano_place *place = &m->peer->rx[m->head.tx_msg_id % NANO_PLACES];
+
+    assert(place->rx == m);
+    n->transport->rx_end(&n->receiver, &m->msg);
+    place->rx = NULL;
+    place->state = NANO_UNUSED;
+    m->sock->arriving--;
+    m->sock = NULL;
+    list_remove(n, m);
+    m->next_free = n->rx_free;
+    n->rx_free = m;
+    return m->obj;
+}
+
+static void rx_drop(struct nano *n, struct nano_rx *m)
+{
+    mem_unref(&n->inst->mem, rx_end(n, m));
+}
+
+static void sweep(struct timer *t, void *arg);
+
+static void arm_sweep(struct nano *n)
+{
+    timer_arm(&n->inst->timers, &n->sweep, n->inst->now_ns + n->inst->config.msg_give_up_ms * NS_PER_MS, sweep, n);
+}
+
+/* Gives up messages that have waited so long for their next packet that their sender must have given up too. */
+static void sweep(struct timer *t, void *arg)
+{
+    struct nano *n = arg;
+    uint64_t limit_ns = 2 * n->inst->config.msg_give_up_ms * NS_PER_MS;
+
+    (void)t;
+    while (n->rx_oldest != NULL && n->inst->now_ns - n->rx_oldest->touched_ns >= limit_ns) {
+        COUNT(n->inst, msg_abandoned);
+        rx_drop(n, n->rx_oldest);
+    }
+    if (n->rx_oldest != NULL)
+        arm_sweep(n);
+}
+
+static struct nano_rx *rx_begin(struct nano *n, struct nano_peer *p, struct nano_sock *s, const struct msg_header *h)
+{
+    struct nano_rx *m = n->rx_free;
+    char *obj = m == NULL ? NULL : mem_alloc(&n->inst->mem, sizeof(struct mem_meta) + h->msg_len, 1);
+
+    if (obj == NULL)
+        return NULL;
+    n->rx_free = m->next_free;
+    m->peer = p;
+    m->sock = s;
+    m->obj = obj;
+    m->head = *h;
+    s->arriving++;
+    n->transport->rx_start(&n->receiver, &m->msg, (uint16_t)(m - n->rx), h->msg_len);
+    list_add(n, m);
+    if (!timer_armed(&n->sweep))
+        arm_sweep(n);
+    return m;
+}
+
+void nano_rx_drop_socket(struct nano *n, const struct nano_sock *s)
+{
+    struct nano_rx *next;
+
+    for (struct nano_rx *m = n->rx_oldest; m != NULL; m = next) {
+        next = m->next;
+        if (m->sock == s)
+            rx_drop(n, m);
+    }
+}
+
+void nano_rx_free_all(struct nano *n)
+{
+    while (n->rx_oldest != NULL)
+        rx_drop(n, n->rx_oldest);
+}
+
+/* --- packets --- */
+
+static void remember(struct nano *n, struct nano_peer *p, struct nano_place *place, const struct msg_header *h)
+{
+    *place = (struct nano_place){.id = h->tx_msg_id,
+                                 .cookie = h->buf_ptr,
+                                 .len = h->msg_len,
+                                 .cls = h->buf_class,
+                                 .state = NANO_DELIVERED,
+                                 .after = ++p->received,
+                                 .done_ns = n->inst->now_ns};
+    COUNT(n->inst, msg_received);
+}
+
+static bool is_same(const struct nano_place *place, const struct msg_header *h)
+{
+    return place->id == h->tx_msg_id && place->cookie == h->buf_ptr && place->len == h->msg_len &&
+           place->cls == h->buf_class;
+}
+
+/* Was this very message delivered before? See note 3. */
+static bool is_repeat(const struct nano *n, const struct nano_peer *p, const struct nano_place *place,
+                      const struct msg_header *h)
+{
+    if (place->state != NANO_DELIVERED || !is_same(place, h))
+        return false;
+    return (h->buf_class & NANO_MARK) != 0 ||
+           (p->received - place->after < NANO_REUSE && n->inst->now_ns - place->done_ns < NANO_REUSE_NS);
+}
+
+/* A message in one packet: it is handed on where it lies. */
+static void whole(struct nano *n, struct nano_peer *p, struct nano_sock *s, const struct msg_header *h,
+                  struct frame_in *in)
+{
+    char *ptr = (char *)in->ptr + MSG_FRAME_HEADER_BYTES;
+    struct nano_message m = {in->obj, ptr, h->msg_len, h->src_ip, h->src_context};
+    struct msg_control r[MSG_ANSWERS_MAX];
+    struct msg_rx once;
+
+    n->transport->rx_start(&n->receiver, &once, (uint16_t)n->inst->config.msg_buffers, h->msg_len);
+    n->transport->rx_data(&n->receiver, &once, 0, false, r);
+    n->transport->rx_end(&n->receiver, &once);
+    answer_all(n, p, h, r);
+    remember(n, p, &p->rx[h->tx_msg_id % NANO_PLACES], h);
+    nano_reverse(ptr, ptr, h->msg_len);
+    mem_ref(in->obj);
+    nano_sock_deliver(s, &m);
+}
+
+static void part(struct nano *n, struct nano_rx *m, const struct msg_header *h, const struct frame_in *in)
+{
+    bool trimmed = (h->flags & MSG_CHOP) != 0;
+    char *data = m->obj + sizeof(struct mem_meta);
+    struct nano_message whole_one = {m->obj, data, h->msg_len, h->src_ip, h->src_context};
+    struct nano_peer *p = m->peer;
+    struct nano_sock *s = m->sock;
+    struct msg_control r[MSG_ANSWERS_MAX];
+
+    list_remove(n, m);
+    list_add(n, m);
+    if (n->transport->rx_data(&n->receiver, &m->msg, h->pkt_offset, trimmed, r) == MSG_STORE)
+        nano_reverse(data + (size_t)h->pkt_offset * MSG_SEGMENT_BYTES, in->ptr + MSG_FRAME_HEADER_BYTES,
+                     msg_packet_bytes(h->msg_len, h->pkt_offset));
+    answer_all(n, p, h, r);
+    if (!msg_rx_complete(&m->msg))
+        return;
+    rx_end(n, m);
+    remember(n, p, &p->rx[h->tx_msg_id % NANO_PLACES], h);
+    nano_sock_deliver(s, &whole_one);
+}
+
+/* Is the packet one that its header's message can have, and all there? */
+static bool is_sound(const struct msg_header *h, const struct frame_in *in)
+{
+    if (h->msg_len == 0 || h->pkt_offset >= msg_packets(h->msg_len))
+        return false;
+    return (h->flags & MSG_CHOP) != 0 ||
+           in->len >= MSG_FRAME_HEADER_BYTES + msg_packet_bytes(h->msg_len, h->pkt_offset);
+}
+
+static void refuse(struct nano *n, const struct nano_peer *p, const struct msg_header *h)
+{
+    COUNT(n->inst, msg_no_room);
+    answer(n, p, h, (struct msg_control){.flags = MSG_NACK, .pkt_offset = h->pkt_offset}); /* without a PULL: note 5 */
+}
+
+/* The first packet of a message that came. */
+static void fresh(struct nano *n, struct nano_peer *p, struct nano_sock *s, const struct msg_header *h,
+                  struct frame_in *in)
+{
+    struct nano_place *place = &p->rx[h->tx_msg_id % NANO_PLACES];
+    struct nano_rx *m;
+
+    if (!nano_sock_has_room(s)) {
+        refuse(n, p, h);
+    } else if (msg_packets(h->msg_len) == 1 && (h->flags & MSG_CHOP) == 0) {
+        whole(n, p, s, h, in);
+    } else if ((m = rx_begin(n, p, s, h)) == NULL) {
+        refuse(n, p, h);
+    } else {
+        *place = (struct nano_place){.id = h->tx_msg_id,
+                                     .cookie = h->buf_ptr,
+                                     .len = h->msg_len,
+                                     .cls = h->buf_class,
+                                     .state = NANO_ARRIVING,
+                                     .rx = m};
+        part(n, m, h, in);
+    }
+}
+
+void nano_data(struct nano *n, struct nano_peer *p, const struct msg_header *h, struct frame_in *in)
+{
+    struct nano_place *place = &p->rx[h->tx_msg_id % NANO_PLACES];
+    struct nano_sock *s = n->ports[h->dst_context];
+
+    if (UNLIKELY(!is_sound(h, in))) {
+        COUNT(n->inst, drop_msg_bad);
+    } else if (UNLIKELY(is_repeat(n, p, place, h))) {
+        COUNT(n->inst, msg_repeats);
+        answer(n, p, h, n->transport->rx_late(&n->receiver.o, h->msg_len, h->pkt_offset));
+    } else if (place->state == NANO_ARRIVING && is_same(place, h)) {
+        part(n, place->rx, h, in);
+    } else {
+        if (place->state == NANO_ARRIVING) { /* its sender gave it up: the number names another one now */
+            COUNT(n->inst, msg_abandoned);
+            rx_drop(n, place->rx);
+        }
+        fresh(n, p, s, h, in);
+    }
+}
