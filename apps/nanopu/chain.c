@@ -117,7 +117,7 @@ static int proxy(uint32_t head)
             if (!answer_generator(back))
                 break;
             answered++;
-        } else if (asked - answered < UNANSWERED && ready_in(REQUESTS)) {
+        } else if (asked < answered + UNANSWERED && ready_in(REQUESTS)) { /* some answers come twice */
             back = ask_head(to_head);
             asked++;
         }

@@ -30,6 +30,14 @@
 #define RING_TX_HEAD          RING_REGISTER(0x38)
 #define RING_IRQ_ON           RING_REGISTER(0x40)
 #define RING_IRQ_SEEN         RING_REGISTER(0x48)
+#define RING_RX_POST          RING_REGISTER(0x50)
+#define RING_RX_TAKE          RING_REGISTER(0x58)
+#define RING_TX_POST          RING_REGISTER(0x60)
+#define RING_LENGTH_SHIFT     48
+
+/* How software learns of packets: from descriptors, by interrupts and then from descriptors, from a register's queue.
+ */
+enum ring_mode { RING_POLL, RING_INTERRUPT, RING_QUEUES };
 
 struct ring_descriptor {
     uint8_t *buffer;
@@ -40,7 +48,7 @@ struct ring {
     struct ring_descriptor rx[RING_SIZE], tx[RING_SIZE];
     uint64_t received, sent; /* ever, by software */
     uint64_t tx_head;        /* as last read */
-    bool interrupts;
+    enum ring_mode mode;
 } __attribute__((aligned(64)));
 
 static struct ring ring;
@@ -51,20 +59,36 @@ static void __attribute__((interrupt("machine"), aligned(4))) ring_interrupt(voi
     RING_IRQ_SEEN = 1;
 }
 
-static void ring_start(bool interrupts)
+static bool ring_mode_parse(const char *text, enum ring_mode *mode)
+{
+    static const char *const names[] = {[RING_POLL] = "poll", [RING_INTERRUPT] = "interrupt", [RING_QUEUES] = "queues"};
+
+    for (unsigned i = 0; text != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
+        *mode = (enum ring_mode)i;
+        if (strcmp(names[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void ring_start(enum ring_mode mode)
 {
     memset(ring_buffers, 0, sizeof(ring_buffers)); /* they are in the shared cache from now on */
     for (unsigned i = 0; i < RING_SIZE; i++) {
         ring.rx[i] = (struct ring_descriptor){ring_buffers[i], RING_BUFFER, 0};
         ring.tx[i] = (struct ring_descriptor){ring_buffers[RING_SIZE + i], 0, 0};
     }
+    ring.mode = mode;
+    for (unsigned i = 0; mode == RING_QUEUES && i < RING_SIZE; i++)
+        RING_RX_POST = (uint64_t)ring.rx[i].buffer;
+    if (mode == RING_QUEUES)
+        return;
     RING_RX_BASE = (uint64_t)ring.rx;
     RING_RX_ENTRIES = RING_SIZE;
     RING_TX_BASE = (uint64_t)ring.tx;
     RING_TX_ENTRIES = RING_SIZE;
     RING_RX_TAIL = RING_SIZE;
-    ring.interrupts = interrupts;
-    if (!interrupts)
+    if (mode != RING_INTERRUPT)
         return;
     nanopu_csr_write(0x305, (uint64_t)ring_interrupt); /* mtvec */
     nanopu_csr_set(0x304, RING_MIE_MEI);
@@ -95,8 +119,17 @@ static inline uint8_t *ring_take(unsigned *bytes)
 {
     struct ring_descriptor *d = ring_next();
 
+    if (ring.mode == RING_QUEUES) {
+        uint64_t taken;
+
+        do
+            taken = RING_RX_TAKE;
+        while (taken == 0);
+        *bytes = (unsigned)(taken >> RING_LENGTH_SHIFT) - RING_HEADER;
+        return (uint8_t *)(taken << (64 - RING_LENGTH_SHIFT) >> (64 - RING_LENGTH_SHIFT));
+    }
     while (!ring_ready()) {
-        if (ring.interrupts)
+        if (ring.mode == RING_INTERRUPT)
             ring_sleep();
     }
     __asm__ volatile("fence" : : : "memory");
@@ -104,15 +137,28 @@ static inline uint8_t *ring_take(unsigned *bytes)
     return d->buffer;
 }
 
-/* Hands the buffer of the frame that was taken over to be sent, and another one to be filled. */
-static inline void ring_answer(unsigned bytes)
+/* The buffer that was sent longest ago, in whose place there is now another one. */
+static inline uint8_t *ring_spare(struct ring_descriptor *tx)
 {
-    struct ring_descriptor *rx = ring_next(), *tx = &ring.tx[ring.sent % RING_SIZE];
-    uint8_t *spare = tx->buffer;
-
     while (ring.sent - ring.tx_head >= RING_SIZE)
         ring.tx_head = RING_TX_HEAD;
-    *tx = (struct ring_descriptor){rx->buffer, bytes + RING_HEADER, 0};
+    return tx->buffer;
+}
+
+/* Hands the buffer of the frame that was taken over to be sent, and another one to be filled. */
+static inline void ring_answer(uint8_t *frame, unsigned bytes)
+{
+    struct ring_descriptor *rx = ring_next(), *tx = &ring.tx[ring.sent % RING_SIZE];
+    uint8_t *spare = ring_spare(tx);
+
+    if (ring.mode == RING_QUEUES) {
+        tx->buffer = frame;
+        RING_TX_POST = (uint64_t)frame | (uint64_t)(bytes + RING_HEADER) << RING_LENGTH_SHIFT;
+        RING_RX_POST = (uint64_t)spare;
+        ring.sent++;
+        return;
+    }
+    *tx = (struct ring_descriptor){frame, bytes + RING_HEADER, 0};
     *rx = (struct ring_descriptor){spare, RING_BUFFER, 0};
     __asm__ volatile("fence" : : : "memory");
     RING_TX_TAIL = ++ring.sent;
@@ -184,7 +230,11 @@ static inline void ring_tell_ready(uint32_t own_ip)
     ring_set_bytes(f, 16);
     tx->length = RING_HEADER + 16;
     __asm__ volatile("fence" : : : "memory");
-    RING_TX_TAIL = ++ring.sent;
+    ring.sent++;
+    if (ring.mode == RING_QUEUES)
+        RING_TX_POST = (uint64_t)f | (uint64_t)tx->length << RING_LENGTH_SHIFT;
+    else
+        RING_TX_TAIL = ring.sent;
 }
 
 #endif /* APPS_NANOPU_RING_H */

@@ -2,7 +2,7 @@
 /*
  * The dot products of dot.c on a conventional NIC: words are read where the NIC has put them.
  *
- * ring_dot poll|interrupt
+ * ring_dot poll|interrupt|queues
  */
 #include "dot.h"
 #include "ring.h"
@@ -13,13 +13,14 @@ int main(int argc, char **argv)
 {
     const char *how = nanopu_arg(argc, argv, 0);
     uint64_t answered = 0;
+    enum ring_mode mode;
 
-    if (how == NULL || (strcmp(how, "poll") != 0 && strcmp(how, "interrupt") != 0)) {
-        printf("usage: ring_dot poll|interrupt\n");
+    if (!ring_mode_parse(how, &mode)) {
+        printf("usage: ring_dot poll|interrupt|queues\n");
         return 2;
     }
     dot_fill();
-    ring_start(how[0] == 'i');
+    ring_start(mode);
     ring_tell_ready(nanopu_own_ip(argc, argv));
     for (;;) {
         unsigned bytes;
@@ -33,7 +34,7 @@ int main(int argc, char **argv)
         word[2] = ring_word(sum);
         ring_set_bytes(frame, 24);
         ring_turn(frame);
-        ring_answer(24);
+        ring_answer(frame, 24);
         answered++;
     }
     printf("%lu requests answered\n", answered);

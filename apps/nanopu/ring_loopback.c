@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What loopback.c does, on a conventional NIC: answers each message with its own words, or with 1 added to each but the
- * last (add). Without add it touches nothing but headers. It polls the ring, or sleeps until an interrupt.
+ * last (add). Without add it touches nothing but headers. It polls the ring, or sleeps until an interrupt, or asks a
+ * register's queue.
  *
- * ring_loopback poll|interrupt [add]
+ * ring_loopback poll|interrupt|queues [add]
  */
 #include "ring.h"
 
@@ -21,13 +22,14 @@ static inline void add_one(uint8_t *frame, unsigned bytes)
 int main(int argc, char **argv)
 {
     const char *how = nanopu_arg(argc, argv, 0), *what = nanopu_arg(argc, argv, 1);
-    bool interrupts = how != NULL && strcmp(how, "interrupt") == 0, add = what != NULL && strcmp(what, "add") == 0;
+    bool add = what != NULL && strcmp(what, "add") == 0;
+    enum ring_mode mode;
 
-    if (how == NULL || (!interrupts && strcmp(how, "poll") != 0) || (what != NULL && !add)) {
-        printf("usage: ring_loopback poll|interrupt [add]\n");
+    if (!ring_mode_parse(how, &mode) || (what != NULL && !add)) {
+        printf("usage: ring_loopback poll|interrupt|queues [add]\n");
         return 2;
     }
-    ring_start(interrupts);
+    ring_start(mode);
     ring_tell_ready(nanopu_own_ip(argc, argv));
     for (;;) {
         unsigned bytes;
@@ -36,6 +38,6 @@ int main(int argc, char **argv)
         if (add)
             add_one(frame, bytes);
         ring_turn(frame);
-        ring_answer(bytes);
+        ring_answer(frame, bytes);
     }
 }

@@ -5,7 +5,7 @@
  * operation; the values that come back tell whether the server did as it should. What changes a word and tells the old
  * one is atomic: any number of the server's cores may do it.
  *
- * onesided server CLIENT_IP | client SERVER_IP
+ * onesided server CLIENT_IP | client SERVER_IP [figures]
  */
 #include <nanopu/nanopu.h>
 
@@ -146,11 +146,19 @@ static int compare(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-static void print_cycles(const char *name, uint64_t *cycles)
+/* The same as figures of an evaluation, by percentile. */
+static void print_figures(const char *name, const uint64_t *sorted)
+{
+    static const unsigned percent[] = {10, 20, 35, 50, 65, 75, 90};
+
+    for (unsigned i = 0; i < sizeof(percent) / sizeof(percent[0]); i++)
+        printf("figure %s: %u %.1f\n", name, percent[i], (double)sorted[REQUESTS * percent[i] / 100 - 1] / 3.2);
+}
+
+static void print_cycles(const char *name, const uint64_t *cycles)
 {
     uint64_t half, most;
 
-    qsort(cycles, REQUESTS, sizeof(cycles[0]), compare);
     half = (cycles[REQUESTS / 2 - 1] + cycles[REQUESTS / 2]) / 2;
     most = cycles[REQUESTS * 9 / 10 - 1];
     printf("%-10s median %4lu cycles %6.1f ns, 90 %% %4lu cycles %6.1f ns\n", name, half, (double)half / 3.2, most,
@@ -170,7 +178,7 @@ static bool is_wrong(enum operation op, uint64_t index, uint64_t more, uint64_t 
     }
 }
 
-static unsigned run(enum operation op, const char *name, uint32_t ip, uint64_t base, uint8_t *more)
+static unsigned run(enum operation op, const char *name, uint32_t ip, uint64_t base, uint8_t *more, bool figures)
 {
     static const unsigned request_bytes[] = {
 #define OP_BYTES(name, help, words) [OP_##name] = 8 * (words),
@@ -195,11 +203,15 @@ static unsigned run(enum operation op, const char *name, uint32_t ip, uint64_t b
         else if (op == OP_fetch_add)
             more[index]++;
     }
-    print_cycles(name, cycles);
+    qsort(cycles, REQUESTS, sizeof(cycles[0]), compare);
+    if (figures)
+        print_figures(name, cycles);
+    else
+        print_cycles(name, cycles);
     return wrong;
 }
 
-static int client(uint32_t ip)
+static int client(uint32_t ip, bool figures)
 {
     static const char *const names[] = {
 #define OP_NAME(name, help, words) [OP_##name] = #name,
@@ -217,7 +229,7 @@ static int client(uint32_t ip)
     for (enum operation op = 0; op < OPS_MEASURED; op++) {
         if (op == OP_indirect)
             ask(nanopu_header(ip, CONTEXT, 16), OP_link, 0, 0, 0);
-        wrong += run(op, names[op], ip, base, more);
+        wrong += run(op, names[op], ip, base, more, figures);
     }
     ask(nanopu_header(ip, CONTEXT, 16), OP_stop, 0, 0, 0);
     if (wrong == 0)
@@ -234,7 +246,7 @@ int main(int argc, char **argv)
     if (role != NULL && ip != NULL && strcmp(role, "server") == 0)
         return server(nanopu_ip_parse(ip));
     if (role != NULL && ip != NULL && strcmp(role, "client") == 0)
-        return client(nanopu_ip_parse(ip));
-    printf("usage: onesided server CLIENT_IP | client SERVER_IP\n");
+        return client(nanopu_ip_parse(ip), nanopu_arg(argc, argv, 2) != NULL);
+    printf("usage: onesided server CLIENT_IP | client SERVER_IP [figures]\n");
     return 2;
 }

@@ -12,12 +12,14 @@
 
 #include <limits.h>
 
-#define BENCH_ROWS_MAX   4  /* that one series measures */
+#define BENCH_ROWS_MAX   6  /* that one series measures */
 #define BENCH_POINTS_MAX 64 /* of one row */
 #define BENCH_SEEDS_MAX  16
 #define BENCH_RUNS_MAX   4096
 
 #define BENCH_WIRE_CYCLES 20 /* latency of the link of what is measured on the wire; it is taken off */
+
+#define BENCH_LOAD "load, million requests a second" /* of an x axis */
 
 /* How a series' answers become figures. */
 enum bench_metric {
@@ -26,18 +28,22 @@ enum bench_metric {
     BENCH_P99_NS,      /* the same in nanoseconds */
     BENCH_LATENCY,     /* median nanoseconds from the first flit in to the last flit out */
     BENCH_QUEUES,      /* bytes: the most that one port's queue of low, then of high priority held */
-    BENCH_THROUGHPUT   /* Gbit/s of requests, headers and all, from the first flit in to the last out */
+    BENCH_THROUGHPUT,  /* Gbit/s of requests, headers and all, from the first flit in to the last out */
+    BENCH_PER_MESSAGE, /* nanoseconds, from the first flit in to the last out, a message */
+    BENCH_PRINTED      /* what guests print in lines "figure ROW: X Y" */
 };
 
 struct bench_series {
     const char *experiment, *name;
-    const char *guest, *args; /* a YAML list's elements */
     const char *params;       /* a YAML mapping's pairs */
-    const char *load;         /* the load generator's, but mean, count, seed and file */
-    const char *mean;         /* FIRST:LAST:STEP; or NULL: a run for each setting, which is `bytes` */
+    const char *guest, *args; /* one host, with a load generator at its link; args: a YAML list's elements */
+    /* or NULL and a topology's text but params: @GUESTS@ their directory, @LOAD@ the load generator, @SETTING@ */
+    const char *hosts;
+    const char *load; /* the load generator's, but mean, count, seed and file */
+    const char *mean; /* FIRST:LAST:STEP; or NULL: a run for each setting, which is `bytes` */
     unsigned count, quick_count;
-    unsigned settings[8]; /* without mean; 0 ends them */
-    unsigned senders;     /* 0, or: no load generator, `setting` hosts at an osdi21 switch, of which so many send */
+    unsigned settings[8];  /* without mean; 0 ends them */
+    unsigned bytes_before; /* of a request, which the setting does not count */
     enum bench_metric metric;
     const char *rows[BENCH_ROWS_MAX];
 };
@@ -48,10 +54,32 @@ struct bench_experiment {
     bool log_y;
 };
 
-extern const struct bench_experiment bench_experiments[];
-extern const size_t bench_experiment_count;
-extern const struct bench_series bench_all_series[];
-extern const size_t bench_series_count;
+/* A row that is one row of an experiment divided by another of it. */
+struct bench_ratio {
+    const char *experiment, *name;
+    const char *of, *numerator, *denominator;
+};
+
+/* What belongs to one subject. BENCH_ARRAYS initialises it from `experiments` and `series`. */
+struct bench_list {
+    const struct bench_experiment *experiments;
+    size_t experiment_count;
+    const struct bench_series *series;
+    size_t series_count;
+    const struct bench_ratio *ratios;
+    size_t ratio_count;
+};
+#define BENCH_ARRAYS                                                                                                   \
+    .experiments = experiments, .experiment_count = ARRAY_LEN(experiments), .series = series,                          \
+    .series_count = ARRAY_LEN(series)
+
+extern const struct bench_list bench_scheduling, bench_wire, bench_memory, bench_network;
+
+/* The nth of all subjects; NULL behind the last. */
+const struct bench_experiment *bench_experiment(size_t n);
+const struct bench_series *bench_series(size_t n);
+const struct bench_ratio *bench_ratio(size_t n);
+const struct bench_experiment *bench_find(const char *name);
 
 /* A figure: x and y, infinite where the load was more than the machine could answer; ours: the range of the seeds. */
 struct bench_point {
@@ -108,7 +136,9 @@ int bench_measure(struct bench_row **rows, unsigned *count, const struct bench_p
 /* The error of a point against the published one in percent; NAN when either is saturated and the other is not. */
 double bench_error(const struct bench_point *published, const struct bench_point *ours);
 const struct bench_point *bench_ours(const struct bench_row *row, unsigned setting);
-const struct bench_experiment *bench_find(const char *experiment);
+
+/* Published is one run: could it be one of ours? Between the least and the most of several seeds. */
+bool bench_in_range(const struct bench_point *published, const struct bench_point *ours);
 
 /* errors.csv, points.csv, report.html. */
 int bench_write_tables(const struct bench_row *rows, unsigned count, const struct bench_options *o,

@@ -18,6 +18,8 @@
 #define QUANTILE     0.99
 #define LINE_MAX_    512
 
+#define DOT_ANSWER_BYTES 24
+
 /* The answers to one load. */
 struct phase {
     unsigned mean;
@@ -174,15 +176,22 @@ static double load_of(const struct phase *p)
     return sent < 2 ? 0 : CLOCK_MHZ / ((double)(p->last_sent - p->first_sent) / (double)(sent - 1));
 }
 
+/* Of a message that is sent back, or of a dot product. */
 static unsigned answer_flits(const struct bench_run *r)
 {
-    return (PACKET_HEADER_BYTES + r->setting) / FLIT_BYTES;
+    return (PACKET_HEADER_BYTES + (r->series->bytes_before != 0 ? DOT_ANSWER_BYTES : r->setting)) / FLIT_BYTES;
+}
+
+/* From the first flit of all requests into the host to the last of all answers out. */
+static double wire_cycles(const struct bench_run *r, const struct phase *p)
+{
+    return (double)(p->last_received - p->first_sent) + answer_flits(r) - 2 * BENCH_WIRE_CYCLES;
 }
 
 /* What row `row` of the run's series is for a phase. */
 static double value_of(const struct bench_run *r, struct phase *p, unsigned row)
 {
-    double bits = 8.0 * (PACKET_HEADER_BYTES + r->setting) * (double)p->sent[0], cycles;
+    double bits = 8.0 * (PACKET_HEADER_BYTES + r->setting) * (double)p->sent[0];
 
     switch (r->series->metric) {
     case BENCH_P99_CONTEXT:
@@ -193,11 +202,12 @@ static double value_of(const struct bench_run *r, struct phase *p, unsigned row)
         return ns(quantile_of_all(p, QUANTILE));
     case BENCH_LATENCY:
         return ns(quantile(p->delta[0], p->answers[0], p->sent[0], 0.5) + answer_flits(r) - 2 * BENCH_WIRE_CYCLES);
-    case BENCH_QUEUES:
-        return NAN;
+    case BENCH_THROUGHPUT:
+        return bits / ns(wire_cycles(r, p));
+    case BENCH_PER_MESSAGE:
+        return ns(wire_cycles(r, p)) / (double)p->sent[0];
     default:
-        cycles = (double)(p->last_received - p->first_sent) + answer_flits(r) - 2 * BENCH_WIRE_CYCLES;
-        return bits / ns(cycles);
+        return NAN;
     }
 }
 
@@ -281,6 +291,34 @@ static void gather_queues(struct gathered g[][BENCH_POINTS_MAX], const struct be
     gather(g[1], r->setting, r->setting, printed(r->dir, "peak_high_bytes"));
 }
 
+/* Lines "figure ROW: X Y"; the name of a host may stand before. */
+static void gather_printed(struct gathered g[][BENCH_POINTS_MAX], const struct bench_run *r)
+{
+    char path[PATH_MAX + 16], *line = NULL;
+    size_t room = 0;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/output.txt", r->dir);
+    f = fopen(path, "re");
+    while (f != NULL && getline(&line, &room, f) > 0) {
+        const char *name = strstr(line, "figure ");
+
+        for (unsigned row = 0; name != NULL && row < BENCH_ROWS_MAX && r->series->rows[row] != NULL; row++) {
+            size_t len = strlen(r->series->rows[row]);
+            char *end;
+            double x;
+
+            if (strncmp(name + 7, r->series->rows[row], len) != 0 || name[7 + len] != ':')
+                continue;
+            x = strtod(name + 7 + len + 1, &end);
+            gather(g[row], (unsigned)x, x, strtod(end, NULL));
+        }
+    }
+    free(line);
+    if (f != NULL)
+        fclose(f);
+}
+
 static int measure_series(const struct bench_series *s, struct bench_row *rows, unsigned *count,
                           const struct bench_plan *p, struct error_text *et)
 {
@@ -293,10 +331,12 @@ static int measure_series(const struct bench_series *s, struct bench_row *rows, 
 
         if (r->series != s || !r->done)
             continue;
-        if (s->metric == BENCH_QUEUES) {
+        if (s->metric == BENCH_QUEUES)
             gather_queues(gathered, r);
+        if (s->metric == BENCH_PRINTED)
+            gather_printed(gathered, r);
+        if (s->metric == BENCH_QUEUES || s->metric == BENCH_PRINTED)
             continue;
-        }
         if (answers_read(&a, r->dir, et) != 0 || a == NULL)
             return -EIO;
         /* Where one run is one setting, its last phase is what counts: others warm up. */
@@ -313,6 +353,33 @@ static int measure_series(const struct bench_series *s, struct bench_row *rows, 
         if (to == NULL)
             return error_set(et, E2BIG, "more than %d rows", ROWS_MAX);
         settle(to, gathered[row]);
+    }
+    return 0;
+}
+
+/* A row of quotients, of the points that both rows have; nothing when the rows were not measured. */
+static int divide(struct bench_row *rows, unsigned *count, const struct bench_ratio *ratio, struct error_text *et)
+{
+    const struct bench_row *above = NULL, *below = NULL;
+    struct bench_row *to;
+
+    for (unsigned i = 0; i < *count; i++) {
+        if (strcmp(rows[i].experiment, ratio->of) != 0)
+            continue;
+        above = strcmp(rows[i].name, ratio->numerator) == 0 ? &rows[i] : above;
+        below = strcmp(rows[i].name, ratio->denominator) == 0 ? &rows[i] : below;
+    }
+    if (above == NULL || below == NULL)
+        return 0;
+    to = row_of(rows, count, ratio->experiment, ratio->name);
+    if (to == NULL)
+        return error_set(et, E2BIG, "more than %d rows", ROWS_MAX);
+    for (unsigned i = 0; i < above->our_count; i++) {
+        const struct bench_point *a = &above->ours[i], *b = bench_ours(below, a->setting);
+
+        if (b != NULL)
+            to->ours[to->our_count++] = (struct bench_point){
+                .setting = a->setting, .x = a->x, .y = a->y / b->y, .low = a->low / b->high, .high = a->high / b->low};
     }
     return 0;
 }
@@ -356,15 +423,19 @@ int bench_measure(struct bench_row **out, unsigned *count, const struct bench_pl
                   struct error_text *et)
 {
     struct bench_row *rows = calloc(ROWS_MAX, sizeof(*rows));
+    const struct bench_series *s;
+    const struct bench_ratio *ratio;
     int ret = 0;
 
     *count = 0;
     if (rows == NULL)
         return error_set(et, ENOMEM, "out of memory");
-    for (size_t i = 0; i < bench_series_count && ret == 0; i++) {
-        if (bench_wanted(o, bench_all_series[i].experiment))
-            ret = measure_series(&bench_all_series[i], rows, count, p, et);
+    for (size_t i = 0; (s = bench_series(i)) != NULL && ret == 0; i++) {
+        if (bench_wanted(o, s->experiment))
+            ret = measure_series(s, rows, count, p, et);
     }
+    for (size_t i = 0; (ratio = bench_ratio(i)) != NULL && ret == 0; i++)
+        ret = divide(rows, count, ratio, et);
     if (ret == 0)
         ret = read_published(rows, *count, o->data, et);
     if (ret != 0) {
@@ -389,4 +460,9 @@ double bench_error(const struct bench_point *published, const struct bench_point
     if (ours == NULL || isfinite(published->y) != isfinite(ours->y))
         return NAN;
     return isfinite(published->y) ? (ours->y - published->y) / published->y * 100 : 0;
+}
+
+bool bench_in_range(const struct bench_point *published, const struct bench_point *ours)
+{
+    return ours != NULL && ours->low < ours->high && published->y >= ours->low && published->y <= ours->high;
 }

@@ -41,46 +41,73 @@ static int make_dirs(const char *path)
     }
 }
 
-/* Hosts that send to the first one at once; those that neither send nor receive are not there. */
-static void incast_text(const struct bench_run *r, const struct bench_options *o, char *text, size_t size)
+static const char one_host[] = "hosts:\n"
+                               "  - {name: server, program: @GUESTS@/@GUEST@.elf, args: [@ARGS@], background: yes}\n"
+                               "ports:\n"
+                               "  - {name: load, ip: 10.0.0.1, connect: \"@LOAD@\"}\n"
+                               "links:\n"
+                               "  - {between: [server, load]}\n";
+
+/* A text in which @NAME@ is replaced. */
+struct expansion {
+    char *out;
+    size_t size, len;
+};
+
+static void put(struct expansion *e, const char *text, size_t len)
+{
+    if (e->len + len >= e->size)
+        len = e->size - 1 - e->len;
+    memcpy(e->out + e->len, text, len);
+    e->len += len;
+    e->out[e->len] = '\0';
+}
+
+static void expand(struct expansion *e, const char *text, const char *const names[][2])
+{
+    while (*text != '\0') {
+        size_t plain = strcspn(text, "@"), i = 0;
+
+        put(e, text, plain);
+        text += plain;
+        if (*text == '\0')
+            return;
+        while (names[i][0] != NULL && strncmp(text, names[i][0], strlen(names[i][0])) != 0)
+            i++;
+        assert(names[i][0] != NULL);
+        put(e, names[i][1], strlen(names[i][1]));
+        text += strlen(names[i][0]);
+    }
+}
+
+static void load_text(const struct bench_run *r, const struct bench_options *o, char *text, size_t size)
 {
     const struct bench_series *s = r->series;
+    int n = snprintf(text, size, "load:%s", s->load != NULL ? s->load : "");
 
-    snprintf(text, size,
-             "# nanopu run --stats json --topology FILE\n"
-             "params: {%s}\n"
-             "hosts:\n"
-             "  - {name: server, program: %s/%s.elf, args: [server, '%u']}\n"
-             "  - {name: client, count: %u, program: %s/%s.elf, args: [client, 10.0.0.2]}\n"
-             "switches:\n"
-             "  - {name: s, kind: osdi21}\n",
-             s->params, o->guests, s->guest, s->senders, s->senders, o->guests, s->guest);
+    if (s->mean != NULL)
+        n += snprintf(text + n, size - (size_t)n, ",mean=%s", s->mean);
+    else
+        n += snprintf(text + n, size - (size_t)n, ",bytes=%u", r->setting + s->bytes_before);
+    snprintf(text + n, size - (size_t)n, ",count=%u,seed=%" PRIu64 ",csv=answers.csv",
+             o->quick ? s->quick_count : s->count, o->seed + r->seed);
 }
 
 static void topology_text(const struct bench_run *r, const struct bench_options *o, char *text, size_t size)
 {
     const struct bench_series *s = r->series;
-    char setting[64] = "";
+    char load[512], setting[16];
+    const char *const names[][2] = {{"@GUESTS@", o->guests}, {"@GUEST@", s->guest},  {"@ARGS@", s->args},
+                                    {"@LOAD@", load},        {"@SETTING@", setting}, {NULL, NULL}};
+    struct expansion e = {.out = text, .size = size};
 
-    if (s->senders != 0) {
-        incast_text(r, o, text, size);
-        return;
-    }
-    if (s->mean != NULL)
-        snprintf(setting, sizeof(setting), ",mean=%s", s->mean);
-    else
-        snprintf(setting, sizeof(setting), ",bytes=%u", r->setting);
-    snprintf(text, size,
-             "# nanopu run --topology FILE, in this directory\n"
-             "params: {%s}\n"
-             "hosts:\n"
-             "  - {name: server, program: %s/%s.elf, args: [%s], background: yes}\n"
-             "ports:\n"
-             "  - {name: load, ip: 10.0.0.1, connect: \"load:%s%s,count=%u,seed=%" PRIu64 ",csv=answers.csv\"}\n"
-             "links:\n"
-             "  - {between: [server, load]}\n",
-             s->params, o->guests, s->guest, s->args, s->load, setting, o->quick ? s->quick_count : s->count,
-             o->seed + r->seed);
+    load_text(r, o, load, sizeof(load));
+    snprintf(setting, sizeof(setting), "%u", r->setting);
+    e.len = (size_t)snprintf(text, size,
+                             "# nanopu run --topology FILE, in this directory\n"
+                             "params: {%s}\n",
+                             s->params);
+    expand(&e, s->hosts != NULL ? s->hosts : one_host, names);
 }
 
 /* Is the file's text this one? */
@@ -148,14 +175,13 @@ static int add_run(struct bench_plan *p, const struct bench_options *o, const st
 
 int bench_plan_make(struct bench_plan *p, const struct bench_options *o, struct error_text *et)
 {
+    const struct bench_series *s;
     int ret = 0;
 
     *p = (struct bench_plan){.runs = calloc(BENCH_RUNS_MAX, sizeof(*p->runs))};
     if (p->runs == NULL)
         return error_set(et, ENOMEM, "out of memory");
-    for (size_t i = 0; i < bench_series_count; i++) {
-        const struct bench_series *s = &bench_all_series[i];
-
+    for (size_t i = 0; (s = bench_series(i)) != NULL; i++) {
         if (!bench_wanted(o, s->experiment))
             continue;
         for (unsigned n = 0; n < o->seeds && s->mean != NULL && ret == 0; n++)

@@ -302,6 +302,7 @@ int bench_write_report(const struct bench_row *rows, unsigned count, const struc
                        const struct bench_options *o, struct error_text *et)
 {
     unsigned all = 0, good = within(rows, count, NULL, &all);
+    const struct bench_experiment *e;
     FILE *f;
     int ret = open_out(&f, o, "report.html", et);
 
@@ -316,9 +317,7 @@ int bench_write_report(const struct bench_row *rows, unsigned count, const struc
             " (the median of them counts)%s. To repeat it:</p>\n<pre>%s</pre>\n",
             style, good, all, CARACAL_VERSION, o->seed, o->seed + o->seeds - 1,
             o->quick ? ", quick: a fifth of the requests" : "", o->command);
-    for (size_t i = 0; i < bench_experiment_count; i++) {
-        const struct bench_experiment *e = &bench_experiments[i];
-
+    for (size_t i = 0; (e = bench_experiment(i)) != NULL; i++) {
         if (!bench_wanted(o, e->name))
             continue;
         all = 0;

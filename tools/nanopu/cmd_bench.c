@@ -71,8 +71,10 @@ static bool read_name(struct bench_options *o, const char *name)
 
 static void list_experiments(void)
 {
-    for (size_t i = 0; i < bench_experiment_count; i++)
-        printf("%-12s %s\n", bench_experiments[i].name, bench_experiments[i].title);
+    const struct bench_experiment *e;
+
+    for (size_t i = 0; (e = bench_experiment(i)) != NULL; i++)
+        printf("%-12s %s\n", e->name, e->title);
 }
 
 static bool read_options(struct bench_options *o, int argc, char **argv)

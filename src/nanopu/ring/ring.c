@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIP_MEIP (UINT64_C(1) << 11)
+#define MIP_MEIP     (UINT64_C(1) << 11)
+#define ADDRESS_MASK ((UINT64_C(1) << RING_LENGTH_SHIFT) - 1)
 
 #define TELL(r, what, when, packet)                                                                                    \
     do {                                                                                                               \
@@ -90,6 +91,27 @@ static struct ring_move moves_take(struct ring_moves *m)
     m->first = (m->first + 1) % RING_PENDING_MAX;
     m->count--;
     return move;
+}
+
+/* ---- Queues of the registers ---- */
+
+static bool queue_put(struct ring_nic *r, struct ring_queue *q, const struct ring_descriptor *d)
+{
+    if (q->count == RING_QUEUE_MAX) {
+        r->stats.drop_queue_full++;
+        return false;
+    }
+    q->entry[(q->first + q->count++) % RING_QUEUE_MAX] = *d;
+    return true;
+}
+
+static struct ring_descriptor queue_take(struct ring_queue *q)
+{
+    struct ring_descriptor d = q->entry[q->first];
+
+    q->first = (q->first + 1) % RING_QUEUE_MAX;
+    q->count--;
+    return d;
 }
 
 /* ---- Descriptors ---- */
@@ -185,13 +207,26 @@ static struct packet *input_take(struct ring_nic *r)
     return p;
 }
 
+/* What the next packet can be written to, or NULL. */
+static const struct ring_descriptor *rx_buffer(const struct ring_nic *r)
+{
+    return r->posted.count != 0 ? &r->posted.entry[r->posted.first] : fetched(&r->rx);
+}
+
+static void rx_buffer_used(struct ring_nic *r, struct ring_move *m)
+{
+    if (m->queued)
+        queue_take(&r->posted);
+    else
+        m->number = r->rx.next++;
+}
+
 /* Plans the writing of packets for which there are buffers. A descriptor follows when its packet is acknowledged. */
 static void receive_more(struct ring_nic *r, uint64_t now)
 {
     while (r->input_head != NULL && input_ready(r, r->input_head) <= now && !moves_full(&r->rx_moves)) {
-        const struct ring_descriptor *d = fetched(&r->rx);
+        const struct ring_descriptor *d = rx_buffer(r);
         struct ring_move m;
-        uint64_t written;
 
         if (d == NULL) {
             fetch(r, &r->rx, now);
@@ -199,19 +234,19 @@ static void receive_more(struct ring_nic *r, uint64_t now)
             r->input_waits = true;
             return;
         }
-        m = (struct ring_move){.packet = input_take(r), .buffer = *d};
+        m = (struct ring_move){.packet = input_take(r), .buffer = *d, .queued = r->posted.count != 0};
         if (m.packet->len_bytes > d->length) {
             input_drop(r, m.packet, &r->stats.drop_rx_long, now);
             continue;
         }
-        if (memory_dram(r->c.memory, d->address, d->length) == NULL) {
-            input_drop(r, m.packet, &r->stats.drop_rx_address, now);
-            r->rx.next++; /* nothing will ever come into this one */
+        rx_buffer_used(r, &m);
+        if (memory_dram(r->c.memory, m.buffer.address, m.buffer.length) == NULL) {
+            input_drop(r, m.packet, &r->stats.drop_rx_address, now); /* and nothing will ever come into this buffer */
             continue;
         }
-        m.number = r->rx.next++;
-        written = ring_write_done(r, d->address, m.packet->len_bytes, now, &r->stats.dma_writes);
-        m.done = ring_write_back_done(r, descriptor_address(&r->rx, m.number), RING_DESCRIPTOR_BYTES, written);
+        m.done = ring_write_done(r, m.buffer.address, m.packet->len_bytes, now, &r->stats.dma_writes);
+        if (!m.queued)
+            m.done = ring_write_back_done(r, descriptor_address(&r->rx, m.number), RING_DESCRIPTOR_BYTES, m.done);
         m.done = r->rx_done_last = later_of(m.done, r->rx_done_last);
         moves_add(&r->rx_moves, &m);
     }
@@ -232,9 +267,14 @@ static void received(struct ring_nic *r, uint64_t now)
     uint32_t tail[2] = {m.packet->len_bytes, RING_DONE};
 
     ring_put(r, m.buffer.address, m.packet->data, m.packet->len_bytes, now);
-    ring_put(r, descriptor_address(&r->rx, m.number) + 8, tail, sizeof(tail), now);
+    if (m.queued) {
+        m.buffer.length = m.packet->len_bytes;
+        queue_put(r, &r->taken, &m.buffer);
+    } else {
+        ring_put(r, descriptor_address(&r->rx, m.number) + 8, tail, sizeof(tail), now);
+        r->rx.head = m.number + 1;
+    }
     packet_free(r->c.pool, m.packet);
-    r->rx.head = m.number + 1;
     r->stats.rx_done++;
     raise_interrupt(r, now);
 }
@@ -255,17 +295,26 @@ static bool sendable(struct ring_nic *r, const struct ring_descriptor *d)
     return true;
 }
 
+static const struct ring_descriptor *tx_buffer(const struct ring_nic *r)
+{
+    return r->tx_posted.count != 0 ? &r->tx_posted.entry[r->tx_posted.first] : fetched(&r->tx);
+}
+
 static void send_more(struct ring_nic *r, uint64_t now)
 {
     const struct ring_descriptor *d;
 
-    while ((d = fetched(&r->tx)) != NULL && r->tx_start <= now && !moves_full(&r->tx_moves)) {
-        struct ring_move m = {.buffer = *d, .number = r->tx.next++};
+    while ((d = tx_buffer(r)) != NULL && r->tx_start <= now && !moves_full(&r->tx_moves)) {
+        struct ring_move m = {.buffer = *d};
 
-        if (!sendable(r, d))
+        if (r->tx_posted.count != 0)
+            queue_take(&r->tx_posted);
+        else
+            r->tx.next++;
+        if (!sendable(r, &m.buffer))
             m.buffer.length = 0;
         m.done = m.buffer.length == 0 ? later_of(now + 1, r->read.free)
-                                      : ring_read_done(r, d->address, d->length, now, &r->stats.dma_reads);
+                                      : ring_read_done(r, m.buffer.address, m.buffer.length, now, &r->stats.dma_reads);
         /* the next one's first line follows this one's last on the bus */
         r->tx_start = later_of(now + 1, m.done - earlier_of(m.done, (uint64_t)r->p->ring_dma_cycles));
         moves_add(&r->tx_moves, &m);
@@ -279,7 +328,7 @@ static void sent(struct ring_nic *r, uint64_t now)
     struct ring_move m = moves_take(&r->tx_moves);
     struct packet *p = m.buffer.length != 0 ? packet_alloc(r->c.pool) : NULL;
 
-    r->tx.head = m.number + 1;
+    r->tx.head++;
     if (p == NULL) {
         r->stats.drop_no_packet += m.buffer.length != 0;
         return;
@@ -299,12 +348,25 @@ static void sent(struct ring_nic *r, uint64_t now)
 static void doorbell_arrives(struct ring_nic *r)
 {
     struct ring_doorbell b = r->doorbell[0];
+    struct ring_descriptor d;
 
     memmove(r->doorbell, r->doorbell + 1, --r->doorbells * sizeof(b));
-    if (b.tx)
+    d = (struct ring_descriptor){b.value & ADDRESS_MASK, (uint32_t)(b.value >> RING_LENGTH_SHIFT)};
+    switch (b.reg) {
+    case RING_tx_tail:
         r->tx.tail = b.value;
-    else
+        break;
+    case RING_rx_tail:
         r->rx.tail = b.value;
+        break;
+    case RING_rx_post:
+        d.length = RING_QUEUE_BUFFER;
+        queue_put(r, &r->posted, &d);
+        break;
+    default:
+        queue_put(r, &r->tx_posted, &d);
+        break;
+    }
 }
 
 static uint64_t input_next(const struct ring_nic *r)
@@ -312,12 +374,12 @@ static uint64_t input_next(const struct ring_nic *r)
     uint64_t ready = r->input_head != NULL ? input_ready(r, r->input_head) : CYCLE_NEVER;
 
     /* Something else goes on before this packet does. */
-    return ready <= r->now && (fetched(&r->rx) == NULL || moves_full(&r->rx_moves)) ? CYCLE_NEVER : ready;
+    return ready <= r->now && (rx_buffer(r) == NULL || moves_full(&r->rx_moves)) ? CYCLE_NEVER : ready;
 }
 
 static uint64_t send_next(const struct ring_nic *r)
 {
-    return fetched(&r->tx) != NULL && !moves_full(&r->tx_moves) ? r->tx_start : CYCLE_NEVER;
+    return tx_buffer(r) != NULL && !moves_full(&r->tx_moves) ? r->tx_start : CYCLE_NEVER;
 }
 
 uint64_t ring_next_event(const struct ring_nic *r)
@@ -367,6 +429,16 @@ void ring_advance(struct ring_nic *r, uint64_t cycle)
 
 /* ---- Registers ---- */
 
+static uint64_t take_received(struct ring_nic *r)
+{
+    struct ring_descriptor d;
+
+    if (r->taken.count == 0)
+        return 0;
+    d = queue_take(&r->taken);
+    return d.address | (uint64_t)d.length << RING_LENGTH_SHIFT;
+}
+
 int ring_load(struct ring_nic *r, uint64_t offset, unsigned size, uint64_t *value)
 {
     const uint64_t values[] = {
@@ -376,6 +448,10 @@ int ring_load(struct ring_nic *r, uint64_t offset, unsigned size, uint64_t *valu
         [RING_irq_seen / 8] = r->irq_up,
     };
 
+    if (size == 8 && offset == RING_rx_take) {
+        *value = take_received(r);
+        return 0;
+    }
     if (size != 8 || offset / 8 >= ARRAY_LEN(values))
         return -EFAULT;
     *value = values[offset / 8];
@@ -383,20 +459,22 @@ int ring_load(struct ring_nic *r, uint64_t offset, unsigned size, uint64_t *valu
 }
 
 /* A tail never goes back, nor further than its ring is long before what the NIC has done. */
-static void ring_bell(struct ring_nic *r, struct hart *by, uint64_t cycle, bool tx, uint64_t value)
+static bool tail_fine(const struct ring *ring, uint64_t value)
 {
-    struct ring_doorbell b = {cycle + (uint64_t)r->p->ring_doorbell_cycles, value, tx};
-    const struct ring *ring = tx ? &r->tx : &r->rx;
+    return value >= ring->tail && value - ring->head <= ring->entries;
+}
+
+/* A store that the NIC hears of later. */
+static void ring_bell(struct ring_nic *r, struct hart *by, uint64_t cycle, unsigned reg, uint64_t value)
+{
+    struct ring_doorbell b = {cycle + (uint64_t)r->p->ring_doorbell_cycles, value, reg};
     unsigned i = r->doorbells;
 
     r->stats.doorbells++;
-    if (value < ring->tail || value - ring->head > ring->entries)
+    if ((reg == RING_tx_tail && !tail_fine(&r->tx, value)) || (reg == RING_rx_tail && !tail_fine(&r->rx, value)))
         return;
-    /* Of one ring the last one says everything. */
     if (r->doorbells == RING_DOORBELL_MAX) {
-        for (i--; i > 0 && r->doorbell[i].tx != tx; i--)
-            ;
-        r->doorbell[i].value = value;
+        r->stats.drop_queue_full++;
         return;
     }
     while (i > 0 && r->doorbell[i - 1].cycle > b.cycle) {
@@ -457,10 +535,10 @@ int ring_store(struct ring_nic *r, struct hart *by, uint64_t cycle, uint64_t off
     case RING_tx_entries:
         return set_entries(&r->tx, value);
     case RING_rx_tail:
-        ring_bell(r, by, cycle, false, value);
-        return 0;
     case RING_tx_tail:
-        ring_bell(r, by, cycle, true, value);
+    case RING_rx_post:
+    case RING_tx_post:
+        ring_bell(r, by, cycle, (unsigned)offset, value);
         return 0;
     case RING_irq_on:
         set_irq_on(r, by, cycle, (value & 1) != 0);

@@ -12,6 +12,10 @@
  * and registers of 64 bits at RING_BASE (RING_REGISTERS). A tail is a doorbell: the number of descriptors that software
  * has ever handed over; a head is the number that the NIC has ever dealt with. Sent descriptors are not written back.
  *
+ * Without rings software hands buffers over one at a time, through registers with queues behind them, as the published
+ * baseline does: rx_post, rx_take, tx_post. A received packet fits RING_QUEUE_BUFFER bytes then. What finds a full
+ * queue is counted; tx_head counts here, too.
+ *
  * Time, all of it parameters (ring_*): a doorbell takes a while to arrive; descriptors are fetched a line of memory at
  * a time; a line is there after the way to the cache and what the cache below says; data passes at the bus' width each
  * way; a packet is stored before it is forwarded, both ways, since neither a wire nor a checksum waits for memory.
@@ -28,6 +32,9 @@
 #define RING_DESCRIPTOR_BYTES 16
 #define RING_ENTRIES_MAX      4096 /* of a ring; a power of two */
 #define RING_DONE             (UINT32_C(1) << 31)
+#define RING_QUEUE_MAX        64   /* buffers in each queue of the registers */
+#define RING_QUEUE_BUFFER     2048 /* bytes of a buffer that was handed over through a register */
+#define RING_LENGTH_SHIFT     48
 
 /* R(offset, name, help) */
 #define RING_REGISTERS(R)                                                                                              \
@@ -40,7 +47,10 @@
     R(0x30, tx_tail, "doorbell: packets handed over, ever")                                                            \
     R(0x38, tx_head, "packets sent, ever")                                                                             \
     R(0x40, irq_on, "1: a received packet raises the interrupt, external interrupt 11 of hart 0")                      \
-    R(0x48, irq_seen, "a write ends the interrupt; the next received packet raises it again")
+    R(0x48, irq_seen, "a write ends the interrupt; the next received packet raises it again")                          \
+    R(0x50, rx_post, "queues instead of rings: an empty buffer's address")                                             \
+    R(0x58, rx_take, "a received packet: its buffer's address, length << 48; 0: there is none")                        \
+    R(0x60, tx_post, "a packet to be sent: its buffer's address, length << 48")
 
 #define RING_REGISTER_ENUM(offset, name, help) RING_##name = (offset),
 enum ring_register { RING_REGISTERS(RING_REGISTER_ENUM) };
@@ -58,6 +68,7 @@ enum ring_register { RING_REGISTERS(RING_REGISTER_ENUM) };
     C(interrupts, "times the interrupt rose")                                                                          \
     C(rx_waits, "packets that waited for an empty buffer")                                                             \
     C(drop_input_full, "packets: the input buffer was full")                                                           \
+    C(drop_queue_full, "buffers: a register's queue was full")                                                         \
     C(drop_rx_long, "packets: longer than their buffer")                                                               \
     C(drop_rx_address, "packets: their buffer is not in memory")                                                       \
     C(drop_tx_length, "packets to be sent: no byte, or more than a packet has")                                        \

@@ -6,8 +6,8 @@
 #include "nanopu/hart/cache.h"
 #include "nanopu/ring/ring.h"
 
-#define RING_PENDING_MAX  8 /* packets under way between NIC and memory, each way */
-#define RING_DOORBELL_MAX 8 /* under way to the NIC; one that finds no room arrives with the last of them */
+#define RING_PENDING_MAX  8  /* packets under way between NIC and memory, each way */
+#define RING_DOORBELL_MAX 16 /* stores under way to the NIC; more than harts can have there */
 #define RING_LINE_ENTRIES (CACHE_LINE / RING_DESCRIPTOR_BYTES)
 #define RING_WINDOW_MAX   64 /* lines under way */
 
@@ -30,12 +30,19 @@ struct ring {
     struct ring_lines lines;
 };
 
+/* Buffers behind a register. */
+struct ring_queue {
+    struct ring_descriptor entry[RING_QUEUE_MAX];
+    unsigned first, count;
+};
+
 /* A packet that is written to memory, or read, at a cycle. */
 struct ring_move {
     uint64_t done;
     struct packet *packet; /* received */
     struct ring_descriptor buffer;
     uint64_t number;
+    bool queued; /* its buffer came through a register */
 };
 
 struct ring_moves {
@@ -45,7 +52,7 @@ struct ring_moves {
 
 struct ring_doorbell {
     uint64_t cycle, value;
-    bool tx;
+    unsigned reg;
 };
 
 /* One way of the bus between NIC and cache. */
@@ -64,6 +71,7 @@ struct ring_nic {
     struct packet *input_head, *input_tail;
     uint64_t input_bytes;
     bool input_waits; /* the first packet was counted as one that waits for a buffer */
+    struct ring_queue posted, taken, tx_posted;
     struct ring_doorbell doorbell[RING_DOORBELL_MAX];
     unsigned doorbells;
     uint64_t rx_done_last;        /* packets are there in the order in which they came */

@@ -135,7 +135,7 @@ test_a_dot_product_is_right_on_both_nics() {
 test_rings_give_back_what_came() {
     local how
     params="nic: rings, cores: 1, link_cycles: 20" background="background: yes"
-    for how in poll interrupt; do
+    for how in poll queues interrupt; do
         loaded ring_loopback "time=exact,mean=900,count=100,bytes=256,acks=no" "$how"
         answers 100
         same "answers that name no request" 0 \

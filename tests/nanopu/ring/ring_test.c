@@ -241,6 +241,38 @@ static void a_doorbell_that_promises_too_much_is_none(void **state)
     assert_int_equal(ring_stats(r->ring)->doorbells, 1);
 }
 
+/* Without descriptors: doorbell 15, 16 flits; wire 4, bus 16, acknowledged 24. And back out: 24, 16, 4. */
+static void buffers_can_be_handed_over_through_registers(void **state)
+{
+    struct rig *r = *state;
+    uint64_t done = 1000 + 15 + 4 + 16 + 24;
+
+    store(r, 100, RING_rx_post, BUFFERS);
+    ring_advance(r->ring, 900);
+    arrive(r, 1000, 128);
+    ring_advance(r->ring, done - 1);
+    assert_int_equal(load(r, RING_rx_take), 0);
+    ring_advance(r->ring, done);
+    assert_int_equal(load(r, RING_rx_take), BUFFERS | UINT64_C(128) << RING_LENGTH_SHIFT);
+    assert_int_equal(load(r, RING_rx_take), 0);
+    store(r, 2000, RING_tx_post, BUFFERS | UINT64_C(128) << RING_LENGTH_SHIFT);
+    ring_advance(r->ring, 3000);
+    assert_int_equal(r->sent_len, 1);
+    assert_int_equal(r->sent[0]->first_flit_cycle, 2000 + 15 + 24 + 16 + 4);
+    assert_int_equal(r->sent[0]->data[127], 1000 & 0xff);
+}
+
+static void a_register_whose_queue_is_full_says_so(void **state)
+{
+    struct rig *r = *state;
+
+    for (unsigned i = 0; i <= RING_QUEUE_MAX; i++) {
+        store(r, 100 + 50 * i, RING_rx_post, BUFFERS);
+        ring_advance(r->ring, 140 + 50 * i);
+    }
+    assert_int_equal(ring_stats(r->ring)->drop_queue_full, 1);
+}
+
 static bool external_interrupt(const struct rig *r)
 {
     uint64_t mip = 0;
@@ -291,6 +323,8 @@ int main(void)
         TEST(a_packet_leaves_when_all_of_it_was_read),
         TEST(packets_follow_each_other_on_the_wire),
         TEST(a_doorbell_that_promises_too_much_is_none),
+        TEST(buffers_can_be_handed_over_through_registers),
+        TEST(a_register_whose_queue_is_full_says_so),
         TEST(an_interrupt_tells_of_packets_until_it_was_seen),
         TEST(registers_that_make_no_sense_are_refused),
     };
