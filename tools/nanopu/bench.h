@@ -39,8 +39,9 @@ struct bench_series {
     const char *guest, *args; /* one host, with a load generator at its link; args: a YAML list's elements */
     /* or NULL and a topology's text but params: @GUESTS@ their directory, @LOAD@ the load generator, @SETTING@ */
     const char *hosts;
-    const char *load; /* the load generator's, but mean, count, seed and file */
-    const char *mean; /* FIRST:LAST:STEP; or NULL: a run for each setting, which is `bytes` */
+    const char *options; /* more of `nanopu run`, separated by blanks; or NULL */
+    const char *load;    /* the load generator's, but mean, count, seed and file */
+    const char *mean;    /* FIRST:LAST:STEP; or NULL: a run for each setting, which is `bytes` */
     unsigned count, quick_count;
     unsigned settings[8];  /* without mean; 0 ends them */
     unsigned bytes_before; /* of a request, which the setting does not count */

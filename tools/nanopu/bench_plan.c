@@ -16,6 +16,8 @@
 #define CYCLES_MAX "4000M" /* of a run: it hangs if it needs more */
 #define TEXT_MAX   8192
 
+#define ARGUMENTS_MAX 24 /* of nanopu run */
+
 bool bench_wanted(const struct bench_options *o, const char *experiment)
 {
     for (unsigned i = 0; i < o->name_count; i++) {
@@ -210,15 +212,21 @@ static double now(void)
 static void become_run(const struct bench_run *r, const struct bench_options *o) __attribute__((noreturn));
 static void become_run(const struct bench_run *r, const struct bench_options *o)
 {
+    char *argv[ARGUMENTS_MAX] = {"nanopu",   "run",      "--quiet",    "--stats",      "json",
+                                 "--cycles", CYCLES_MAX, "--topology", "topology.yaml"};
+    char *more = r->series->options != NULL ? strdup(r->series->options) : NULL, *save = NULL;
+    unsigned n = 9;
     int fd;
 
+    for (char *word = more != NULL ? strtok_r(more, " ", &save) : NULL; word != NULL && n < ARGUMENTS_MAX - 1;
+         word = strtok_r(NULL, " ", &save))
+        argv[n++] = word;
     if (chdir(r->dir) != 0)
         _exit(126);
     fd = open("output.txt", O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
         _exit(126);
-    execl(o->self, "nanopu", "run", "--quiet", "--stats", "json", "--cycles", CYCLES_MAX, "--topology", "topology.yaml",
-          (char *)NULL);
+    execv(o->self, argv);
     _exit(127);
 }
 
@@ -318,7 +326,9 @@ int bench_plan_slurm(const struct bench_plan *p, const struct bench_options *o, 
     if (f == NULL)
         return error_set(et, errno, "%s: %s", path, strerror(errno));
     for (unsigned i = 0; i < p->count; i++) {
-        if (!p->runs[i].done && fprintf(f, "%s\n", p->runs[i].dir) > 0)
+        const char *more = p->runs[i].series->options;
+
+        if (!p->runs[i].done && fprintf(f, "%s\t%s\n", p->runs[i].dir, more != NULL ? more : "") > 0)
             todo++;
     }
     fclose(f);
@@ -332,8 +342,10 @@ int bench_plan_slurm(const struct bench_plan *p, const struct bench_options *o, 
             "#SBATCH --array=1-%u\n"
             "#SBATCH --cpus-per-task=1\n"
             "# sbatch %s; then the command again without --slurm: it finds the runs done and writes the report\n"
-            "cd \"$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" '%s/runs.txt')\" &&\n"
-            "    '%s' run --quiet --stats json --cycles " CYCLES_MAX " --topology topology.yaml >output.txt 2>&1 &&\n"
+            "line=$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" '%s/runs.txt') # directory, tab, options\n"
+            "cd \"$(echo \"$line\" | cut -f1)\" &&\n"
+            "    '%s' run --quiet --stats json --cycles " CYCLES_MAX
+            " --topology topology.yaml $(echo \"$line\" | cut -f2) >output.txt 2>&1 &&\n"
             "    : >done\n",
             todo > 0 ? todo : 1, path, o->out, o->self);
     return fclose(f) == 0 ? 0 : error_set(et, errno, "%s: %s", path, strerror(errno));

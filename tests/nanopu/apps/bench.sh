@@ -21,16 +21,37 @@ column() { grep -m1 -E "$3" "$1" | cut -d, -f"$2"; }
 test_wire_figures_are_near_the_published() {
     local error
     nanopu 0 bench --quick --out ev loopback stream
-    [ "$(wc -l <ev/errors.csv)" -eq 14 ] || fail "errors.csv: $(wc -l <ev/errors.csv) lines"
+    [ "$(wc -l <ev/errors.csv)" -eq 27 ] || fail "errors.csv: $(wc -l <ev/errors.csv) lines"
     for row in '^loopback,nanoPU,16,' '^loopback,nanoPU,1024,' '^stream,nanoPU,64,' '^stream,nanoPU,1024,'; do
         error=$(column ev/errors.csv 6 "$row")
         awk -v e="$error" 'BEGIN { exit !(e > -4 && e < 4) }' || fail "$row: an error of $error %"
     done
     says ev/points.csv "loopback,nanoPU,16,16,"
+    same "header of errors.csv" "experiment,row,x,published,ours,error_pct,limit_pct" "$(head -1 ev/errors.csv)"
     says ev/report.html "<svg"
     says ev/report.html "prefers-color-scheme"
     says ev/report.html "nanopu bench --quick --out ev loopback stream"
     ! grep -qE '(href|src)=' ev/report.html || fail "the report needs other files"
+}
+
+# ours EXPERIMENT,ROW,SETTING: that point of points.csv.
+ours() { grep -m1 "^$1," ev/points.csv | cut -d, -f5; }
+
+test_registers_beat_a_conventional_nic() {
+    nanopu 0 bench --quick --out ev dot dot_speedup
+    for bytes in 8 400; do
+        awk -v a="$(ours "dot_speedup,optimised,$bytes")" -v b="$(ours "dot_speedup,naive,$bytes")" \
+            'BEGIN { exit !(a > b && b > 1) }' || fail "$bytes bytes: not quicker"
+        awk -v a="$(ours "dot,IceNIC,$bytes")" -v b="$(ours "dot,optimised,$bytes")" \
+            -v c="$(ours "dot_speedup,optimised,$bytes")" 'BEGIN { exit !(a / b > c - 0.01 && a / b < c + 0.01) }' ||
+            fail "$bytes bytes: the ratio is not that of its rows"
+    done
+}
+
+test_one_sided_operations_take_as_long_as_published() {
+    nanopu 0 bench --quick --out ev rdma_latency
+    same "points off by more than 3 %" 0 "$(awk -F, 'NR > 1 && ($6 > 3 || $6 < -3)' ev/errors.csv | wc -l)"
+    same points 12 "$(grep -c ^rdma_latency ev/errors.csv)"
 }
 
 test_the_incast_fills_the_queues_as_published() {
@@ -41,7 +62,7 @@ test_the_incast_fills_the_queues_as_published() {
 
 test_runs_that_are_done_stay_done() {
     nanopu 0 bench --quick --out ev loopback
-    [ "$(find ev -name 'done' | wc -l)" -eq 7 ] || fail "$(find ev -name 'done' | wc -l) runs done"
+    [ "$(find ev -name 'done' | wc -l)" -eq 28 ] || fail "$(find ev -name 'done' | wc -l) runs done"
     rm ev/loopback/loopback/64/done
     echo kept >ev/loopback/loopback/16/output.txt
     nanopu 0 bench --quick --out ev loopback
@@ -51,12 +72,12 @@ test_runs_that_are_done_stay_done() {
 
 test_a_job_array_does_the_same() {
     nanopu 0 bench --quick --slurm --out ev throughput
-    [ "$(wc -l <ev/runs.txt)" -eq 7 ] || fail "$(wc -l <ev/runs.txt) runs in the array"
-    says ev/jobs.sh "--array=1-7"
-    for task in 1 2 3 4 5 6 7; do
+    [ "$(wc -l <ev/runs.txt)" -eq 21 ] || fail "$(wc -l <ev/runs.txt) runs in the array"
+    says ev/jobs.sh "--array=1-21"
+    for task in $(seq 21); do
         SLURM_ARRAY_TASK_ID=$task sh ev/jobs.sh || fail "task $task"
     done
-    [ "$(find ev -name 'done' | wc -l)" -eq 7 ] || fail "$(find ev -name 'done' | wc -l) runs done"
+    [ "$(find ev -name 'done' | wc -l)" -eq 21 ] || fail "$(find ev -name 'done' | wc -l) runs done"
     nanopu 0 bench --quick --out ev throughput
     says out "throughput   nanoPU"
 }
@@ -70,7 +91,8 @@ test_a_failed_run_is_named() {
     says err "a run failed: see"
 }
 
-all="experiments_are_listed wire_figures_are_near_the_published the_incast_fills_the_queues_as_published
+all="experiments_are_listed wire_figures_are_near_the_published registers_beat_a_conventional_nic
+    one_sided_operations_take_as_long_as_published the_incast_fills_the_queues_as_published
     runs_that_are_done_stay_done a_job_array_does_the_same a_failed_run_is_named"
 # shellcheck disable=SC2086
 need_guests $all
