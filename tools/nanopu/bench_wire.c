@@ -38,6 +38,7 @@ static const struct bench_experiment experiments[] = {
 #define LATENCY      "time=exact,arrivals=fixed,mean=1207"
 #define BACK_TO_BACK "time=exact,arrivals=fixed,mean=2000:1:1999"
 #define DOT          "kind=dot,service=fixed:20000," BACK_TO_BACK
+#define SILENT       ",acks=no"
 #define SIZES                                                                                                          \
     {                                                                                                                  \
         16, 32, 64, 128, 256, 512, 1024                                                                                \
@@ -51,45 +52,166 @@ static const struct bench_experiment experiments[] = {
         8, 40, 80, 200, 400                                                                                            \
     }
 
-/* S(experiment, name, guest, arguments, parameters, load, count, sizes, bytes before those, metric, row) */
-#define SERIES(S)                                                                                                      \
-    S("loopback", "loopback", "loopback", "", ON_WIRE, LATENCY, 21, SIZES, 0, BENCH_LATENCY, "nanoPU")                 \
-    S("loopback", "queues", "ring_loopback", "queues", ON_RINGS, LATENCY ",acks=no", 21, SIZES, 0, BENCH_LATENCY,      \
-      "IceNIC")                                                                                                        \
-    S("loopback", "poll", "ring_loopback", "poll", ON_RINGS, LATENCY ",acks=no", 21, SIZES, 0, BENCH_LATENCY,          \
-      "rings, polled")                                                                                                 \
-    S("loopback", "interrupt", "ring_loopback", "interrupt", ON_RINGS, LATENCY ",acks=no", 21, SIZES, 0,               \
-      BENCH_LATENCY, "rings, interrupts")                                                                              \
-    S("throughput", "throughput", "loopback", "", ON_WIRE, BACK_TO_BACK, 20, SIZES, 0, BENCH_THROUGHPUT, "nanoPU")     \
-    S("throughput", "queues", "ring_loopback", "queues", ON_RINGS, BACK_TO_BACK ",acks=no", 20, SIZES, 0,              \
-      BENCH_THROUGHPUT, "IceNIC")                                                                                      \
-    S("throughput", "poll", "ring_loopback", "poll", ON_RINGS, BACK_TO_BACK ",acks=no", 20, SIZES, 0,                  \
-      BENCH_THROUGHPUT, "rings, polled")                                                                               \
-    S("stream", "stream", "loopback", "add", ON_WIRE, BACK_TO_BACK, 20, SIZES_ADD, 0, BENCH_THROUGHPUT, "nanoPU")      \
-    S("stream", "queues", "ring_loopback", "queues, add", ON_RINGS, BACK_TO_BACK ",acks=no", 20, SIZES_ADD, 0,         \
-      BENCH_THROUGHPUT, "IceNIC")                                                                                      \
-    S("stream", "poll", "ring_loopback", "poll, add", ON_RINGS, BACK_TO_BACK ",acks=no", 20, SIZES_ADD, 0,             \
-      BENCH_THROUGHPUT, "rings, polled")                                                                               \
-    S("dot", "optimised", "dot", "optimised", ON_WIRE, DOT, 30, SIZES_DOT, 16, BENCH_PER_MESSAGE, "optimised")         \
-    S("dot", "naive", "dot", "naive", ON_WIRE, DOT, 30, SIZES_DOT, 16, BENCH_PER_MESSAGE, "naive")                     \
-    S("dot", "queues", "ring_dot", "queues", ON_RINGS, DOT ",acks=no", 30, SIZES_DOT, 16, BENCH_PER_MESSAGE, "IceNIC") \
-    S("dot", "poll", "ring_dot", "poll", ON_RINGS, DOT ",acks=no", 30, SIZES_DOT, 16, BENCH_PER_MESSAGE,               \
-      "rings, polled")
-
-#define SERIES_ENTRY(e, n, g, a, p, l, c, sizes, before, m, row)                                                       \
-    {.experiment = e,                                                                                                  \
-     .name = n,                                                                                                        \
-     .guest = g,                                                                                                       \
-     .args = a,                                                                                                        \
-     .params = p,                                                                                                      \
-     .load = l,                                                                                                        \
-     .settings = sizes,                                                                                                \
-     .count = c,                                                                                                       \
-     .quick_count = c,                                                                                                 \
-     .bytes_before = before,                                                                                           \
-     .metric = m,                                                                                                      \
-     .rows = {row}},
-static const struct bench_series series[] = {SERIES(SERIES_ENTRY)};
+static const struct bench_series series[] = {
+    {.experiment = "loopback",
+     .name = "loopback",
+     .guest = "loopback",
+     .args = "",
+     .params = ON_WIRE,
+     .load = LATENCY,
+     .settings = SIZES,
+     .count = 21,
+     .quick_count = 21,
+     .metric = BENCH_LATENCY,
+     .rows = {"nanoPU"}},
+    {.experiment = "loopback",
+     .name = "queues",
+     .guest = "ring_loopback",
+     .args = "queues",
+     .params = ON_RINGS,
+     .load = LATENCY SILENT,
+     .settings = SIZES,
+     .count = 21,
+     .quick_count = 21,
+     .metric = BENCH_LATENCY,
+     .rows = {"IceNIC"}},
+    {.experiment = "loopback",
+     .name = "poll",
+     .guest = "ring_loopback",
+     .args = "poll",
+     .params = ON_RINGS,
+     .load = LATENCY SILENT,
+     .settings = SIZES,
+     .count = 21,
+     .quick_count = 21,
+     .metric = BENCH_LATENCY,
+     .rows = {"rings, polled"}},
+    {.experiment = "loopback",
+     .name = "interrupt",
+     .guest = "ring_loopback",
+     .args = "interrupt",
+     .params = ON_RINGS,
+     .load = LATENCY SILENT,
+     .settings = SIZES,
+     .count = 21,
+     .quick_count = 21,
+     .metric = BENCH_LATENCY,
+     .rows = {"rings, interrupts"}},
+    {.experiment = "throughput",
+     .name = "throughput",
+     .guest = "loopback",
+     .args = "",
+     .params = ON_WIRE,
+     .load = BACK_TO_BACK,
+     .settings = SIZES,
+     .count = 20,
+     .quick_count = 20,
+     .metric = BENCH_THROUGHPUT,
+     .rows = {"nanoPU"}},
+    {.experiment = "throughput",
+     .name = "queues",
+     .guest = "ring_loopback",
+     .args = "queues",
+     .params = ON_RINGS,
+     .load = BACK_TO_BACK SILENT,
+     .settings = SIZES,
+     .count = 20,
+     .quick_count = 20,
+     .metric = BENCH_THROUGHPUT,
+     .rows = {"IceNIC"}},
+    {.experiment = "throughput",
+     .name = "poll",
+     .guest = "ring_loopback",
+     .args = "poll",
+     .params = ON_RINGS,
+     .load = BACK_TO_BACK SILENT,
+     .settings = SIZES,
+     .count = 20,
+     .quick_count = 20,
+     .metric = BENCH_THROUGHPUT,
+     .rows = {"rings, polled"}},
+    {.experiment = "stream",
+     .name = "stream",
+     .guest = "loopback",
+     .args = "add",
+     .params = ON_WIRE,
+     .load = BACK_TO_BACK,
+     .settings = SIZES_ADD,
+     .count = 20,
+     .quick_count = 20,
+     .metric = BENCH_THROUGHPUT,
+     .rows = {"nanoPU"}},
+    {.experiment = "stream",
+     .name = "queues",
+     .guest = "ring_loopback",
+     .args = "queues, add",
+     .params = ON_RINGS,
+     .load = BACK_TO_BACK SILENT,
+     .settings = SIZES_ADD,
+     .count = 20,
+     .quick_count = 20,
+     .metric = BENCH_THROUGHPUT,
+     .rows = {"IceNIC"}},
+    {.experiment = "stream",
+     .name = "poll",
+     .guest = "ring_loopback",
+     .args = "poll, add",
+     .params = ON_RINGS,
+     .load = BACK_TO_BACK SILENT,
+     .settings = SIZES_ADD,
+     .count = 20,
+     .quick_count = 20,
+     .metric = BENCH_THROUGHPUT,
+     .rows = {"rings, polled"}},
+    {.experiment = "dot",
+     .name = "optimised",
+     .guest = "dot",
+     .args = "optimised",
+     .params = ON_WIRE,
+     .load = DOT,
+     .settings = SIZES_DOT,
+     .bytes_before = 16,
+     .count = 30,
+     .quick_count = 30,
+     .metric = BENCH_PER_MESSAGE,
+     .rows = {"optimised"}},
+    {.experiment = "dot",
+     .name = "naive",
+     .guest = "dot",
+     .args = "naive",
+     .params = ON_WIRE,
+     .load = DOT,
+     .settings = SIZES_DOT,
+     .bytes_before = 16,
+     .count = 30,
+     .quick_count = 30,
+     .metric = BENCH_PER_MESSAGE,
+     .rows = {"naive"}},
+    {.experiment = "dot",
+     .name = "queues",
+     .guest = "ring_dot",
+     .args = "queues",
+     .params = ON_RINGS,
+     .load = DOT SILENT,
+     .settings = SIZES_DOT,
+     .bytes_before = 16,
+     .count = 30,
+     .quick_count = 30,
+     .metric = BENCH_PER_MESSAGE,
+     .rows = {"IceNIC"}},
+    {.experiment = "dot",
+     .name = "poll",
+     .guest = "ring_dot",
+     .args = "poll",
+     .params = ON_RINGS,
+     .load = DOT SILENT,
+     .settings = SIZES_DOT,
+     .bytes_before = 16,
+     .count = 30,
+     .quick_count = 30,
+     .metric = BENCH_PER_MESSAGE,
+     .rows = {"rings, polled"}},
+};
 
 static const struct bench_ratio ratios[] = {
     {"dot_speedup", "optimised", "dot", "IceNIC", "optimised"},
