@@ -36,6 +36,7 @@ const struct command commands[] = {
      "  --hash N          print a hash of the state every N cycles\n"
      "  --pcap FILE       all packets as pcapng, an interface a host (share/wireshark/nanopu.lua dissects them)\n"
      "  --perfetto FILE   messages, cores and queues as a trace for ui.perfetto.dev\n"
+     "  --messages FILE   each message that a host received as CSV, with its first and its last cycle\n"
      "  --stats FORMAT    json or text: counters after the run; json is the last line of stdout\n"
      "  --trace FILE      each instruction with what it wrote; several hosts: FILE.HOST\n"
      "  --konata FILE     the pipeline of the first host's first hart, for the viewer Konata\n"

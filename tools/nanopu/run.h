@@ -15,7 +15,7 @@ enum run_stats { STATS_NONE, STATS_TEXT, STATS_JSON };
 struct run_options {
     unsigned hosts; /* 0: not given */
     const char *topology, *profile, *input, *port;
-    const char *pcap, *perfetto; /* files to write, or NULL */
+    const char *pcap, *perfetto, *messages; /* files to write, or NULL */
     struct {
         const char *key, *value;
     } settings[RUN_SETTINGS_MAX];

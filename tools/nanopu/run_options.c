@@ -27,6 +27,7 @@ enum option_id {
     OPT_HASH,
     OPT_STATS,
     OPT_PCAP,
+    OPT_MESSAGES,
     OPT_PERFETTO,
     OPT_PORT,
     OPT_QUIET,
@@ -36,25 +37,16 @@ enum option_id {
 };
 
 static const struct option options[] = {
-    {"hosts", required_argument, NULL, OPT_HOSTS},
-    {"topology", required_argument, NULL, OPT_TOPOLOGY},
-    {"cores", required_argument, NULL, OPT_CORES},
-    {"profile", required_argument, NULL, OPT_PROFILE},
-    {"set", required_argument, NULL, OPT_SET},
-    {"timing", required_argument, NULL, OPT_TIMING},
-    {"threads", required_argument, NULL, OPT_THREADS},
-    {"cycles", required_argument, NULL, OPT_CYCLES},
-    {"input", required_argument, NULL, OPT_INPUT},
-    {"hash", required_argument, NULL, OPT_HASH},
-    {"stats", required_argument, NULL, OPT_STATS},
-    {"pcap", required_argument, NULL, OPT_PCAP},
-    {"perfetto", required_argument, NULL, OPT_PERFETTO},
-    {"port", required_argument, NULL, OPT_PORT},
-    {"quiet", no_argument, NULL, OPT_QUIET},
-    {"trace", required_argument, NULL, OPT_TRACE},
-    {"konata", required_argument, NULL, OPT_KONATA},
-    {"gdb", required_argument, NULL, OPT_GDB},
-    {NULL, 0, NULL, 0},
+    {"hosts", required_argument, NULL, OPT_HOSTS},       {"topology", required_argument, NULL, OPT_TOPOLOGY},
+    {"cores", required_argument, NULL, OPT_CORES},       {"profile", required_argument, NULL, OPT_PROFILE},
+    {"set", required_argument, NULL, OPT_SET},           {"timing", required_argument, NULL, OPT_TIMING},
+    {"threads", required_argument, NULL, OPT_THREADS},   {"cycles", required_argument, NULL, OPT_CYCLES},
+    {"input", required_argument, NULL, OPT_INPUT},       {"hash", required_argument, NULL, OPT_HASH},
+    {"stats", required_argument, NULL, OPT_STATS},       {"pcap", required_argument, NULL, OPT_PCAP},
+    {"perfetto", required_argument, NULL, OPT_PERFETTO}, {"messages", required_argument, NULL, OPT_MESSAGES},
+    {"port", required_argument, NULL, OPT_PORT},         {"quiet", no_argument, NULL, OPT_QUIET},
+    {"trace", required_argument, NULL, OPT_TRACE},       {"konata", required_argument, NULL, OPT_KONATA},
+    {"gdb", required_argument, NULL, OPT_GDB},           {NULL, 0, NULL, 0},
 };
 
 /* A decimal number; k, M, G multiply by powers of 1000. */
@@ -182,6 +174,9 @@ static bool read_option(struct run_options *o, int id, char *text)
         return true;
     case OPT_PERFETTO:
         o->perfetto = text;
+        return true;
+    case OPT_MESSAGES:
+        o->messages = text;
         return true;
     case OPT_PORT:
         o->port = text;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What a run writes for others to look at: --pcap, --perfetto; with those of harts in run_hart_views.c. */
+/* What a run writes for others to look at: --pcap, --perfetto, --messages; with those of harts in run_hart_views.c. */
 #include "run.h"
 #include "run_hart_views.h"
 
+#include "nanopu/view/messages.h"
 #include "nanopu/view/pcap.h"
 #include "nanopu/view/perfetto.h"
 
@@ -13,6 +14,7 @@ struct run_views {
     struct recorder *recorder;
     struct pcap *pcap;
     struct perfetto *perfetto;
+    struct messages *messages;
     struct hart_views *harts;
 };
 
@@ -32,20 +34,32 @@ static int open_pcap(struct run_views *v, const char *path, const struct topolog
     return ret;
 }
 
-static int open_perfetto(struct run_views *v, const char *path, const struct topology *t, struct error_text *et)
+/* --perfetto and --messages, whichever is wanted: both name hosts. */
+static int open_named(struct run_views *v, const struct run_options *o, const struct topology *t, struct error_text *et)
 {
     const char **names = calloc(t->host_count, sizeof(*names));
-    int ret;
+    int ret = 0;
 
     if (names == NULL)
         return error_set(et, ENOMEM, "out of memory");
     for (unsigned i = 0; i < t->host_count; i++)
         names[i] = t->nodes[i]->name;
-    ret = perfetto_open(&v->perfetto, path, names, t->host_count, et);
+    if (o->perfetto != NULL)
+        ret = perfetto_open(&v->perfetto, o->perfetto, names, t->host_count, et);
+    if (ret == 0 && o->messages != NULL)
+        ret = messages_open(&v->messages, o->messages, names, t->host_count, et);
     free(names);
-    if (ret == 0)
+    if (v->perfetto != NULL)
         recorder_sink(v->recorder, PERFETTO_WANTED, perfetto_record, v->perfetto);
+    if (v->messages != NULL)
+        recorder_sink(v->recorder, MESSAGES_WANTED, messages_record, v->messages);
     return ret;
+}
+
+static bool wanted(const struct run_options *o)
+{
+    return o->pcap != NULL || o->perfetto != NULL || o->messages != NULL || o->trace != NULL || o->konata != NULL ||
+           o->gdb;
 }
 
 int run_views_open(struct run_views **out, const struct run_options *o, const struct topology *t, struct error_text *et)
@@ -55,7 +69,7 @@ int run_views_open(struct run_views **out, const struct run_options *o, const st
     int ret = 0;
 
     *out = NULL;
-    if (o->pcap == NULL && o->perfetto == NULL && o->trace == NULL && o->konata == NULL && !o->gdb)
+    if (!wanted(o))
         return 0;
     v = calloc(1, sizeof(*v));
     if (v != NULL)
@@ -66,8 +80,8 @@ int run_views_open(struct run_views **out, const struct run_options *o, const st
     }
     if (o->pcap != NULL)
         ret = open_pcap(v, o->pcap, t, et);
-    if (ret == 0 && o->perfetto != NULL)
-        ret = open_perfetto(v, o->perfetto, t, et);
+    if (ret == 0)
+        ret = open_named(v, o, t, et);
     if (ret == 0)
         ret = hart_views_open(&v->harts, o, t, et);
     if (ret != 0)
@@ -111,6 +125,9 @@ int run_views_close(struct run_views *v, int exit_code, struct error_text *et)
     ret = ret != 0 ? ret : second;
     if (v->perfetto != NULL)
         second = perfetto_close(v->perfetto, ret == 0 ? et : &other);
+    ret = ret != 0 ? ret : second;
+    if (v->messages != NULL)
+        second = messages_close(v->messages, ret == 0 ? et : &other);
     recorder_free(v->recorder);
     free(v);
     if (ret == 0 && second == 0 && lost > 0)

@@ -145,12 +145,16 @@ static bool has_room(const struct fabric_switch *s, const struct switch_port *o,
     return bytes + o->band[band].bytes < (band == 0 ? s->config.high_bytes : s->config.low_bytes);
 }
 
-static void note_peak(struct fabric_switch *s, unsigned band, uint64_t bytes)
+static void note_peaks(struct fabric_switch *s, const struct switch_port *o, unsigned band)
 {
-    uint64_t *peak = band == 0 ? &s->stats.peak_high_bytes : &s->stats.peak_low_bytes;
+    uint64_t *peak = band == 0 ? &s->stats.peak_high_bytes : &s->stats.peak_low_bytes, all = 0;
 
-    if (bytes > *peak)
-        *peak = bytes;
+    if (o->band[band].bytes > *peak)
+        *peak = o->band[band].bytes;
+    for (unsigned i = 0; i < SWITCH_BANDS; i++)
+        all += o->band[i].bytes;
+    if (all > s->stats.peak_bytes)
+        s->stats.peak_bytes = all;
 }
 
 static void drop(struct fabric_switch *s, struct packet *p, uint64_t *counter)
@@ -180,7 +184,7 @@ static void enqueue(struct fabric_switch *s, unsigned port, struct packet *p)
     }
     list_append(&o->band[band], p);
     s->waiting_out++;
-    note_peak(s, band, o->band[band].bytes);
+    note_peaks(s, o, band);
 }
 
 /* A pause frame stops the output of the port it came in at. */

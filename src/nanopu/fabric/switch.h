@@ -36,7 +36,8 @@ enum switch_kind { SWITCH_EXACT, SWITCH_OSDI21 };
     C(drop_long, "packets that never fit between two ends of an iteration")                                            \
     C(drop_memory, "packets beyond the number that a switch can hold")                                                 \
     C(peak_high_bytes, "most bytes ever in one port's high-priority queue")                                            \
-    C(peak_low_bytes, "most bytes ever in one port's low-priority queue")
+    C(peak_low_bytes, "most bytes ever in one port's low-priority queue")                                              \
+    C(peak_bytes, "most bytes ever in all queues of one port")
 
 #define SWITCH_COUNTER_FIELD(name, help) uint64_t name;
 struct switch_stats {

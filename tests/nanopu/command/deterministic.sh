@@ -64,7 +64,26 @@ incast__osdi21_switch() {
     same_results incast.yaml
 }
 
-tests=(ring__threads_and_order ring__without_timing incast__exact_switch incast__osdi21_switch)
+# Five levels of priority, losses and timeouts.
+homa__with_and_without_trimming() {
+    local trimming elf=$CARACAL_BUILD_DIR/apps/nanopu/slowdown.elf
+    cat >homa.yaml <<END
+profile: homa
+params: {cores: 1, rtt_pkts: 9, queue_high_bytes: 16384, queue_low_bytes: 16384}
+hosts:
+  - {name: client, count: 3, program: $elf, args: [client, 10.0.0.5, "{i}", "3"]}
+  - {name: server, program: $elf, args: [server, "3"]}
+switches:
+  - {name: s, kind: osdi21}
+END
+    for trimming in off on; do
+        args=(--set trimming=$trimming)
+        same_results homa.yaml
+    done
+}
+
+tests=(homa__with_and_without_trimming ring__threads_and_order ring__without_timing
+    incast__exact_switch incast__osdi21_switch)
 need_guests "${tests[@]}"
 for t in "${tests[@]}"; do
     run_test "$t"

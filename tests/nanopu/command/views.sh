@@ -78,16 +78,48 @@ assert any(e["ph"] == "C" for e in events), "no queue"
 END
 }
 
+homa() {
+    local elf=$CARACAL_BUILD_DIR/apps/nanopu/slowdown.elf
+    cat >homa.yaml <<END
+profile: homa
+params: {cores: 1, queue_high_bytes: 8192, queue_low_bytes: 8192, trimming: on}
+hosts:
+  - {name: client, count: 2, program: $elf, args: [client, 10.0.0.4, "{i}", "2"]}
+  - {name: server, program: $elf, args: [server, "2"]}
+END
+    nanopu 0 run --quiet --topology homa.yaml "$@"
+}
+
+messages__have_their_first_and_last_cycle() {
+    homa --messages all.csv
+    same "messages of one, 20 and 22 packets" "2 1024 2 20480 2 22528" \
+        "$(sed 1d all.csv | cut -d, -f4 | sort -n | uniq -c | xargs)"
+    awk -F, 'NR > 1 && ($1 != "server" || $6 - $5 < $4 / 8) { exit 1 }' all.csv ||
+        fail "faster than the wire: $(<all.csv)"
+}
+
+pcap__the_dissector_knows_homa() {
+    homa --pcap run.pcapng
+    grep -qx $'20480\t1' <(fields 'homa_msg.flags.grant == 1' homa_msg.msglen homa_msg.grantprio) ||
+        fail "no GRANT: $(<tshark.err)"
+    [ -n "$(fields 'homa_msg.flags.data == 1 && ip.dsfield == 1' frame.number)" ] ||
+        fail "no DATA with a granted priority: $(<tshark.err)"
+}
+
 views__that_cannot_be_written() {
     nanopu 1 run --quiet --pcap /nonexistent/x "$guests/hello.elf"
     says err "/nonexistent/x"
     nanopu 1 run --quiet --perfetto /nonexistent/y "$guests/hello.elf"
     says err "/nonexistent/y"
+    nanopu 1 run --quiet --messages /nonexistent/z "$guests/hello.elf"
+    says err "/nonexistent/z"
 }
 
-tests=(perfetto__is_json_in_the_order_of_time views__are_the_same_with_any_number_of_threads
+tests=(perfetto__is_json_in_the_order_of_time messages__have_their_first_and_last_cycle
+    views__are_the_same_with_any_number_of_threads
     views__that_cannot_be_written)
-pcaps=(pcap__tshark_reads_every_packet pcap__the_dissector_knows_the_headers pcap__says_why_a_packet_was_dropped)
+pcaps=(pcap__tshark_reads_every_packet pcap__the_dissector_knows_the_headers pcap__the_dissector_knows_homa
+    pcap__says_why_a_packet_was_dropped)
 need_guests "${tests[@]}" "${pcaps[@]}"
 if command -v tshark >/dev/null; then
     tests+=("${pcaps[@]}")

@@ -276,11 +276,11 @@ static unsigned end(void)
     return repeated;
 }
 
-static void quirks_off(void)
+static void quirks_off(const char *profile)
 {
     struct rig r = {0};
 
-    rig_params(&r, "osdi21");
+    rig_params(&r, profile);
     rig_quirks_off(&r);
     r.p.quirk_empty_pop = 1; /* the cores here pop on suspicion */
     params = r.p;
@@ -309,11 +309,22 @@ static void pair__a_wire_that_reorders(void **state)
 static void pair__exactly_once_over_a_bad_wire_without_the_quirks(void **state)
 {
     (void)state;
-    quirks_off();
+    quirks_off("osdi21");
     seed = 3, lose = 30, duplicate = 20, delay = 800, longest = 2048, keep_ids = 0;
     run();
     assert_true(nic_stats(nodes[0].nic)->timeouts > 20);
     assert_true(nic_stats(nodes[0].nic)->drop_late > 5);
+    assert_int_equal(end(), 0);
+}
+
+static void pair__homa_exactly_once_over_a_bad_wire(void **state)
+{
+    (void)state;
+    quirks_off("homa");
+    seed = 5, lose = 30, duplicate = 20, delay = 800, longest = 2600, keep_ids = 0;
+    params.rtt_pkts = 1;
+    run();
+    assert_true(nic_stats(nodes[0].nic)->timeouts > 20);
     assert_int_equal(end(), 0);
 }
 
@@ -334,6 +345,7 @@ int main(void)
         cmocka_unit_test(pair__a_good_wire),
         cmocka_unit_test(pair__a_wire_that_reorders),
         cmocka_unit_test(pair__exactly_once_over_a_bad_wire_without_the_quirks),
+        cmocka_unit_test(pair__homa_exactly_once_over_a_bad_wire),
         cmocka_unit_test(pair__at_least_once_over_a_bad_wire_with_them),
     };
 
