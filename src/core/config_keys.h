@@ -30,18 +30,21 @@ enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
     UINT(catmem_ring, 65536, 4096, 16777216, "catmem: bytes of each direction's ring of a connection")                 \
     STR(driver, "", "catpowder: what carries the frames (packet ...); empty: packet")                                  \
     STR(device, "", "catpowder: the interface the driver stands on, or the ring's file; empty: none")                  \
-    STR(net_address, "", "our addresses, as in 10.0.0.2/24, fd00::2/64; nobody else has them; empty: none")            \
-    STR(net_gateway, "", "gateways for what is not on the link, one a family; empty: none")                            \
+    STR(net_address, "", "our addresses, as in 10.0.0.2/24, fd00::2/64; empty: the interface's")                       \
+    BOOL(net_shared, false, "packet: share the interface's addresses; a rule drops the kernel's copies")               \
+    STR(net_gateway, "", "gateways for what is not on the link, one a family; empty: none, or the kernel's")           \
     STR(net_mac, "", "our link address; empty: the driver's choice")                                                   \
     UINT(net_mtu, 0, 0, 9000, "bytes of the largest packet; 0: what the device takes")                                 \
     UINT(net_vlan, 0, 0, 4094, "802.1Q tag of our frames; 0: none")                                                    \
     UINT(net_ring, 0, 0, 65536, "frames the device's rings hold each way; 0: the driver's choice")                     \
-    UINT(net_queues, 1, 1, 16, "catnip: queues of the device, one for each instance of the process")                   \
+    UINT(net_queues, 1, 1, 16, "queues of the device, one for each instance of the process")                           \
     STR(eal, "", "catnip: arguments of DPDK's EAL, as --no-huge --vdev net_tap0; empty: none")                         \
     BOOL(net_offload, true, "leave checksums and segmentation to the device where it offers to")                       \
-    UINT(net_queue, 0, 0, 63, "xdp: the queue of the interface that is ours")                                          \
-    ENUM(xdp_mode, XDP_AUTO, "auto|native|generic", "xdp: where frames are taken: in the driver, or behind it")   \
-    ENUM(msg_neighbours, NEIGHBOURS_ARP, "arp|nanopu", "catnano: link addresses by ARP, or by the machine's rule") \
+    STR(xdp_map, "", "xdp: pins of a program that is there already (demi xdp attach); empty: our own program")         \
+    UINT(xdp_busy_us, 0, 0, 1000000, "xdp: microseconds of the kernel's busy polling a call; 0: its interrupts work")  \
+    UINT(net_queue, 0, 0, 63, "xdp: the queue of the interface that is ours, or the first of them")                    \
+    ENUM(xdp_mode, XDP_AUTO, "auto|native|generic", "xdp: where frames are taken: in the driver, or behind it")        \
+    ENUM(msg_neighbours, NEIGHBOURS_ARP, "arp|nanopu", "catnano: link addresses by ARP, or by the machine's rule")     \
     ENUM(msg_transport, TRANSPORT_NDP, "ndp|homa", "catnano: how messages are sent")                                   \
     UINT(msg_protocol, 0, 0, 254, "catnano: IP protocol number of the transport; 0: NDP 153, Homa 154")                \
     UINT(msg_bytes, 65535, 1, 65535, "catnano: bytes of the longest message that is sent")                             \
@@ -50,7 +53,7 @@ enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
     UINT(msg_buffers, 1024, 16, 32768, "catnano: messages on their way at once, each way")                             \
     UINT(msg_timeout_us, 2000, 100, 10000000, "catnano: microseconds until packets are sent again, at first")          \
     UINT(msg_give_up_ms, 5000, 10, 600000, "catnano: milliseconds of silence until a message is given up")             \
-    UINT(sim_seed, 1, 0, 9223372036854775807, "sim: what all chance of the simulated network comes from")          \
+    UINT(sim_seed, 1, 0, 9223372036854775807, "sim: what all chance of the simulated network comes from")              \
     UINT(sim_hosts, 2, 1, 8, "sim: hosts in the network, 10.0.0.1 and so on; a client and its server are on two")      \
     UINT(sim_mtu, 1500, 576, 9000, "sim: bytes of the largest packet")                                                 \
     UINT(sim_delay_us, 50, 0, 10000000, "sim: microseconds from host to host")                                         \

@@ -11,6 +11,8 @@
 #include "core/mem.h"
 #include "core/timer.h"
 
+struct inet_end;
+
 struct inet_env {
     uint64_t now_ns;            /* whoever calls in sets it first; it never goes back (see inet_set_now) */
     struct mem *mem;            /* objects are released to it */
@@ -33,6 +35,25 @@ struct inet_env {
      * COUNTER_MAX. NULL: nobody looks. Whoever wants to see what is sent looks in output.
      */
     void (*tap)(void *ctx, const struct frame_in *f, enum counter drop);
+    /*
+     * For a device that only brings frames for ports in use. take_port: a socket is to listen at local, be bound to it,
+     * or with remote, connect from it. 0, or a negative errno: it is somebody else's (where the port was our choice,
+     * another is tried). Each port taken is given back once. NULL, both: every frame comes anyway.
+     */
+    int (*take_port)(void *ctx, uint8_t proto, const struct inet_end *local, const struct inet_end *remote);
+    void (*give_port)(void *ctx, uint8_t proto, uint16_t port);
 };
+
+static inline int inet_take_port(const struct inet_env *env, uint8_t proto, const struct inet_end *local,
+                                 const struct inet_end *remote)
+{
+    return env->take_port == NULL ? 0 : env->take_port(env->ctx, proto, local, remote);
+}
+
+static inline void inet_give_port(const struct inet_env *env, uint8_t proto, uint16_t port)
+{
+    if (env->give_port != NULL)
+        env->give_port(env->ctx, proto, port);
+}
 
 #endif /* INET_ENV_H */

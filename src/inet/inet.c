@@ -48,7 +48,7 @@ struct inet *inet_new(const struct inet_env *env, const struct inet_config *cfg,
     if (*err == 0)
         *err = frag_init(&s->in);
     if (*err == 0 && cfg->mtu >= IP_MTU_MIN6) {
-        struct inet_addr a = ndisc_link_local(&s->in);
+        struct inet_addr a = inet_link_local(&s->in);
 
         *err = inet_addr_add(&s->in, &a, 64);
     }

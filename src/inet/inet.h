@@ -82,6 +82,9 @@ bool inet_waiting(const struct inet *in);
 int inet_addr_add(struct inet *in, const struct inet_addr *a, unsigned prefix);
 int inet_addr_remove(struct inet *in, const struct inet_addr *a);
 
+/* The link-local IPv6 address that inet_new made of the link address. */
+struct inet_addr inet_link_local(const struct inet *in);
+
 /* Adds a route to a network by way of a gateway. -EINVAL, -EEXIST, -ENOSPC. */
 int inet_route_add(struct inet *in, const struct inet_addr *net, unsigned prefix, const struct inet_addr *gateway);
 int inet_route_remove(struct inet *in, const struct inet_addr *net, unsigned prefix);

@@ -164,7 +164,6 @@ void arp_input(struct inet *in, const uint8_t *p, uint32_t len);
 void ndisc_solicit(struct inet *in, const struct inet_addr *a, const uint8_t *mac);
 void ndisc_announce(struct inet *in, const struct inet_addr *a);
 void ndisc_input(struct inet *in, const struct ip_packet *p);
-struct inet_addr ndisc_link_local(const struct inet *in);
 
 /* Lets go of what routers' advertisements gave for a time that is over, and sets the timer to the next end. */
 void ndisc_expire(struct inet *in);

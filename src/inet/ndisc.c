@@ -99,7 +99,7 @@ static void solicit_routers(struct timer *t, void *arg)
 {
     struct inet *in = arg;
     struct inet_stack *s = stack_of(in);
-    struct inet_addr local = ndisc_link_local(in);
+    struct inet_addr local = inet_link_local(in);
     struct frame *f;
     uint8_t *h;
 
@@ -265,7 +265,7 @@ static void interface_id(const struct inet *in, uint8_t *to)
     memcpy(to, id, 8);
 }
 
-struct inet_addr ndisc_link_local(const struct inet *in)
+struct inet_addr inet_link_local(const struct inet *in)
 {
     struct inet_addr a = {{{0xfe, 0x80}}};
 

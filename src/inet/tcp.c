@@ -166,6 +166,10 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_settings *set, int
 
 int tcp_conn_enter(struct tcp_conn *c)
 {
+    struct inet_end local = {c->pair.local, c->pair.local_port};
+
+    if (!c->has_port) /* a listener's, which has taken it too: who connects took it when it chose it */
+        c->has_port = inet_take_port(tcp_env(c), IPPROTO_TCP, &local, NULL) == 0;
     if (!tcp_table_add(&c->tcp->table, c, &c->pair)) {
         INET_COUNT(c->tcp->in, tcp_table_full);
         return -ENOBUFS;
@@ -181,6 +185,9 @@ static void leave_table(struct tcp_conn *c)
 
     if ((c->flags & TCPF_IN_TABLE) != 0)
         tcp_table_remove(&t->table, c, &c->pair);
+    if (c->has_port)
+        inet_give_port(tcp_env(c), IPPROTO_TCP, c->pair.local_port);
+    c->has_port = false;
     if (*recent == c)
         *recent = NULL;
     if ((c->flags & TCPF_TIME_WAIT) != 0)

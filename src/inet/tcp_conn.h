@@ -172,6 +172,7 @@ struct tcp_conn {
     int16_t err;                           /* positive errno that ended it */
     int16_t soft_err;                      /* the last thing ICMP said */
     bool dead;                             /* to be freed when nobody holds it */
+    bool has_port;                         /* its port is taken (env.take_port) and to be given back */
     struct tcp_listener *listener;         /* of TCPF_WAITING */
     struct tcp_conn *next, *prev;          /* listener's queue, or TIME_WAIT */
     struct tcp_conn *all_next, *all_prev;  /* all connections */

@@ -2,6 +2,8 @@
 /* How connections come to be: connect, listen, accept, the handshake and its cookies. See tcp_conn.h. */
 #include "tcp_conn.h"
 
+#include <netinet/in.h>
+
 #define COOKIE_LIFE_NS (128 * NS_PER_S)
 
 /* --- listeners --- */
@@ -58,6 +60,11 @@ struct tcp_listener *tcp_listen(struct tcp *t, const struct inet_end *local, uin
     l = t->in->env.alloc(t->in->env.ctx, sizeof(*l));
     if (l == NULL)
         return NULL;
+    *err = inet_take_port(&t->in->env, IPPROTO_TCP, local, NULL);
+    if (*err != 0) {
+        mem_unref(t->in->env.mem, l);
+        return NULL;
+    }
     memset(l, 0, sizeof(*l));
     l->tcp = t;
     l->local = *local;
@@ -88,6 +95,7 @@ void tcp_unlisten(struct tcp_listener *l)
         tcp_send_rst(l->ready.first);
         tcp_conn_end(l->ready.first, ECONNRESET);
     }
+    inet_give_port(&t->in->env, IPPROTO_TCP, l->local.port);
     mem_unref(t->in->env.mem, l);
 }
 
@@ -119,9 +127,21 @@ static bool pair_is_free(struct tcp *t, const struct tcp_pair *p)
     return true;
 }
 
-/* RFC 6056 algorithm 3, with a random step instead of a counter, so that ports do not tell how many there were. */
-static bool choose_port(struct tcp *t, struct tcp_pair *p)
+/* Takes the port of c's pair for it, if it can be had. */
+static int take_port(struct tcp_conn *c)
 {
+    struct inet_end local = {c->pair.local, c->pair.local_port}, remote = {c->pair.remote, c->pair.remote_port};
+    int err = inet_take_port(tcp_env(c), IPPROTO_TCP, &local, &remote);
+
+    c->has_port = err == 0;
+    return err;
+}
+
+/* RFC 6056 algorithm 3, with a random step instead of a counter, so that ports do not tell how many there were. */
+static bool choose_port(struct tcp_conn *c)
+{
+    struct tcp *t = c->tcp;
+    struct tcp_pair *p = &c->pair;
     struct inet_end remote = {p->remote, p->remote_port};
     uint32_t count = (uint32_t)t->cfg.port_high - t->cfg.port_low + 1;
     uint32_t offset = tcp_port_offset(&t->secret, &p->local, &remote, count);
@@ -131,7 +151,7 @@ static bool choose_port(struct tcp *t, struct tcp_pair *p)
         struct inet_end local = {p->local, (uint16_t)(t->cfg.port_low + (offset + i) % count)};
 
         p->local_port = local.port;
-        if (!tcp_is_listening(t, &local) && pair_is_free(t, p))
+        if (!tcp_is_listening(t, &local) && pair_is_free(t, p) && take_port(c) == 0)
             return true;
     }
     INET_COUNT(t->in, tcp_ports_full);
@@ -165,8 +185,8 @@ static int connect_ends(struct tcp_conn *c, const struct inet_end *local, const 
         return err;
     c->pair = (struct tcp_pair){c->path.local, remote->addr, local->port, remote->port};
     if (local->port == 0)
-        return choose_port(t, &c->pair) ? 0 : -EADDRNOTAVAIL;
-    return pair_is_free(t, &c->pair) ? 0 : -EADDRINUSE;
+        return choose_port(c) ? 0 : -EADDRNOTAVAIL;
+    return pair_is_free(t, &c->pair) ? take_port(c) : -EADDRINUSE;
 }
 
 struct tcp_conn *tcp_connect(struct tcp *t, const struct inet_end *local, const struct inet_end *remote, void *ctx,

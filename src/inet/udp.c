@@ -263,8 +263,10 @@ void udp_close(struct udp_socket *s)
 
     while (udp_recv(s, &d))
         mem_unref(u->in->env.mem, d.obj);
-    if (s->bound)
+    if (s->bound) {
         link_out(s);
+        inet_give_port(&u->in->env, IPPROTO_UDP, s->local.port);
+    }
     s->open = s->bound = false;
     s->next = u->free;
     u->free = s;
@@ -283,17 +285,17 @@ static bool port_taken(struct udp *u, const struct inet_addr *a, uint16_t port)
     return false;
 }
 
-/* A port nobody is bound to at a; 0: none. */
+/* A port nobody is bound to at a, taken; 0: none. */
 static uint16_t port_pick(struct udp *u, const struct inet_addr *a)
 {
     uint32_t count = UDP_PORT_HIGH - UDP_PORT_LOW + 1;
     uint32_t first = (uint32_t)(u->in->env.random(u->in->env.ctx) % count);
 
     for (uint32_t i = 0; i < count; i++) {
-        uint16_t port = (uint16_t)(UDP_PORT_LOW + (first + i) % count);
+        struct inet_end end = {*a, (uint16_t)(UDP_PORT_LOW + (first + i) % count)};
 
-        if (!port_taken(u, a, port))
-            return port;
+        if (!port_taken(u, a, end.port) && inet_take_port(&u->in->env, IPPROTO_UDP, &end, NULL) == 0)
+            return end.port;
     }
     return 0;
 }
@@ -302,15 +304,21 @@ int udp_bind(struct udp_socket *s, const struct inet_end *local)
 {
     struct udp *u = s->udp;
     uint16_t port = local->port;
+    int err;
 
     if (s->bound)
         return -EINVAL;
     if (!inet_addr_is_any(&local->addr) && !ip_is_local(u->in, &local->addr))
         return -EADDRNOTAVAIL;
-    if (port == 0)
-        port = port_pick(u, &local->addr);
-    else if (port_taken(u, &local->addr, port))
+    if (port != 0 && port_taken(u, &local->addr, port))
         return -EADDRINUSE;
+    if (port != 0) {
+        err = inet_take_port(&u->in->env, IPPROTO_UDP, local, NULL);
+        if (err != 0)
+            return err;
+    } else {
+        port = port_pick(u, &local->addr);
+    }
     if (port == 0)
         return -EADDRNOTAVAIL;
     s->local = (struct inet_end){local->addr, port};

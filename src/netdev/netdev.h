@@ -22,6 +22,13 @@ struct netdev_claim {
     unsigned addrs;
 };
 
+/* The ends of a conversation of ours. Ports in host order; remote_port 0: with anybody. */
+struct netdev_flow {
+    uint8_t local[16], remote[16];
+    uint16_t local_port, remote_port;
+    uint8_t proto;
+};
+
 struct netdev_ops {
     const char *name;
     /* Up to max frames that arrived; each is the caller's with one reference. Lost ones are counted by the device. */
@@ -38,6 +45,12 @@ struct netdev_ops {
     uint64_t (*random)(struct netdev *d);
     /* Told once, before the first frame. Negative errno and a text. NULL: every frame that comes is ours anyway. */
     int (*claim)(struct netdev *d, const struct netdev_claim *claim, struct error_text *et);
+    /*
+     * A port of ours comes into use, and out of it: called once each, however many sockets share it. Negative errno:
+     * it is somebody else's (-EADDRINUSE), or cannot be had. NULL, both: ports do not matter to the device.
+     */
+    int (*take_port)(struct netdev *d, const struct netdev_flow *f);
+    void (*give_port)(struct netdev *d, uint8_t proto, uint16_t port);
     /* In a child of fork: closes the descriptors and nothing else. NULL: there is none but fd. */
     void (*forget)(struct netdev *d);
     void (*close)(struct netdev *d);
@@ -53,6 +66,7 @@ struct netdev {
     uint32_t offload; /* enum inet_offload: what it does by itself */
     int error;        /* negative errno: it is gone for good, and why; it takes frames and loses them then */
     uint16_t mtu;     /* of the largest frame's payload */
+    bool shared;      /* it is the interface's own station, beside the kernel: its addresses are ours too */
     uint8_t mac[6];
 };
 

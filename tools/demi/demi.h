@@ -17,6 +17,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_pcap(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
+int cmd_xdp(int argc, char **argv);
 
 /* Reads an option's seconds, which may have a fraction. false: usage_error was called. */
 bool option_seconds(const char *command, const char *option, const char *text, double *out);

@@ -33,6 +33,16 @@ const struct command commands[] = {
      "  --json        one JSON object\n"
      "\n"
      "PCAP=FILE in a program's environment captures what its TCP/IP stack receives and sends.\n"},
+    {"xdp", cmd_xdp, "attach INTERFACE | detach --pin DIR [--user NAME] [--mode M]",
+     "prepares an interface for programs that may not put XDP onto it",
+     "  attach IF     puts our XDP program onto the interface; nothing is ours before a program asks for it\n"
+     "  detach        takes it off again, whoever uses it\n"
+     "  --pin DIR     where its maps are named, on a BPF file system: /sys/fs/bpf/NAME (needed)\n"
+     "  --user NAME   who may use them (default: root)\n"
+     "  --mode M      auto, native or generic: in the interface's driver, or behind it\n"
+     "\n"
+     "Programs use it with DRIVER=xdp DEVICE=IF XDP_MAP=DIR. What remains is CAP_NET_RAW, for their sockets, and\n"
+     "locked memory (ulimit -l) for two times net_ring pages of 4 KiB.\n"},
     {"config", cmd_config, "[--json | --yaml]", "every setting: its value here, its default, what it takes",
      "  --json        one JSON object\n"
      "  --yaml        a commented file to start from; what differs from the default is set in it\n"},

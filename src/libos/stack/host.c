@@ -2,18 +2,18 @@
 /* A host on a device: see host.h. */
 #include "host.h"
 
+#include "kernel.h"
 #include "netdev/netdev.h"
 #include "stack.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define WORD_MAX 64
+#define WORD_MAX     64
+#define KERNEL_ADDRS 256 /* of all its interfaces, as far as they are compared */
 
 struct host {
     struct stack *stack;
@@ -128,56 +128,57 @@ static int read_addresses(struct instance *inst, struct host *h)
     return too_long ? error_set(&inst->error, EINVAL, "net_address: \"%.64s...\" is no address", list) : 0;
 }
 
-static bool of_sockaddr(const struct sockaddr *sa, struct inet_addr *a)
+/* Does the kernel have one of ours, on any interface? It answers for all of them on each. */
+static int refuse_kernels(struct instance *inst, const struct host *h)
 {
-    if (sa == NULL || (sa->sa_family != AF_INET && sa->sa_family != AF_INET6))
-        return false;
-    if (sa->sa_family == AF_INET)
-        *a = inet_addr_from4(&((const struct sockaddr_in *)(const void *)sa)->sin_addr);
-    else
-        *a = inet_addr_from6(&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr);
-    return true;
-}
+    struct kernel_addr its[KERNEL_ADDRS];
+    int n = kernel_addresses(0, its, KERNEL_ADDRS, &inst->error);
 
-/* Does the kernel have the address, on any interface? It answers for all of them on each. */
-static bool kernel_has(const struct ifaddrs *all, const struct inet_addr *a)
-{
-    struct inet_addr its;
-
-    for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next)
-        if (of_sockaddr(i->ifa_addr, &its) && inet_addr_equal(&its, a))
-            return true;
-    return false;
-}
-
-static int refuse_shared(struct instance *inst, const struct host *h, const struct ifaddrs *all)
-{
+    if (n < 0)
+        return n;
     for (unsigned i = 0; i < h->addrs; i++)
-        if (kernel_has(all, &h->own[i].addr))
-            return error_set(&inst->error, EADDRINUSE,
-                             "net_address: the kernel has one of these addresses and would answer too; choose one that "
-                             "it does not have (ip addr)");
+        for (int k = 0; k < n; k++)
+            if (inet_addr_equal(&h->own[i].addr, &its[k].addr))
+                return error_set(&inst->error, EADDRINUSE,
+                                 "net_address: the kernel has one of these addresses and would answer too; choose one "
+                                 "that it does not have (ip addr)");
     return 0;
+}
+
+/* The interface's own addresses, of a device that shares them with the kernel. */
+static int share_addresses(struct instance *inst, struct host *h, const struct netdev *d)
+{
+    struct kernel_addr its[NETDEV_ADDRS];
+    int n = kernel_addresses(d->ifindex, its, NETDEV_ADDRS, &inst->error);
+
+    for (int i = 0; i < n; i++)
+        own_add(h, &its[i].addr, its[i].prefix);
+    if (n == 0)
+        return error_set(
+            &inst->error, EADDRNOTAVAIL,
+            "net_address is not set and the interface %s has no address either: ip addr add ADDRESS/PREFIX "
+            "dev %s",
+            inst->config.device, inst->config.device);
+    return n < 0 ? n : 0;
 }
 
 static int find_addresses(struct instance *inst, struct host *h, const struct netdev *d)
 {
-    struct ifaddrs *all = NULL;
     int err = read_addresses(inst, h);
 
-    if (err < 0)
-        return err;
-    if (d->ifindex != 0 && getifaddrs(&all) < 0)
-        return error_set(&inst->error, errno, "getifaddrs: %s", strerror(errno));
+    if (err < 0 || (h->addrs == 0 && d->shared))
+        return err < 0 ? err : share_addresses(inst, h, d);
     if (h->addrs > 0)
-        err = refuse_shared(inst, h, all);
-    else
-        err = error_set(&inst->error, EINVAL,
-                        "net_address is not set: an address of the network of %s that nobody has there, also not the "
-                        "kernel",
-                        inst->config.device);
-    freeifaddrs(all);
-    return err;
+        return d->ifindex != 0 ? refuse_kernels(inst, h) : 0;
+    if (d->ifindex == 0)
+        return error_set(&inst->error, EINVAL,
+                         "net_address is not set, and driver %s has no interface to take one from", d->ops->name);
+    return error_set(
+        &inst->error, EINVAL,
+        "net_address is not set, and driver %s cannot take frames away from the kernel, which would answer "
+        "them too (with a reset to each of our connections): set it to an address that nobody has, use "
+        "driver xdp, or drop the kernel's copies by a rule and set net_shared (man caracal.yaml)",
+        d->ops->name);
 }
 
 static int claim(struct instance *inst, const struct host *h, struct netdev *d)
@@ -189,8 +190,18 @@ static int claim(struct instance *inst, const struct host *h, struct netdev *d)
     return d->ops->claim == NULL ? 0 : d->ops->claim(d, &c, &inst->error);
 }
 
+/* Is a one of ours? */
+static bool is_own(const struct host *h, const struct inet_addr *a)
+{
+    for (unsigned i = 0; i < h->addrs; i++)
+        if (inet_addr_equal(&h->own[i].addr, a))
+            return true;
+    return false;
+}
+
 static int set_addresses(struct instance *inst, const struct host *h)
 {
+    struct inet_addr made = inet_link_local(h->stack->in);
     int err;
 
     for (unsigned i = 0; i < h->addrs; i++) {
@@ -198,7 +209,20 @@ static int set_addresses(struct instance *inst, const struct host *h)
         if (err < 0 && err != -EEXIST) /* the link-local address made itself */
             return error_set(&inst->error, -err, "net_address: %s", strerror(-err));
     }
+    if (h->stack->dev->shared && !is_own(h, &made))
+        inet_addr_remove(h->stack->in, &made); /* the kernel made another */
     return 0;
+}
+
+/* The kernel's ways to what is not on the link. One that does not fit (the table is full) is not ours. */
+static int share_routes(struct instance *inst, const struct host *h)
+{
+    struct kernel_route r[INET_ROUTES];
+    int n = kernel_routes(h->stack->dev->ifindex, r, INET_ROUTES, &inst->error);
+
+    for (int i = 0; i < n; i++)
+        inet_route_add(h->stack->in, &r[i].net, r[i].prefix, &r[i].gateway);
+    return n < 0 ? n : 0;
 }
 
 static int set_gateways(struct instance *inst, const struct host *h)
@@ -238,7 +262,8 @@ static int build(struct instance *inst, struct host *h, struct netdev *d)
     }
     err = set_addresses(inst, h);
     if (err == 0)
-        err = set_gateways(inst, h);
+        err = h->stack->dev->shared && inst->config.net_gateway[0] == '\0' ? share_routes(inst, h)
+                                                                           : set_gateways(inst, h);
     if (err == 0)
         err = instance_add_poller(inst, turn, arm, NULL);
     if (err < 0)

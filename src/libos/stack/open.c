@@ -103,10 +103,26 @@ static bool port_is_held(const struct stack *st, const struct inet_end *end)
     return false;
 }
 
+#define PICK_TRIES 64
+
+/* Chooses a port for end that nobody has and takes it. */
+static int pick_port(struct stack *st, struct inet_end *end)
+{
+    for (unsigned i = 0; i < PICK_TRIES; i++) {
+        end->port = tcp_port_pick(st->tcp, &end->addr);
+        if (end->port == 0)
+            break;
+        if (!port_is_held(st, end) && stack_take_port(st, IPPROTO_TCP, end, NULL) == 0)
+            return 0;
+    }
+    return -EADDRNOTAVAIL;
+}
+
 int stack_stream_bind(struct instance *inst, struct queue *q, const struct sockaddr *addr, socklen_t len)
 {
     struct sock *s = sock_of(q);
     struct inet_end end;
+    int err;
 
     (void)inst, (void)len;
     end_of_sockaddr(&end, addr);
@@ -115,11 +131,9 @@ int stack_stream_bind(struct instance *inst, struct queue *q, const struct socka
         return -EADDRNOTAVAIL;
     if (end.port != 0 && (port_is_held(s->stack, &end) || tcp_is_listening(s->stack->tcp, &end)))
         return -EADDRINUSE;
-    for (unsigned i = 0; end.port == 0 || (i < 64 && port_is_held(s->stack, &end)); i++) {
-        end.port = tcp_port_pick(s->stack->tcp, &end.addr);
-        if (end.port == 0)
-            return -EADDRNOTAVAIL;
-    }
+    err = end.port != 0 ? stack_take_port(s->stack, IPPROTO_TCP, &end, NULL) : pick_port(s->stack, &end);
+    if (err != 0)
+        return err;
     s->local = end;
     s->held_port = true;
     s->next = s->stack->bound;

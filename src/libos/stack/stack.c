@@ -92,6 +92,50 @@ static void env_unreserve(void *ctx, void *p, size_t bytes)
     free(p);
 }
 
+/* --- ports --- */
+
+#define PORTS 65536
+
+static uint32_t *uses_of(struct stack *st, uint8_t proto, uint16_t port)
+{
+    return &st->port_uses[(proto == IPPROTO_UDP ? PORTS : 0) + port];
+}
+
+int stack_take_port(void *ctx, uint8_t proto, const struct inet_end *local, const struct inet_end *remote)
+{
+    struct stack *st = ctx;
+    struct netdev_flow f = {.proto = proto, .local_port = local->port};
+    uint32_t *uses;
+    int err = 0;
+
+    if (st->port_uses == NULL)
+        return 0;
+    memcpy(f.local, local->addr.b, 16);
+    if (remote != NULL) {
+        memcpy(f.remote, remote->addr.b, 16);
+        f.remote_port = remote->port;
+    }
+    uses = uses_of(st, proto, local->port);
+    if (*uses == 0)
+        err = st->dev->ops->take_port(st->dev, &f);
+    if (err == 0)
+        ++*uses;
+    return err;
+}
+
+void stack_give_port(void *ctx, uint8_t proto, uint16_t port)
+{
+    struct stack *st = ctx;
+    uint32_t *uses;
+
+    if (st->port_uses == NULL)
+        return;
+    uses = uses_of(st, proto, port);
+    assert(*uses > 0);
+    if (--*uses == 0)
+        st->dev->ops->give_port(st->dev, proto, port);
+}
+
 void stack_config_defaults(struct stack_config *cfg, const struct instance *inst)
 {
     *cfg = (struct stack_config){.pcap = NULL};
@@ -113,7 +157,9 @@ static int make_parts(struct stack *st, const struct stack_config *cfg)
                            .random = env_random,
                            .output = env_output,
                            .reserve = env_reserve,
-                           .unreserve = env_unreserve};
+                           .unreserve = env_unreserve,
+                           .take_port = stack_take_port,
+                           .give_port = stack_give_port};
     struct inet_config inet = cfg->inet;
     int err = capture_begin(&st->capture, st->inst, cfg->pcap, cfg->name != NULL ? cfg->name : st->dev->ops->name);
 
@@ -144,6 +190,7 @@ static void free_parts(struct stack *st)
         inet_free(st->in);
     timer_cancel(&st->inst->timers, &st->alarm);
     capture_end(&st->capture);
+    free(st->port_uses);
     free(st);
 }
 
@@ -158,6 +205,13 @@ struct stack *stack_new(struct instance *inst, struct netdev *dev, const struct 
     st->inst = inst;
     st->dev = dev;
     st->tcp_cfg = cfg->tcp;
+    if (dev->ops->take_port != NULL)
+        st->port_uses = calloc(2 * PORTS, sizeof(*st->port_uses));
+    if (dev->ops->take_port != NULL && st->port_uses == NULL) {
+        *err = error_set(&inst->error, ENOMEM, "no memory for a TCP/IP stack");
+        free(st);
+        return NULL;
+    }
     timer_wheel_init(&st->wheel, inst->now_ns);
     *err = make_parts(st, cfg);
     if (*err == 0)
@@ -274,6 +328,7 @@ void sock_free(struct sock *s)
         while (*p != s)
             p = &(*p)->next;
         *p = s->next;
+        stack_give_port(s->stack, IPPROTO_TCP, s->local.port);
     }
     free(s);
 }

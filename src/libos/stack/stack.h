@@ -62,6 +62,7 @@ struct stack {
     struct timer_wheel wheel; /* the stack's own: its time is set before its timers fire */
     struct timer alarm;       /* of the instance: when the wheel has something to do */
     struct sock *bound;
+    uint32_t *port_uses; /* sockets and connections of each port, of a device that asks: TCP's 65536, then UDP's */
     struct capture capture;
     struct frame *batch[NETDEV_BURST]; /* frames of one turn, sent together */
     unsigned batched;
@@ -99,6 +100,10 @@ bool stack_arm(struct stack *st);
 
 /* Makes q a socket of the stack. Negative errno. */
 int stack_socket(struct stack *st, struct queue *q);
+
+/* As env's take_port and give_port; ctx is the stack. For sockets that are bound and nothing else yet. */
+int stack_take_port(void *ctx, uint8_t proto, const struct inet_end *local, const struct inet_end *remote);
+void stack_give_port(void *ctx, uint8_t proto, uint16_t port);
 
 /* Moves a fresh socket to another stack of the instance. */
 void stack_move(struct sock *s, struct stack *st);

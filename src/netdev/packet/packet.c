@@ -11,7 +11,8 @@
  * 3. The kernel sees the interface's frames too. We are a station of our own beside it, with our own link address
  * (which the interface is told of) and IP addresses that the kernel does not have: it takes our frames for another's
  * and keeps silent. A filter keeps its frames out of our ring. The link address can be set (net_mac), also to the
- * interface's own where a network takes but one: then the kernel must not forward packets.
+ * interface's own where a network takes but one: then the kernel must not forward packets. With net_shared we are the
+ * interface's station itself; frames cannot be taken from the kernel here, so that a rule must drop what is ours.
  * 4. An interface that goes down takes frames and loses them, and comes back; one that is deleted does not (error). The
  * kernel tells of both by an error of the socket, which is looked at before a sleep, once in many polls that found
  * nothing, and when sending fails.
@@ -328,7 +329,11 @@ static int packet_open(const struct netdev_params *par, struct netdev **d, struc
     p->slots = slots;
     if (par->cfg->net_offload)
         p->dev.offload = INET_TX_CSUM | INET_TX_TSO;
-    iface_own_mac(i.mac, par->cfg->net_address, p->dev.mac);
+    p->dev.shared = par->cfg->net_shared && par->cfg->net_address[0] == '\0';
+    if (p->dev.shared)
+        memcpy(p->dev.mac, i.mac, sizeof(i.mac));
+    else
+        iface_own_mac(i.mac, par->cfg->net_address, p->dev.mac);
     err = iface_mac(par->cfg, p->dev.mac, et);
     if (err == 0)
         err = iface_mtu(par->cfg, i.mtu, &p->dev.mtu, et);

@@ -7,12 +7,15 @@
  * a page: half of them for frames that come, half for frames that go. Frames are copied out and in. Rejected for now:
  * receiving into objects. The registration pins its pages, so the whole region would be held in memory; and interfaces
  * without zero copy, which is all that virtual ones offer, copy anyway.
- * 2. Our link address is another than the interface's, as with driver packet: then our IPv6 addresses are not the
- * kernel's. A socket of AF_PACKET that receives nothing tells the interface of it.
+ * 2. With net_address our link address is another than the interface's, as with driver packet: then our IPv6 addresses
+ * are not the kernel's. A socket of AF_PACKET that receives nothing tells the interface of it. Without it we are the
+ * interface's own station: addresses are the kernel's, ports in use are ours, and the kernel answers for both of us
+ * (xdp_prog.h, xdp_iface.h, xdp_ears.h). Fragments and packets with IPv4 options are the kernel's then.
  * 3. Checksums are computed here. Where the other end is on this machine its kernel must compute them too, since a
  * frame that XDP takes does not say that its checksum is still missing: ethtool -K INTERFACE tx off, at the other end.
  */
-#include "xdp_prog.h"
+#include "xdp_ears.h"
+#include "xdp_iface.h"
 
 #include "netdev/iface.h"
 
@@ -24,28 +27,34 @@
 #include <linux/if_packet.h>
 #include <linux/if_xdp.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <xdp/xsk.h>
 
 #define VISIBLE __attribute__((visibility("default")))
 
-#define RING     2048
-#define CHUNK    UINT64_C(4096)
-#define XDP_ROOM 256                      /* the kernel keeps so much in front of a frame */
-#define MTU_MOST (CHUNK - XDP_ROOM - 128) /* link header and some room at the end */
+#define RING        2048
+#define BUSY_BUDGET 64 /* frames the kernel takes off the interface in a call */
+#define CHUNK       UINT64_C(4096)
+#define XDP_ROOM    256                      /* the kernel keeps so much in front of a frame */
+#define MTU_MOST    (CHUNK - XDP_ROOM - 128) /* link header and some room at the end */
 
 struct xdp {
     struct netdev dev;
-    struct xdp_prog prog;
+    struct xdp_iface *iface;
+    struct xdp_ears ears; /* of a shared station */
     struct xsk_umem *umem;
     struct xsk_socket *socket;
     struct xsk_ring_prod fill, tx;
     struct xsk_ring_cons done, rx;
     char *chunks; /* an object of the instance's memory */
     uint64_t *free_chunks;
+    uint32_t queue;
     uint32_t frames, free_count; /* of each direction; chunks that no frame to be sent is in */
     uint64_t lost;               /* the kernel's count as we last saw it */
+    bool busy;                   /* the kernel works in our calls */
+    int fd;                      /* the socket's; dev.fd is that, or waits for it and for the ears */
     int station;                 /* note 2 */
 };
 
@@ -63,7 +72,7 @@ static COLD void count_losses(struct xdp *x)
     socklen_t len = sizeof(s);
     uint64_t lost;
 
-    if (getsockopt(x->dev.fd, SOL_XDP, XDP_STATISTICS, &s, &len) < 0)
+    if (getsockopt(x->fd, SOL_XDP, XDP_STATISTICS, &s, &len) < 0)
         return;
     lost = s.rx_dropped + s.rx_ring_full;
     NETDEV_COUNT_ADD(&x->dev, drop_device_rx, lost - x->lost);
@@ -83,17 +92,29 @@ static bool take(struct xdp *x, const struct xdp_desc *desc, struct frame_in *in
     return true;
 }
 
+/* The interface's queue is worked off in this call, in our thread, instead of by an interrupt (SO_PREFER_BUSY_POLL). */
+static void busy_poll(struct xdp *x)
+{
+    NETDEV_COUNT_ADD(&x->dev, syscalls, 1);
+    recvfrom(x->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+}
+
 static unsigned xdp_rx(struct netdev *d, struct frame_in *in, unsigned max)
 {
     struct xdp *x = xdp_of(d);
-    uint32_t at, to, count = xsk_ring_cons__peek(&x->rx, max, &at);
+    uint32_t at, to, count;
     unsigned n = 0;
 
+    if (x->ears.map != NULL)
+        n = xdp_ears_take(&x->ears, d, in, max);
+    if (x->busy && xsk_cons_nb_avail(&x->rx, 1) == 0)
+        busy_poll(x);
+    count = xsk_ring_cons__peek(&x->rx, max - n, &at);
     if (count == 0)
-        return 0;
+        return n;
     /* as many chunks are in the two rings as the fill ring has room for: this succeeds */
     if (xsk_ring_prod__reserve(&x->fill, count, &to) != count)
-        return 0;
+        return n;
     for (uint32_t i = 0; i < count; i++) {
         const struct xdp_desc *desc = xsk_ring_cons__rx_desc(&x->rx, at + i);
 
@@ -107,7 +128,7 @@ static unsigned xdp_rx(struct netdev *d, struct frame_in *in, unsigned max)
     xsk_ring_prod__submit(&x->fill, count);
     if (UNLIKELY(xsk_ring_prod__needs_wakeup(&x->fill))) {
         NETDEV_COUNT_ADD(d, syscalls, 1);
-        recvfrom(d->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+        recvfrom(x->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
     }
     return n;
 }
@@ -131,7 +152,7 @@ static void kick(struct xdp *x)
     if (!xsk_ring_prod__needs_wakeup(&x->tx))
         return;
     NETDEV_COUNT_ADD(&x->dev, syscalls, 1);
-    sendto(x->dev.fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+    sendto(x->fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
 }
 
 static unsigned xdp_tx(struct netdev *d, struct frame **f, unsigned n)
@@ -173,7 +194,7 @@ static bool xdp_arm(struct netdev *d)
 
     kick(x); /* what the kernel did not take last time */
     count_losses(x);
-    return xsk_cons_nb_avail(&x->rx, 1) == 0;
+    return xsk_cons_nb_avail(&x->rx, 1) == 0 && (x->ears.map == NULL || !xdp_ears_ready(&x->ears));
 }
 
 /* --- beginning and end --- */
@@ -194,8 +215,12 @@ static void xdp_close(struct netdev *d)
 
     if (x->socket != NULL)
         count_losses(x);
-    xdp_prog_unload(&x->prog);
     drop_socket(x);
+    if (x->iface != NULL)
+        xdp_iface_give(x->iface);
+    xdp_ears_close(&x->ears);
+    if (x->dev.fd >= 0 && x->dev.fd != x->fd)
+        close(x->dev.fd);
     if (x->chunks != NULL)
         mem_unref(d->mem, x->chunks);
     if (x->station >= 0)
@@ -208,22 +233,14 @@ static void xdp_forget(struct netdev *d)
 {
     struct xdp *x = xdp_of(d);
 
-    xdp_prog_unload(&x->prog); /* the parent's link stays: it has its own descriptor */
-    close(d->fd);
-    close(x->station);
-}
-
-static int failed(const char *what, int err, struct error_text *et)
-{
-    if (err == -EPERM || err == -EACCES)
-        return error_set(
-            et, EPERM, "driver xdp: no permission for %s: needs CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW, or root", what);
-    if (err == -EBUSY)
-        return error_set(et, EBUSY,
-                         "driver xdp: %s: another program is on this interface or its queue (ip link shows xdp; "
-                         "ip link set INTERFACE xdp off removes one that was left behind)",
-                         what);
-    return error_set(et, -err, "driver xdp: %s: %s", what, strerror(-err));
+    xdp_iface_forget(x->iface);
+    close(x->fd);
+    if (d->fd != x->fd)
+        close(d->fd);
+    if (x->ears.fd >= 0)
+        close(x->ears.fd);
+    if (x->station >= 0)
+        close(x->station);
 }
 
 /* Puts chunks into the rings: the first half for the kernel to fill, the second for us. */
@@ -251,10 +268,23 @@ static int make_socket(struct xdp *x, const struct config *cfg, uint16_t bind_fl
     int err = xsk_umem__create(&x->umem, x->chunks, 2 * x->frames * CHUNK, &x->fill, &x->done, &u);
 
     if (err == 0)
-        err = xsk_socket__create(&x->socket, cfg->device, (uint32_t)cfg->net_queue, x->umem, &x->rx, &x->tx, &s);
+        err = xsk_socket__create(&x->socket, cfg->device, x->queue, x->umem, &x->rx, &x->tx, &s);
     if (err != 0)
         drop_socket(x);
     return err;
+}
+
+/* The kernel's af_xdp text, SO_PREFER_BUSY_POLL: all three are needed. */
+static int prefer_busy_poll(struct xdp *x, int us, struct error_text *et)
+{
+    int on = 1, budget = BUSY_BUDGET;
+
+    x->busy = true;
+    if (setsockopt(x->fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &on, sizeof(on)) < 0 ||
+        setsockopt(x->fd, SOL_SOCKET, SO_BUSY_POLL, &us, sizeof(us)) < 0 ||
+        setsockopt(x->fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof(budget)) < 0)
+        return xdp_failed("busy polling (xdp_busy_us)", -errno, et);
+    return 0;
 }
 
 /* Zero copy where the interface has it. */
@@ -265,22 +295,10 @@ static int open_socket(struct xdp *x, const struct config *cfg, struct error_tex
     if (err != 0)
         err = make_socket(x, cfg, XDP_COPY);
     if (err != 0)
-        return failed("a socket on the queue net_queue", err, et);
-    x->dev.fd = xsk_socket__fd(x->socket);
+        return xdp_failed("a socket on the queue net_queue", err, et);
+    x->fd = x->dev.fd = xsk_socket__fd(x->socket);
     deal_out(x);
-    return 0;
-}
-
-static int attach(struct xdp *x, const struct config *cfg, struct error_text *et)
-{
-    int err = xdp_prog_load(&x->prog, et);
-
-    if (err < 0)
-        return err;
-    err = cfg->xdp_mode == XDP_GENERIC ? -EOPNOTSUPP : xdp_prog_attach(&x->prog, x->dev.ifindex, false);
-    if (err < 0 && err != -EBUSY && cfg->xdp_mode != XDP_NATIVE)
-        err = xdp_prog_attach(&x->prog, x->dev.ifindex, true);
-    return err < 0 ? failed("the program on the interface", err, et) : 0;
+    return cfg->xdp_busy_us != 0 ? prefer_busy_poll(x, (int)cfg->xdp_busy_us, et) : 0;
 }
 
 /* Note 2. Every group is let through, for neighbour solicitations. */
@@ -293,7 +311,7 @@ static int make_station(struct xdp *x, struct error_text *et)
     x->station = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (x->station < 0 || setsockopt(x->station, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &groups, sizeof(groups)) < 0 ||
         setsockopt(x->station, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &station, sizeof(station)) < 0)
-        return failed("our link address", -errno, et);
+        return xdp_failed("our link address", -errno, et);
     return 0;
 }
 
@@ -302,31 +320,56 @@ static int xdp_claim(struct netdev *d, const struct netdev_claim *claim, struct 
     struct xdp *x = xdp_of(d);
     const uint8_t *m = d->mac;
     const uint8_t link_local[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
-    int err = xdp_prog_claim(&x->prog, link_local); /* RFC 4291, appendix A */
+    enum xdp_claim how = d->shared ? XDP_CLAIM_PORTS : XDP_CLAIM_ALL;
+    int err = d->shared ? 0 : xdp_iface_claim(x->iface, link_local, how); /* RFC 4291, appendix A */
 
     for (unsigned i = 0; err == 0 && i < claim->addrs; i++)
-        err = xdp_prog_claim(&x->prog, claim->addr[i]);
-    return err < 0 ? failed("claiming an address", err, et) : 0;
+        err = xdp_iface_claim(x->iface, claim->addr[i], how);
+    return err < 0 ? xdp_failed("claiming an address", err, et) : 0;
+}
+
+static int xdp_take_port(struct netdev *d, const struct netdev_flow *f)
+{
+    return xdp_iface_take_port(xdp_of(d)->iface, f->proto, f->local_port);
+}
+
+static void xdp_give_port(struct netdev *d, uint8_t proto, uint16_t port)
+{
+    xdp_iface_give_port(xdp_of(d)->iface, proto, port);
+}
+
+/* What a station that is shared with the kernel hears by itself, and one descriptor to sleep on for both. */
+static int make_ears(struct xdp *x, struct error_text *et)
+{
+    struct epoll_event in = {.events = EPOLLIN};
+    int err = xdp_ears_open(&x->ears, x->dev.ifindex);
+
+    if (err < 0)
+        return xdp_failed("hearing of neighbours", err, et);
+    x->dev.fd = epoll_create1(EPOLL_CLOEXEC);
+    if (x->dev.fd < 0 || epoll_ctl(x->dev.fd, EPOLL_CTL_ADD, x->fd, &in) < 0 ||
+        epoll_ctl(x->dev.fd, EPOLL_CTL_ADD, x->ears.fd, &in) < 0)
+        return xdp_failed("a descriptor to sleep on", -errno, et);
+    return 0;
 }
 
 static int start(struct xdp *x, const struct netdev_params *par, struct error_text *et)
 {
-    uint64_t queue = par->cfg->net_queue;
     int err;
 
     x->free_chunks = calloc(x->frames, sizeof(*x->free_chunks));
     x->chunks = mem_alloc(par->mem, 2 * x->frames * CHUNK, 1);
     if (x->free_chunks == NULL || x->chunks == NULL)
         return error_set(et, ENOMEM, "driver xdp: no memory for %u frames each way (net_ring, sga_limit)", x->frames);
-    err = attach(x, par->cfg, et);
+    err = xdp_iface_take(par->cfg, x->dev.ifindex, &x->iface, et);
     if (err == 0)
         err = open_socket(x, par->cfg, et);
     if (err == 0)
-        err = make_station(x, et);
+        err = x->dev.shared ? make_ears(x, et) : make_station(x, et);
     if (err < 0)
         return err;
-    err = xdp_prog_serve(&x->prog, (uint32_t)queue, x->dev.fd);
-    return err < 0 ? failed("serving the queue", err, et) : 0;
+    err = xdp_iface_serve(x->iface, x->queue, x->fd);
+    return err < 0 ? xdp_failed("serving the queue", err, et) : 0;
 }
 
 static const struct netdev_ops xdp_ops = {.name = "xdp",
@@ -336,6 +379,28 @@ static const struct netdev_ops xdp_ops = {.name = "xdp",
                                           .claim = xdp_claim,
                                           .forget = xdp_forget,
                                           .close = xdp_close};
+
+/* Of a station that is shared with the kernel. */
+static const struct netdev_ops shared_ops = {.name = "xdp",
+                                             .rx_burst = xdp_rx,
+                                             .tx_burst = xdp_tx,
+                                             .arm = xdp_arm,
+                                             .claim = xdp_claim,
+                                             .take_port = xdp_take_port,
+                                             .give_port = xdp_give_port,
+                                             .forget = xdp_forget,
+                                             .close = xdp_close};
+
+/* See note 2. */
+static int choose_mac(struct xdp *x, const struct config *cfg, const struct iface *i, struct error_text *et)
+{
+    memcpy(x->dev.mac, i->mac, sizeof(x->dev.mac));
+    if (x->dev.shared && cfg->net_mac[0] != '\0')
+        return error_set(et, EINVAL, "net_mac is for a station of our own: with it, set net_address too");
+    if (!x->dev.shared)
+        iface_own_mac(i->mac, cfg->net_address, x->dev.mac);
+    return iface_mac(cfg, x->dev.mac, et);
+}
 
 static int xdp_open(const struct netdev_params *par, struct netdev **d, struct error_text *et)
 {
@@ -351,13 +416,15 @@ static int xdp_open(const struct netdev_params *par, struct netdev **d, struct e
     if (x == NULL)
         return error_set(et, ENOMEM, "no memory for a device");
     x->dev = (struct netdev){.ops = &xdp_ops, .mem = par->mem, .count = par->count, .fd = -1, .ifindex = i.index};
-    x->prog = XDP_PROG_NONE;
-    x->station = -1;
+    x->queue = (uint32_t)par->cfg->net_queue;
+    x->fd = x->station = x->ears.fd = -1;
+    x->dev.shared = par->cfg->net_address[0] == '\0';
+    if (x->dev.shared)
+        x->dev.ops = &shared_ops;
     x->frames = 64;
     while (x->frames < iface_ring(par->cfg, RING))
         x->frames *= 2;
-    iface_own_mac(i.mac, par->cfg->net_address, x->dev.mac);
-    err = iface_mac(par->cfg, x->dev.mac, et);
+    err = choose_mac(x, par->cfg, &i, et);
     if (err == 0)
         err = iface_mtu(par->cfg, i.mtu < MTU_MOST ? i.mtu : MTU_MOST, &x->dev.mtu, et);
     if (err == 0)

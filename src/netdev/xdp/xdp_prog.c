@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program: see xdp_prog.h. It is written in BPF's instructions (RFC 9669), sixty of them, so that building needs no
- * compiler for BPF and running no file beside the module.
+ * The program: see xdp_prog.h. It is written in BPF's instructions (RFC 9669), so that building needs no compiler for
+ * BPF and running no file beside the module.
  */
 #include "xdp_prog.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define CLAIMS_MAX 64
+#define PORTS_MAX  131072 /* TCP's and UDP's */
 #define QUEUES_MAX 64
 
-/* Registers: 6 keeps the context, 2 and 3 are the frame's begin and end, 5 is what was loaded last. */
+/* Registers. 6 and 7 survive calls; 2 is the frame's begin before the call, 7 after it. */
 #define R_RET   0
 #define R_CTX   1
 #define R_DATA  2
@@ -22,6 +27,9 @@
 #define R_LIMIT 4
 #define R_VALUE 5
 #define R_KEEP  6
+#define R_FRAME 7
+#define R_PROTO 8
+#define R_LAST  9
 #define R_STACK 10
 
 #define LOAD(size, dst, src, at)                                                                                       \
@@ -48,6 +56,10 @@
     {                                                                                                                  \
         BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0, value                                                                  \
     }
+#define AND(dst, value)                                                                                                \
+    {                                                                                                                  \
+        BPF_ALU64 | BPF_AND | BPF_K, dst, 0, 0, value                                                                  \
+    }
 #define CALL(function)                                                                                                 \
     {                                                                                                                  \
         BPF_JMP | BPF_CALL, 0, 0, 0, function                                                                          \
@@ -56,26 +68,33 @@
     {                                                                                                                  \
         BPF_JMP | BPF_EXIT, 0, 0, 0, 0                                                                                 \
     }
-/* Jumps count instructions; the places they go to are the L_ names, which a static assertion each holds in place. */
-#define GOTO(from, to)                                                                                                 \
+/* Jumps name a label, which resolve() turns into the distance; a label itself is no instruction and is left out. */
+#define LABEL 0xff
+#define AT(label)                                                                                                      \
     {                                                                                                                  \
-        BPF_JMP | BPF_JA, 0, 0, (to) - (from)-1, 0                                                                     \
+        LABEL, 0, 0, 0, label                                                                                          \
     }
-#define IF_EQUAL(from, reg, value, to)                                                                                 \
+#define GOTO(label)                                                                                                    \
     {                                                                                                                  \
-        BPF_JMP | BPF_JEQ | BPF_K, reg, 0, (to) - (from)-1, value                                                      \
+        BPF_JMP | BPF_JA, 0, 0, label, 0                                                                               \
     }
-#define IF_OTHER(from, reg, value, to)                                                                                 \
+#define IF_EQUAL(reg, value, label)                                                                                    \
     {                                                                                                                  \
-        BPF_JMP | BPF_JNE | BPF_K, reg, 0, (to) - (from)-1, value                                                      \
+        BPF_JMP | BPF_JEQ | BPF_K, reg, 0, label, value                                                                \
     }
-#define IF_BEYOND(from, reg, limit, to)                                                                                \
+#define IF_OTHER(reg, value, label)                                                                                    \
     {                                                                                                                  \
-        BPF_JMP | BPF_JGT | BPF_X, reg, limit, (to) - (from)-1, 0                                                      \
+        BPF_JMP | BPF_JNE | BPF_K, reg, 0, label, value                                                                \
     }
+#define IF_BEYOND(reg, limit, label)                                                                                   \
+    {                                                                                                                  \
+        BPF_JMP | BPF_JGT | BPF_X, reg, limit, label, 0                                                                \
+    }
+/* Unless the frame, whose begin is in reg, has so many bytes. */
+#define UNLESS_BYTES(reg, bytes, label) MOVE(R_LIMIT, reg), ADD(R_LIMIT, bytes), IF_BEYOND(R_LIMIT, R_LAST, label)
 /* A map's descriptor takes two instructions; it is put in before loading. */
-#define MAP(dst)                                                                                                       \
-    {BPF_LD | BPF_DW | BPF_IMM, dst, BPF_PSEUDO_MAP_FD, 0, 0},                                                         \
+#define MAP(dst, which)                                                                                                \
+    {BPF_LD | BPF_DW | BPF_IMM, dst, BPF_PSEUDO_MAP_FD, 0, which},                                                     \
     {                                                                                                                  \
         0, 0, 0, 0, 0                                                                                                  \
     }
@@ -84,86 +103,159 @@
 #define TYPE_4   0x0008
 #define TYPE_ARP 0x0608
 #define TYPE_6   0xdd86
+#define FRAGMENT 0xff3f /* more fragments, or an offset */
 
 #define SHORTEST      42 /* Ethernet and ARP, or IPv4 and UDP */
 #define AT_TYPE       12
 #define AT_ARP_TARGET 38
+#define AT_VERSION    14
+#define AT_FRAGMENT   20
+#define AT_PROTO4     23
 #define AT_DST4       30
+#define AT_PORT4      36 /* of the destination */
+#define AT_ICMP4      34
+#define AT_IN4        42 /* the packet that ICMP reports on */
+#define AT_IN_PROTO4  51
+#define AT_IN_PORT4   62 /* of its source, which is we */
+#define END_IN4       66
 #define AT_NEXT6      20
 #define AT_DST6       38
 #define END6          54
+#define AT_PORT6      56
+#define END_PORT6     58
 #define AT_ICMP6      54
+#define AT_IN_NEXT6   68
+#define AT_IN_PORT6   102
+#define END_IN6       106
 #define AT_ND_TARGET  62
 #define END_ND        78
-#define ND_SOLICIT    135
 #define ICMP6         58
+#define ND_SOLICIT    135
+#define UNREACHABLE4  3
+#define UNREACHABLE6  1
+#define TOO_BIG6      2
+#define NO_OPTIONS    0x45
 #define MULTICAST6    0xff
 
-/* Where the key lies below the stack's end: ::ffff:a.b.c.d, or 16 bytes. */
+/* Where the keys lie below the stack's end: ::ffff:a.b.c.d, or 16 bytes; protocol and port. */
 #define KEY       (-16)
 #define KEY_FFFF  (-6)
 #define KEY_LAST4 (-4)
+#define KEY_PORT  (-24)
 
-enum { L_ARP = 13, L_V4 = 15, L_KEY4 = 16, L_V6 = 19, L_UNICAST6 = 35, L_LOOKUP = 39, L_PASS = 50, L_REDIRECT = 52 };
-
-#define CLAIMS_AT  L_LOOKUP
-#define SOCKETS_AT 46
+enum { MAP_CLAIMS, MAP_PORTS, MAP_SOCKETS, MAPS };
+enum { L_ARP, L_V4, L_KEY4, L_V6, L_UNICAST6, L_LOOKUP, L_PORTS, L_PORTS6, L_ERROR4, L_ERROR6, L_PORT, L_PASS, L_OURS };
+#define LABELS (L_OURS + 1)
 
 static const struct bpf_insn template[] = {
-    /* 0 */ MOVE(R_KEEP, R_CTX),
-    /* 1 */ LOAD(BPF_W, R_DATA, R_CTX, 0),
-    /* 2 */ LOAD(BPF_W, R_END, R_CTX, 4),
-    /* 3 */ MOVE(R_LIMIT, R_DATA),
-    /* 4 */ ADD(R_LIMIT, SHORTEST),
-    /* 5 */ IF_BEYOND(5, R_LIMIT, R_END, L_PASS),
-    /* 6 */ SET(BPF_DW, R_STACK, KEY, 0),
-    /* 7 */ SET(BPF_DW, R_STACK, KEY + 8, 0),
-    /* 8 */ LOAD(BPF_H, R_VALUE, R_DATA, AT_TYPE),
-    /* 9 */ IF_EQUAL(9, R_VALUE, TYPE_4, L_V4),
-    /* 10 */ IF_EQUAL(10, R_VALUE, TYPE_6, L_V6),
-    /* 11 */ IF_EQUAL(11, R_VALUE, TYPE_ARP, L_ARP),
-    /* 12 */ GOTO(12, L_PASS),
-    /* 13, L_ARP */ LOAD(BPF_W, R_VALUE, R_DATA, AT_ARP_TARGET),
-    /* 14 */ GOTO(14, L_KEY4),
-    /* 15, L_V4 */ LOAD(BPF_W, R_VALUE, R_DATA, AT_DST4),
-    /* 16, L_KEY4 */ STORE(BPF_W, R_STACK, KEY_LAST4, R_VALUE),
-    /* 17 */ SET(BPF_H, R_STACK, KEY_FFFF, 0xffff),
-    /* 18 */ GOTO(18, L_LOOKUP),
-    /* 19, L_V6 */ MOVE(R_LIMIT, R_DATA),
-    /* 20 */ ADD(R_LIMIT, END6),
-    /* 21 */ IF_BEYOND(21, R_LIMIT, R_END, L_PASS),
-    /* 22 */ LOAD(BPF_B, R_VALUE, R_DATA, AT_DST6),
-    /* 23 */ IF_OTHER(23, R_VALUE, MULTICAST6, L_UNICAST6),
-    /* 24 */ ADD(R_LIMIT, END_ND - END6),
-    /* 25 */ IF_BEYOND(25, R_LIMIT, R_END, L_PASS),
-    /* 26 */ LOAD(BPF_B, R_VALUE, R_DATA, AT_NEXT6),
-    /* 27 */ IF_OTHER(27, R_VALUE, ICMP6, L_PASS),
-    /* 28 */ LOAD(BPF_B, R_VALUE, R_DATA, AT_ICMP6),
-    /* 29 */ IF_OTHER(29, R_VALUE, ND_SOLICIT, L_PASS),
-    /* 30 */ LOAD(BPF_DW, R_VALUE, R_DATA, AT_ND_TARGET),
-    /* 31 */ STORE(BPF_DW, R_STACK, KEY, R_VALUE),
-    /* 32 */ LOAD(BPF_DW, R_VALUE, R_DATA, AT_ND_TARGET + 8),
-    /* 33 */ STORE(BPF_DW, R_STACK, KEY + 8, R_VALUE),
-    /* 34 */ GOTO(34, L_LOOKUP),
-    /* 35, L_UNICAST6 */ LOAD(BPF_DW, R_VALUE, R_DATA, AT_DST6),
-    /* 36 */ STORE(BPF_DW, R_STACK, KEY, R_VALUE),
-    /* 37 */ LOAD(BPF_DW, R_VALUE, R_DATA, AT_DST6 + 8),
-    /* 38 */ STORE(BPF_DW, R_STACK, KEY + 8, R_VALUE),
-    /* 39, 40, L_LOOKUP */ MAP(R_CTX),
-    /* 41 */ MOVE(R_DATA, R_STACK),
-    /* 42 */ ADD(R_DATA, KEY),
-    /* 43 */ CALL(BPF_FUNC_map_lookup_elem),
-    /* 44 */ IF_EQUAL(44, R_RET, 0, L_PASS),
-    /* 45 */ LOAD(BPF_W, R_DATA, R_KEEP, 16), /* the queue it came by */
-    /* 46, 47 */ MAP(R_CTX),
-    /* 48 */ VALUE(R_END, XDP_PASS), /* where no socket serves the queue */
-    /* 49 */ GOTO(49, L_REDIRECT),
-    /* 50, L_PASS */ VALUE(R_RET, XDP_PASS),
-    /* 51 */ EXIT,
-    /* 52 */ CALL(BPF_FUNC_redirect_map),
-    /* 53 */ EXIT,
+    MOVE(R_KEEP, R_CTX),
+    LOAD(BPF_W, R_DATA, R_CTX, 0),
+    LOAD(BPF_W, R_LAST, R_CTX, 4),
+    MOVE(R_FRAME, R_DATA),
+    UNLESS_BYTES(R_FRAME, SHORTEST, L_PASS),
+    SET(BPF_DW, R_STACK, KEY, 0),
+    SET(BPF_DW, R_STACK, KEY + 8, 0),
+    LOAD(BPF_H, R_PROTO, R_FRAME, AT_TYPE),
+    IF_EQUAL(R_PROTO, TYPE_4, L_V4),
+    IF_EQUAL(R_PROTO, TYPE_6, L_V6),
+    IF_EQUAL(R_PROTO, TYPE_ARP, L_ARP),
+    GOTO(L_PASS),
+    /* whose is it: 16 bytes of a key */
+    AT(L_ARP),
+    LOAD(BPF_W, R_VALUE, R_FRAME, AT_ARP_TARGET),
+    GOTO(L_KEY4),
+    AT(L_V4),
+    LOAD(BPF_W, R_VALUE, R_FRAME, AT_DST4),
+    AT(L_KEY4),
+    STORE(BPF_W, R_STACK, KEY_LAST4, R_VALUE),
+    SET(BPF_H, R_STACK, KEY_FFFF, 0xffff),
+    GOTO(L_LOOKUP),
+    AT(L_V6),
+    UNLESS_BYTES(R_FRAME, END6, L_PASS),
+    LOAD(BPF_B, R_VALUE, R_FRAME, AT_DST6),
+    IF_OTHER(R_VALUE, MULTICAST6, L_UNICAST6),
+    UNLESS_BYTES(R_FRAME, END_ND, L_PASS),
+    LOAD(BPF_B, R_VALUE, R_FRAME, AT_NEXT6),
+    IF_OTHER(R_VALUE, ICMP6, L_PASS),
+    LOAD(BPF_B, R_VALUE, R_FRAME, AT_ICMP6),
+    IF_OTHER(R_VALUE, ND_SOLICIT, L_PASS),
+    VALUE(R_PROTO, TYPE_ARP), /* it is of that kind */
+    LOAD(BPF_DW, R_VALUE, R_FRAME, AT_ND_TARGET),
+    STORE(BPF_DW, R_STACK, KEY, R_VALUE),
+    LOAD(BPF_DW, R_VALUE, R_FRAME, AT_ND_TARGET + 8),
+    STORE(BPF_DW, R_STACK, KEY + 8, R_VALUE),
+    GOTO(L_LOOKUP),
+    AT(L_UNICAST6),
+    LOAD(BPF_DW, R_VALUE, R_FRAME, AT_DST6),
+    STORE(BPF_DW, R_STACK, KEY, R_VALUE),
+    LOAD(BPF_DW, R_VALUE, R_FRAME, AT_DST6 + 8),
+    STORE(BPF_DW, R_STACK, KEY + 8, R_VALUE),
+    AT(L_LOOKUP),
+    MAP(R_CTX, MAP_CLAIMS),
+    MOVE(R_DATA, R_STACK),
+    ADD(R_DATA, KEY),
+    CALL(BPF_FUNC_map_lookup_elem),
+    IF_EQUAL(R_RET, 0, L_PASS),
+    LOAD(BPF_B, R_VALUE, R_RET, 0),
+    IF_EQUAL(R_VALUE, XDP_CLAIM_ALL, L_OURS),
+    /* of an address that the kernel has too: only ports, and errors about them */
+    IF_EQUAL(R_PROTO, TYPE_ARP, L_PASS),
+    IF_EQUAL(R_PROTO, TYPE_6, L_PORTS6),
+    LOAD(BPF_B, R_VALUE, R_FRAME, AT_VERSION),
+    IF_OTHER(R_VALUE, NO_OPTIONS, L_PASS),
+    LOAD(BPF_H, R_VALUE, R_FRAME, AT_FRAGMENT),
+    AND(R_VALUE, FRAGMENT),
+    IF_OTHER(R_VALUE, 0, L_PASS),
+    LOAD(BPF_B, R_PROTO, R_FRAME, AT_PROTO4),
+    IF_EQUAL(R_PROTO, IPPROTO_ICMP, L_ERROR4),
+    LOAD(BPF_H, R_VALUE, R_FRAME, AT_PORT4),
+    GOTO(L_PORT),
+    AT(L_ERROR4),
+    UNLESS_BYTES(R_FRAME, END_IN4, L_PASS),
+    LOAD(BPF_B, R_VALUE, R_FRAME, AT_ICMP4),
+    IF_OTHER(R_VALUE, UNREACHABLE4, L_PASS),
+    LOAD(BPF_B, R_VALUE, R_FRAME, AT_IN4),
+    IF_OTHER(R_VALUE, NO_OPTIONS, L_PASS),
+    LOAD(BPF_B, R_PROTO, R_FRAME, AT_IN_PROTO4),
+    LOAD(BPF_H, R_VALUE, R_FRAME, AT_IN_PORT4),
+    GOTO(L_PORT),
+    AT(L_PORTS6),
+    UNLESS_BYTES(R_FRAME, END_PORT6, L_PASS),
+    LOAD(BPF_B, R_PROTO, R_FRAME, AT_NEXT6),
+    LOAD(BPF_B, R_VALUE, R_FRAME, AT_ICMP6),
+    IF_EQUAL(R_PROTO, ICMP6, L_ERROR6),
+    LOAD(BPF_H, R_VALUE, R_FRAME, AT_PORT6),
+    GOTO(L_PORT),
+    AT(L_ERROR6),
+    AND(R_VALUE, 0xfc), /* types 1 to 3; 0 is none */
+    IF_OTHER(R_VALUE, 0, L_PASS),
+    UNLESS_BYTES(R_FRAME, END_IN6, L_PASS),
+    LOAD(BPF_B, R_PROTO, R_FRAME, AT_IN_NEXT6),
+    LOAD(BPF_H, R_VALUE, R_FRAME, AT_IN_PORT6),
+    AT(L_PORT),
+    STORE(BPF_H, R_STACK, KEY_PORT, R_VALUE),
+    STORE(BPF_H, R_STACK, KEY_PORT + 2, R_PROTO),
+    MAP(R_CTX, MAP_PORTS),
+    MOVE(R_DATA, R_STACK),
+    ADD(R_DATA, KEY_PORT),
+    CALL(BPF_FUNC_map_lookup_elem),
+    IF_EQUAL(R_RET, 0, L_PASS),
+    AT(L_OURS),
+    LOAD(BPF_W, R_DATA, R_KEEP, 16), /* the queue it came by */
+    MAP(R_CTX, MAP_SOCKETS),
+    VALUE(R_END, XDP_PASS), /* where no socket serves the queue */
+    CALL(BPF_FUNC_redirect_map),
+    EXIT,
+    AT(L_PASS),
+    VALUE(R_RET, XDP_PASS),
+    EXIT,
 };
-_Static_assert(sizeof(template) / sizeof(template[0]) == L_REDIRECT + 2, "the places that jumps go to");
+
+/* What the map of ports is asked for, as the program writes it. */
+struct port_key {
+    uint16_t port; /* in the network's order */
+    uint16_t proto;
+};
 
 static int failed(const char *what, int err, struct error_text *et)
 {
@@ -173,20 +265,53 @@ static int failed(const char *what, int err, struct error_text *et)
     return error_set(et, -err, "driver xdp: %s: %s", what, strerror(-err));
 }
 
-int xdp_prog_load(struct xdp_prog *x, struct error_text *et)
+/* Writes the template's instructions, without labels, with distances and maps. Returns how many. */
+static unsigned resolve(struct bpf_insn *code, const int *map)
 {
-    struct bpf_insn code[ARRAY_LEN(template)];
+    int place[LABELS] = {0};
+    unsigned n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(template); i++) {
+        if (template[i].code == LABEL)
+            place[template[i].imm] = (int)n;
+        else
+            code[n++] = template[i];
+    }
+    for (unsigned i = 0; i < n; i++) {
+        uint8_t kind = code[i].code;
+
+        if (kind == (BPF_LD | BPF_DW | BPF_IMM))
+            code[i].imm = map[code[i].imm];
+        else if ((kind & 7) == BPF_JMP && kind != (BPF_JMP | BPF_CALL) && kind != (BPF_JMP | BPF_EXIT))
+            code[i].off = (int16_t)(place[code[i].off] - (int)i - 1);
+    }
+    return n;
+}
+
+static int make_maps(struct xdp_prog *x, struct error_text *et)
+{
+    LIBBPF_OPTS(bpf_map_create_opts, lazy, .map_flags = BPF_F_NO_PREALLOC);
 
     x->claims = bpf_map_create(BPF_MAP_TYPE_HASH, "caracal_claims", 16, 1, CLAIMS_MAX, NULL);
     if (x->claims < 0)
         return failed("a map of addresses", x->claims, et);
+    x->ports = bpf_map_create(BPF_MAP_TYPE_HASH, "caracal_ports", sizeof(struct port_key), 4, PORTS_MAX, &lazy);
+    if (x->ports < 0)
+        return failed("a map of ports", x->ports, et);
     x->sockets = bpf_map_create(BPF_MAP_TYPE_XSKMAP, "caracal_xsks", 4, 4, QUEUES_MAX, NULL);
-    if (x->sockets < 0)
-        return failed("a map of sockets", x->sockets, et);
-    memcpy(code, template, sizeof(code));
-    code[CLAIMS_AT].imm = x->claims;
-    code[SOCKETS_AT].imm = x->sockets;
-    x->prog = bpf_prog_load(BPF_PROG_TYPE_XDP, "caracal", "MIT", code, ARRAY_LEN(code), NULL);
+    return x->sockets < 0 ? failed("a map of sockets", x->sockets, et) : 0;
+}
+
+int xdp_prog_load(struct xdp_prog *x, struct error_text *et)
+{
+    struct bpf_insn code[ARRAY_LEN(template)];
+    int err = make_maps(x, et);
+
+    if (err < 0)
+        return err;
+    const int maps[MAPS] = {[MAP_CLAIMS] = x->claims, [MAP_PORTS] = x->ports, [MAP_SOCKETS] = x->sockets};
+
+    x->prog = bpf_prog_load(BPF_PROG_TYPE_XDP, "caracal", "MIT", code, resolve(code, maps), NULL);
     return x->prog < 0 ? failed("loading the program", x->prog, et) : 0;
 }
 
@@ -198,11 +323,59 @@ int xdp_prog_attach(struct xdp_prog *x, int ifindex, bool generic)
     return x->link < 0 ? x->link : 0;
 }
 
-int xdp_prog_claim(struct xdp_prog *x, const uint8_t addr[16])
+int xdp_prog_claim(struct xdp_prog *x, const uint8_t addr[16], enum xdp_claim how)
 {
-    uint8_t yes = 1;
+    uint8_t value = (uint8_t)how;
 
-    return bpf_map_update_elem(x->claims, addr, &yes, BPF_ANY);
+    return bpf_map_update_elem(x->claims, addr, &value, BPF_ANY);
+}
+
+int xdp_prog_take_port(struct xdp_prog *x, uint8_t proto, uint16_t port)
+{
+    struct port_key key = {htobe16(port), proto};
+    uint32_t owner = (uint32_t)getpid();
+
+    return bpf_map_update_elem(x->ports, &key, &owner, BPF_ANY);
+}
+
+void xdp_prog_give_port(struct xdp_prog *x, uint8_t proto, uint16_t port)
+{
+    struct port_key key = {htobe16(port), proto};
+
+    bpf_map_delete_elem(x->ports, &key);
+}
+
+/* Has the process ended, also when nobody has taken notice of it yet (proc(5), its state)? */
+static bool has_ended(uint32_t pid)
+{
+    char path[32], text[512], *state;
+    ssize_t n;
+    int fd;
+
+    if (kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+        return true;
+    snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    state = strrchr(text, ')');
+    return state != NULL && state[1] == ' ' && (state[2] == 'Z' || state[2] == 'X');
+}
+
+void xdp_prog_sweep(struct xdp_prog *x)
+{
+    struct port_key key, next;
+    uint32_t owner;
+    bool more = bpf_map_get_next_key(x->ports, NULL, &next) == 0;
+
+    for (unsigned i = 0; more && i < PORTS_MAX; i++) {
+        key = next;
+        more = bpf_map_get_next_key(x->ports, &key, &next) == 0;
+        if (bpf_map_lookup_elem(x->ports, &key, &owner) == 0 && has_ended(owner))
+            bpf_map_delete_elem(x->ports, &key);
+    }
 }
 
 int xdp_prog_serve(struct xdp_prog *x, uint32_t queue, int fd)
@@ -212,7 +385,7 @@ int xdp_prog_serve(struct xdp_prog *x, uint32_t queue, int fd)
 
 void xdp_prog_unload(struct xdp_prog *x)
 {
-    const int fds[] = {x->link, x->prog, x->sockets, x->claims};
+    const int fds[] = {x->link, x->prog, x->sockets, x->ports, x->claims};
 
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         if (fds[i] >= 0)
