@@ -146,13 +146,20 @@ static void reap(struct xdp *x)
         xsk_ring_cons__release(&x->done, count);
 }
 
+static COLD void look_for_iface(struct xdp *x)
+{
+    if (iface_is_gone(x->fd, x->dev.ifindex))
+        x->dev.error = -ENODEV;
+}
+
 /* The kernel sends what is in the ring, at most 32 frames a call where it copies. */
 static void kick(struct xdp *x)
 {
     if (!xsk_ring_prod__needs_wakeup(&x->tx))
         return;
     NETDEV_COUNT_ADD(&x->dev, syscalls, 1);
-    sendto(x->fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+    if (sendto(x->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && UNLIKELY(errno == ENXIO || errno == ENETDOWN))
+        look_for_iface(x);
 }
 
 static unsigned xdp_tx(struct netdev *d, struct frame **f, unsigned n)
@@ -194,7 +201,8 @@ static bool xdp_arm(struct netdev *d)
 
     kick(x); /* what the kernel did not take last time */
     count_losses(x);
-    return xsk_cons_nb_avail(&x->rx, 1) == 0 && (x->ears.map == NULL || !xdp_ears_ready(&x->ears));
+    look_for_iface(x);
+    return d->error == 0 && xsk_cons_nb_avail(&x->rx, 1) == 0 && (x->ears.map == NULL || !xdp_ears_ready(&x->ears));
 }
 
 /* --- beginning and end --- */
