@@ -3,7 +3,10 @@
 #include "api.h"
 #include "settings.h"
 
+#include "libos/catnano/guest.h"
+
 #include <demi/ext.h>
+#include <demi/nano.h>
 #include <nanopu/hart.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,6 +43,21 @@ int api_read_config(struct config *cfg, struct error_text *et)
 void api_thread_owns(struct instance *inst)
 {
     (void)inst;
+}
+
+int demi_nano_enter(int qd)
+{
+    struct instance *inst = api_self.inst;
+    struct queue *q;
+    int err;
+
+    if (inst == NULL)
+        return api_no_instance();
+    q = api_queue(inst, qd);
+    if (q == NULL)
+        return api_fail(EBADF, "demi_nano_enter: queue %d is not open", qd);
+    err = catnano_enter(inst, q);
+    return err == 0 ? 0 : api_fail_libos(inst, "demi_nano_enter", err);
 }
 
 const char *demi_strerror(int err)

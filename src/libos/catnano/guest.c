@@ -369,6 +369,16 @@ static const struct queue_ops nano_ops = {
     .getsockname = nano_getsockname,
 };
 
+int catnano_enter(struct instance *inst, struct queue *q)
+{
+    if (q->ops != &nano_ops)
+        return error_set(&inst->error, ENOTSUP, "not a socket of catnano");
+    if (q->word[NANO_CONTEXT] == CONTEXT_NONE)
+        return error_set(&inst->error, EDESTADDRREQ, "the socket is not bound");
+    enter(q->word[NANO_CONTEXT]);
+    return 0;
+}
+
 static int nano_socket(struct instance *inst, struct queue *q)
 {
     if (q->domain != AF_INET)
@@ -403,5 +413,6 @@ const struct libos libos_catnano_guest = {
     .what = "messages in the nanoPU's registers",
     .init = nano_init,
     .fini = nano_fini,
+    .messages = true,
     .socket = nano_socket,
 };

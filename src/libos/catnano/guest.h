@@ -18,4 +18,7 @@
 
 extern const struct libos libos_catnano_guest;
 
+/* Makes the context of a queue the hart's current one. Negative errno and a text. */
+int catnano_enter(struct instance *inst, struct queue *q);
+
 #endif /* LIBOS_CATNANO_GUEST_H */
