@@ -96,7 +96,7 @@ struct bench_row {
 };
 
 struct bench_options {
-    const char *names[16];
+    const char *names[32];
     unsigned name_count;
     bool quick, slurm;
     unsigned jobs, seeds;

@@ -434,8 +434,10 @@ int bench_measure(struct bench_row **out, unsigned *count, const struct bench_pl
         if (bench_wanted(o, s->experiment))
             ret = measure_series(s, rows, count, p, et);
     }
-    for (size_t i = 0; (ratio = bench_ratio(i)) != NULL && ret == 0; i++)
-        ret = divide(rows, count, ratio, et);
+    for (size_t i = 0; (ratio = bench_ratio(i)) != NULL && ret == 0; i++) {
+        if (bench_wanted(o, ratio->experiment))
+            ret = divide(rows, count, ratio, et);
+    }
     if (ret == 0)
         ret = read_published(rows, *count, o->data, et);
     if (ret != 0) {

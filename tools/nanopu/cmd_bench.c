@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEEDS_QUICK 1
+#define SEEDS_QUICK 2
 #define SEEDS_FULL  5
 #define JOBS_MAX    256
 
@@ -55,8 +55,11 @@ static bool read_option(struct bench_options *o, int id, const char *text)
     }
 }
 
+/* Quotients need what they are of. */
 static bool read_name(struct bench_options *o, const char *name)
 {
+    const struct bench_ratio *r;
+
     if (strcmp(name, "all") != 0 && bench_find(name) == NULL) {
         usage_error("bench", "there is no experiment \"%s\"", name);
         return false;
@@ -66,6 +69,10 @@ static bool read_name(struct bench_options *o, const char *name)
         return false;
     }
     o->names[o->name_count++] = name;
+    for (size_t i = 0; (r = bench_ratio(i)) != NULL; i++) {
+        if (strcmp(r->experiment, name) == 0 && !bench_wanted(o, r->of))
+            return read_name(o, r->of);
+    }
     return true;
 }
 
@@ -158,8 +165,9 @@ static void say(const struct bench_row *rows, unsigned count, const struct bench
 
             good += !isnan(error) && fabs(error) <= e->limit_pct;
         }
-        printf("%-12s %-26s %2u of %2u points within %g %%\n", rows[i].experiment, rows[i].name, good,
-               rows[i].published_count, e->limit_pct);
+        if (rows[i].published_count != 0)
+            printf("%-12s %-26s %2u of %2u points within %g %%\n", rows[i].experiment, rows[i].name, good,
+                   rows[i].published_count, e->limit_pct);
     }
     printf("%s/report.html\n", o->out);
 }
