@@ -90,6 +90,7 @@ static int server(uint64_t clients)
     for (unsigned i = 0; i < clients; i++) {
         uint64_t thousandths = alone[i] == 0 ? 0 : together[i] * 1000 / alone[i];
 
+        printf("starts %u %lu %lu\n", PACKETS_FIRST + PACKETS_STEP * i, start_of(i), start_of(clients));
         printf("slowdown %u %lu.%03lu (%lu cycles alone, %lu together)\n", PACKETS_FIRST + PACKETS_STEP * i,
                thousandths / 1000, thousandths % 1000, alone[i], together[i]);
     }

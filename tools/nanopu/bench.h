@@ -30,6 +30,8 @@ enum bench_metric {
     BENCH_QUEUES,      /* bytes: the most that one port's queue of low, then of high priority held */
     BENCH_THROUGHPUT,  /* Gbit/s of requests, headers and all, from the first flit in to the last out */
     BENCH_PER_MESSAGE, /* nanoseconds, from the first flit in to the last out, a message */
+    BENCH_SLOWDOWN,    /* of messages, see bench_slowdown */
+    BENCH_PEAK,        /* the most bytes in all queues of a port */
     BENCH_PRINTED      /* what guests print in lines "figure ROW: X Y" */
 };
 
@@ -74,7 +76,7 @@ struct bench_list {
     .experiments = experiments, .experiment_count = ARRAY_LEN(experiments), .series = series,                          \
     .series_count = ARRAY_LEN(series)
 
-extern const struct bench_list bench_scheduling, bench_wire, bench_memory, bench_network;
+extern const struct bench_list bench_scheduling, bench_wire, bench_memory, bench_network, bench_transport;
 
 /* The nth of all subjects; NULL behind the last. */
 const struct bench_experiment *bench_experiment(size_t n);
@@ -133,6 +135,10 @@ int bench_plan_slurm(const struct bench_plan *p, const struct bench_options *o, 
 /* All rows of the wanted experiments, measured and published; *count of them, freed by the caller. */
 int bench_measure(struct bench_row **rows, unsigned *count, const struct bench_plan *p, const struct bench_options *o,
                   struct error_text *et);
+
+/* The slowdowns of the messages of a run of slowdown.elf. Negative errno and a text. */
+int bench_slowdown(const struct bench_run *r, void (*point)(void *arg, unsigned packets, double slowdown), void *arg,
+                   struct error_text *et);
 
 /* The error of a point against the published one in percent; NAN when either is saturated and the other is not. */
 double bench_error(const struct bench_point *published, const struct bench_point *ours);

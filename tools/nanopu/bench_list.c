@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-static const struct bench_list *const lists[] = {&bench_scheduling, &bench_wire, &bench_memory, &bench_network};
+static const struct bench_list *const lists[] = {&bench_scheduling, &bench_wire, &bench_memory, &bench_network,
+                                                 &bench_transport};
 
 /* The nth element of all lists' arrays of a kind, NULL behind the last. */
 #define NTH(array, count, n)                                                                                           \

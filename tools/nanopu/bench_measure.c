@@ -319,6 +319,11 @@ static void gather_printed(struct gathered g[][BENCH_POINTS_MAX], const struct b
         fclose(f);
 }
 
+static void gather_slowdown(void *g, unsigned packets, double slowdown)
+{
+    gather(g, packets, packets, slowdown);
+}
+
 static int measure_series(const struct bench_series *s, struct bench_row *rows, unsigned *count,
                           const struct bench_plan *p, struct error_text *et)
 {
@@ -335,7 +340,12 @@ static int measure_series(const struct bench_series *s, struct bench_row *rows, 
             gather_queues(gathered, r);
         if (s->metric == BENCH_PRINTED)
             gather_printed(gathered, r);
-        if (s->metric == BENCH_QUEUES || s->metric == BENCH_PRINTED)
+        if (s->metric == BENCH_PEAK)
+            gather(gathered[0], r->setting, r->setting, printed(r->dir, "peak_bytes"));
+        if (s->metric == BENCH_SLOWDOWN && bench_slowdown(r, gather_slowdown, gathered[0], et) != 0)
+            return -EIO;
+        if (s->metric == BENCH_QUEUES || s->metric == BENCH_PRINTED || s->metric == BENCH_PEAK ||
+            s->metric == BENCH_SLOWDOWN)
             continue;
         if (answers_read(&a, r->dir, et) != 0 || a == NULL)
             return -EIO;

@@ -165,9 +165,23 @@ EOT
     same "different stores" 1 "$(grep -o 'sum .*' out | sort -u | wc -l)"
 }
 
+test_slowdowns_are_of_messages_that_came_whole() {
+    cat >t.yaml <<EOT
+profile: homa
+params: {cores: 1}
+hosts:
+  - {name: client, count: 2, program: $apps/slowdown.elf, args: [client, 10.0.0.4, "{i}", "2"]}
+  - {name: server, program: $apps/slowdown.elf, args: [server, "2"]}
+EOT
+    nanopu 0 run --cycles 10M --topology t.yaml
+    says out "4 messages, 0 wrong"
+    awk '/slowdown 2/ { n++; if ($4 < 1 || $4 > 3) exit 1 } END { exit n != 2 }' out || fail "slowdowns: $out"
+}
+
 all="a_service_in_each_mode hardware_schedules_by_priority no_answer_comes_twice a_store_finds_all_its_items
     words_of_memory_are_read documents_are_those_of_all_words dot_products_are_quickest_in_registers
-    a_dot_product_is_right_on_both_nics rings_give_back_what_came a_chain_has_the_same_items_everywhere"
+    a_dot_product_is_right_on_both_nics rings_give_back_what_came a_chain_has_the_same_items_everywhere
+    slowdowns_are_of_messages_that_came_whole"
 # shellcheck disable=SC2086
 need_guests $all
 for t in $all; do

@@ -60,6 +60,17 @@ test_the_incast_fills_the_queues_as_published() {
     same "bytes in the high queue" 0.0 "$(column ev/errors.csv 6 '^incast,peak of the high queue')"
 }
 
+test_the_transports_among_ten_senders() {
+    local row
+    nanopu 0 bench --quick --out ev slowdown occupancy
+    for row in '^slowdown,NDP 108 KB,20,' '^slowdown,NDP 108 KB,38,' '^slowdown,Homa 108 KB,38,' \
+        '^slowdown,HomaTr 54 KB,38,' '^occupancy,NDP,108801,' '^occupancy,Homa,108801,'; do
+        awk -v e="$(column ev/errors.csv 6 "$row")" 'BEGIN { exit !(e > -5 && e < 5) }' ||
+            fail "$row: an error of $(column ev/errors.csv 6 "$row") %"
+    done
+    same "messages of NDP with 54 KB" 10 "$(grep -c '^slowdown,NDP 54 KB' ev/points.csv)"
+}
+
 test_runs_that_are_done_stay_done() {
     nanopu 0 bench --quick --out ev loopback
     [ "$(find ev -name 'done' | wc -l)" -eq 28 ] || fail "$(find ev -name 'done' | wc -l) runs done"
@@ -93,7 +104,7 @@ test_a_failed_run_is_named() {
 
 all="experiments_are_listed wire_figures_are_near_the_published registers_beat_a_conventional_nic
     one_sided_operations_take_as_long_as_published the_incast_fills_the_queues_as_published
-    runs_that_are_done_stay_done a_job_array_does_the_same a_failed_run_is_named"
+    the_transports_among_ten_senders runs_that_are_done_stay_done a_job_array_does_the_same a_failed_run_is_named"
 # shellcheck disable=SC2086
 need_guests $all
 for t in $all; do
