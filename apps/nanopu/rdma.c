@@ -14,7 +14,17 @@
 /* Of a request: service time, sending time, then these; the address and what the operation needs. */
 enum { OP_READ = 1, OP_WRITE = 2, OP_FETCH_ADD = 3, OP_CAS = 4, OP_INDIRECT = 5 };
 
-static uint64_t array[WORDS]; /* each word is its own index */
+/* Each word is its own index. It comes with the program, so that no cache has any of it before it is asked for. */
+extern uint64_t array[WORDS];
+__asm__(".pushsection .data\n\t"
+        ".balign 64\n"
+        "array:\n\t"
+        ".set index, 0\n\t"
+        ".rept 400000\n\t"
+        ".dword index\n\t"
+        ".set index, index + 1\n\t"
+        ".endr\n\t"
+        ".popsection");
 
 static uint64_t operate(uint64_t op, uint64_t *word)
 {
@@ -36,7 +46,7 @@ static uint64_t operate(uint64_t op, uint64_t *word)
     }
 }
 
-static uint64_t ready, answered, wrong;
+static uint64_t answered, wrong;
 
 static void serve(void)
 {
@@ -60,15 +70,8 @@ static void serve(void)
 
 int core_main(int argc, char **argv, unsigned hart, unsigned cores)
 {
-    (void)argc, (void)argv, (void)cores;
+    (void)argc, (void)argv, (void)hart, (void)cores;
     nanopu_register(0, 0);
-    if (hart == 0) {
-        for (unsigned i = 0; i < WORDS; i++)
-            array[i] = i;
-        __atomic_store_n(&ready, 1, __ATOMIC_RELEASE);
-    }
-    while (__atomic_load_n(&ready, __ATOMIC_ACQUIRE) == 0)
-        ;
     nanopu_send(LOADGEN_IP, 0, 24);
     nanopu_tx(0);
     nanopu_tx(0);
