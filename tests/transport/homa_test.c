@@ -224,9 +224,9 @@ static struct msg_tx written(const struct msg_options *o, unsigned n)
     struct msg_tx m;
 
     msg_tx_start(&m, o, (uint16_t)(n * MSG_SEGMENT_BYTES));
-    for (uint8_t i = 0; i < n; i++)
-        if (msg_tx_ready(&m, o, i))
-            msg_tx_sent(&m, i);
+    for (unsigned i = 0; i < n; i++)
+        if (msg_tx_ready(&m, o, (uint8_t)i))
+            msg_tx_sent(&m, (uint8_t)i);
     return m;
 }
 

@@ -175,8 +175,8 @@ static void begin(const struct transport *t, uint32_t first_seed)
 
         msg_tx_start(&s->tx, &receiver.o, (uint16_t)(1 + any(MSG_BYTES_MAX)));
         s->deadline = TIMEOUT + any(TIMEOUT);
-        for (uint8_t k = 0; k < msg_packets(s->tx.msg_len); k++)
-            if (msg_tx_ready(&s->tx, &receiver.o, k))
+        for (unsigned k = 0; k < msg_packets(s->tx.msg_len); k++)
+            if (msg_tx_ready(&s->tx, &receiver.o, (uint8_t)k))
                 s->pending |= UINT64_C(1) << k;
     }
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define LINE_BYTES 256
+#define STARTS     "starts "
 
 static const struct bench_experiment experiments[] = {
     {"slowdown", "Ten senders at once: NDP, Homa, and Homa with trimming", "packets of the message",
@@ -46,14 +47,14 @@ static const struct bench_experiment experiments[] = {
 #define SETTINGS "cores: 1, rtt_pkts: 9, timeout_cycles: 22400"
 #define SLOWDOWN(protocol, name_, row, bytes, kind)                                                                    \
     {                                                                                                                  \
-        .experiment = "slowdown", .name = name_, .params = SETTINGS ", " protocol, .hosts = TEN_SENDERS(kind),         \
+        .experiment = "slowdown", .name = (name_), .params = SETTINGS ", " protocol, .hosts = TEN_SENDERS(kind),       \
         .options = "--messages messages.csv", .settings = {bytes}, .metric = BENCH_SLOWDOWN, .rows = {                 \
             row                                                                                                        \
         }                                                                                                              \
     }
 #define OCCUPANCY(protocol, name_, row, ...)                                                                           \
     {                                                                                                                  \
-        .experiment = "occupancy", .name = name_, .params = SETTINGS ", " protocol, .hosts = TEN_SENDERS("osdi21"),    \
+        .experiment = "occupancy", .name = (name_), .params = SETTINGS ", " protocol, .hosts = TEN_SENDERS("osdi21"),  \
         .settings = {__VA_ARGS__}, .metric = BENCH_PEAK, .rows = {                                                     \
             row                                                                                                        \
         }                                                                                                              \
@@ -109,7 +110,7 @@ static FILE *open_in(const struct bench_run *r, const char *name, struct error_t
     return f;
 }
 
-/* Lines "starts PACKETS ALONE TOGETHER" of the guest say when a message could be sent. */
+/* Lines STARTS "PACKETS ALONE TOGETHER" of the guest say when a message could be sent. */
 int bench_slowdown(const struct bench_run *r, void (*point)(void *arg, unsigned packets, double slowdown), void *arg,
                    struct error_text *et)
 {
@@ -118,14 +119,18 @@ int bench_slowdown(const struct bench_run *r, void (*point)(void *arg, unsigned 
     char line[LINE_BYTES];
 
     while (output != NULL && messages != NULL && fgets(line, sizeof(line), output) != NULL) {
-        const char *at = strstr(line, "starts ");
-        unsigned packets, alone, together;
+        char *at = strstr(line, STARTS);
+        unsigned long packets, bytes;
+        double alone, together;
 
-        if (at == NULL || sscanf(at, "starts %u %u %u", &packets, &alone, &together) != 3)
+        if (at == NULL)
             continue;
-        point(arg, packets,
-              (complete(messages, packets * MSG_SEGMENT_BYTES, 1) - together) /
-                  (complete(messages, packets * MSG_SEGMENT_BYTES, 0) - alone));
+        packets = strtoul(at + strlen(STARTS), &at, 10);
+        alone = strtod(at, &at);
+        together = strtod(at, &at);
+        bytes = packets * MSG_SEGMENT_BYTES;
+        point(arg, (unsigned)packets,
+              (complete(messages, bytes, 1) - together) / (complete(messages, bytes, 0) - alone));
     }
     if (output != NULL)
         fclose(output);

@@ -130,26 +130,35 @@ static void a_loop_that_stores_is_executed(void **state)
     assert_int_equal(pair->skipping.hart->poll.skipped, 0);
 }
 
-/* Registers context 0, then polls lmsgsrdy, with the idle command as the runtime's wait does or without. */
-static void put_poll(struct pair *pair, bool idle)
+/*
+ * Registers context 0, then polls lmsgsrdy, with the idle command as the runtime's wait does or without; divides: and
+ * with a division in each turn, whose result is waited for.
+ */
+static void put_poll(struct pair *pair, bool idle, bool divides)
 {
+    int turn = divides ? 8 : 0;
+
     put_both(pair, INSN_csrrwi, ZERO, 0, 0, CSR_lcurcontext);
     put_both(pair, INSN_csrrwi, ZERO, 0, 0, CSR_lniccmd | 1 << 12);
     put_both(pair, INSN_csrrs, A0, ZERO, 0, CSR_lmsgsrdy);
-    put_both(pair, INSN_bne, 0, A0, ZERO, idle ? 12 : 8);
+    put_both(pair, INSN_bne, 0, A0, ZERO, (idle ? 12 : 8) + turn);
     if (idle)
         put_both(pair, INSN_csrrwi, ZERO, 0, 0, CSR_lnicucmd | 2 << 12);
-    put_both(pair, INSN_jal, ZERO, 0, 0, idle ? -12 : -8);
+    if (divides) {
+        put_both(pair, INSN_divu, A4, A5, A6, 0);
+        put_both(pair, INSN_add, A7, A4, A4, 0);
+    }
+    put_both(pair, INSN_jal, ZERO, 0, 0, (idle ? -12 : -8) - turn);
     put_both(pair, INSN_add, A1, NETRX, ZERO, 0);
     put_both(pair, INSN_add, A2, A2, A1, 0);
-    put_both(pair, INSN_jal, ZERO, 0, 0, idle ? -24 : -20);
+    put_both(pair, INSN_jal, ZERO, 0, 0, (idle ? -24 : -20) - turn);
 }
 
 static void poll_for_messages(struct pair *pair, bool idle)
 {
     uint64_t now = 0;
 
-    put_poll(pair, idle);
+    put_poll(pair, idle, false);
     for (unsigned i = 0; i < MESSAGES; i++) {
         uint64_t until = now + 10000 + 37 * i;
 
@@ -182,7 +191,7 @@ static void within_quanta(void **state)
 {
     struct pair *pair = *state;
 
-    put_poll(pair, false);
+    put_poll(pair, false, false);
     run(pair, 0, 32, 600); /* beyond the NIC's reset */
     assert_true(hart_next_event(pair->skipping.hart) == CYCLE_NEVER);
     hts_enqueue(pair->skipping.hts, 0, 600 * 32 + 1, 7, true);
@@ -227,14 +236,11 @@ static void run_whole(struct pair *pair, uint64_t limit)
 }
 
 /* Two contexts of one priority, one hart that idles in either and goes to the other when it is told to. */
-static void another_context_ends_the_circle(void **state)
+static void put_two_contexts(struct pair *pair, bool divides)
 {
-    struct pair *pair = *state;
-    uint64_t now = 0;
-
     put_both(pair, INSN_csrrwi, ZERO, 0, 0, CSR_lcurcontext | 1 << 12);
     put_both(pair, INSN_csrrwi, ZERO, 0, 0, CSR_lniccmd | 1 << 12);
-    put_poll(pair, true);
+    put_poll(pair, true, divides);
     for (unsigned i = 0; i < 2; i++) {
         struct rig *rig = i == 0 ? &pair->skipping : &pair->executing;
 
@@ -247,6 +253,14 @@ static void another_context_ends_the_circle(void **state)
         rig_put(rig, INSN_csrrw, ZERO, T0, 0, CSR_lcurcontext);
         rig_put(rig, INSN_mret, 0, 0, 0, 0);
     }
+}
+
+static void another_context_ends_the_circle(void **state)
+{
+    struct pair *pair = *state;
+    uint64_t now = 0;
+
+    put_two_contexts(pair, false);
     for (unsigned i = 0; i < MESSAGES; i++) {
         now += 10000 + 37 * i;
         run_whole(pair, now);
@@ -256,6 +270,36 @@ static void another_context_ends_the_circle(void **state)
     run_whole(pair, now + 10000);
     assert_int_equal(hart_x(pair->skipping.hart, A2), 100 + 101 + 102 + 103 + 104);
     assert_true(hart_x(pair->skipping.hart, A3) > 5);
+    assert_true(pair->skipping.hart->poll.skipped > 30000);
+}
+
+/*
+ * A division goes beyond the end of a run, so the other context's message comes in cycles that the hart has passed, and
+ * the scheduler has changed its mind and come to rest before the hart asks it again. Every phase of the circle is
+ * tried.
+ */
+static void another_context_during_a_division_ends_the_circle(void **state)
+{
+    struct pair *pair = *state;
+    uint64_t now = 20000;
+
+    put_two_contexts(pair, true);
+    for (unsigned i = 0; i < 2; i++) {
+        struct rig *rig = i == 0 ? &pair->skipping : &pair->executing;
+
+        hart_set_x(rig->hart, A5, UINT64_MAX);
+        hart_set_x(rig->hart, A6, 1);
+    }
+    run_whole(pair, now);
+    for (unsigned i = 0; i < 100; i++) {
+        unsigned other = hts_csr_read(pair->executing.hts, now - 1, CSR_lcurcontext) == 0;
+
+        hts_enqueue(pair->skipping.hts, other, now + 1, 100 + i, true);
+        hts_enqueue(pair->executing.hts, other, now + 1, 100 + i, true);
+        run_whole(pair, now += 1500);
+        assert_int_equal(hart_x(pair->skipping.hart, A1), 100 + i);
+        run_whole(pair, now += 500 + i);
+    }
     assert_true(pair->skipping.hart->poll.skipped > 30000);
 }
 
@@ -277,6 +321,7 @@ int main(void)
         BOTH(within_quanta),
         BOTH(a_timer_ends_the_circle),
         BOTH(another_context_ends_the_circle),
+        BOTH(another_context_during_a_division_ends_the_circle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
