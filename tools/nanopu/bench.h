@@ -27,12 +27,14 @@ enum bench_metric {
     BENCH_P99,         /* microseconds of all answers */
     BENCH_P99_NS,      /* the same in nanoseconds */
     BENCH_LATENCY,     /* median nanoseconds from the first flit in to the last flit out */
-    BENCH_QUEUES,      /* bytes: the most that one port's queue of low, then of high priority held */
     BENCH_THROUGHPUT,  /* Gbit/s of requests, headers and all, from the first flit in to the last out */
     BENCH_PER_MESSAGE, /* nanoseconds, from the first flit in to the last out, a message */
-    BENCH_SLOWDOWN,    /* of messages, see bench_slowdown */
-    BENCH_PEAK,        /* the most bytes in all queues of a port */
-    BENCH_PRINTED      /* what guests print in lines "figure ROW: X Y" */
+    /* not from answers */
+    BENCH_SLOWDOWN, /* of messages, see bench_slowdown */
+    BENCH_QUEUES,   /* bytes: the most that one port's queue of low, then of high priority held */
+    BENCH_PEAK,     /* the most bytes in all queues of a port */
+    BENCH_BURSTS,   /* of queues.csv: row i is bench_burst's figure `figure` + i */
+    BENCH_PRINTED   /* what guests print in lines "figure ROW: X Y" */
 };
 
 struct bench_series {
@@ -48,6 +50,7 @@ struct bench_series {
     unsigned settings[8];  /* without mean; 0 ends them */
     unsigned bytes_before; /* of a request, which the setting does not count */
     enum bench_metric metric;
+    unsigned figure;
     const char *rows[BENCH_ROWS_MAX];
 };
 
@@ -131,6 +134,15 @@ void bench_plan_free(struct bench_plan *p);
 /* Runs what is not done, o->jobs at a time; or writes a job array for it. */
 int bench_plan_run(struct bench_plan *p, const struct bench_options *o, struct error_text *et);
 int bench_plan_slurm(const struct bench_plan *p, const struct bench_options *o, struct error_text *et);
+
+/* What a switch's queue towards the server did, in a run whose switch writes queues.csv; links of the incast. */
+#define BENCH_INCAST_LINK 1218
+enum bench_burst_figure {
+    BENCH_EMPTY_AT,   /* microseconds from the first burst to the end of the last one, in iterations */
+    BENCH_SECOND_AT,  /* to the begin of the second burst */
+    BENCH_SECOND_PEAK /* bytes of the second burst */
+};
+double bench_burst(const struct bench_run *r, enum bench_burst_figure figure); /* NAN: there is none */
 
 /* All rows of the wanted experiments, measured and published; *count of them, freed by the caller. */
 int bench_measure(struct bench_row **rows, unsigned *count, const struct bench_plan *p, const struct bench_options *o,

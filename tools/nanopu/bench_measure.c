@@ -344,8 +344,9 @@ static int measure_series(const struct bench_series *s, struct bench_row *rows, 
             gather(gathered[0], r->setting, r->setting, printed(r->dir, "peak_bytes"));
         if (s->metric == BENCH_SLOWDOWN && bench_slowdown(r, gather_slowdown, gathered[0], et) != 0)
             return -EIO;
-        if (s->metric == BENCH_QUEUES || s->metric == BENCH_PRINTED || s->metric == BENCH_PEAK ||
-            s->metric == BENCH_SLOWDOWN)
+        for (unsigned row = 0; s->metric == BENCH_BURSTS && s->rows[row] != NULL; row++)
+            gather(gathered[row], r->setting, r->setting, bench_burst(r, (enum bench_burst_figure)(s->figure + row)));
+        if (s->metric >= BENCH_SLOWDOWN) /* of what the run wrote otherwise */
             continue;
         if (answers_read(&a, r->dir, et) != 0 || a == NULL)
             return -EIO;

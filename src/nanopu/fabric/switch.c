@@ -157,6 +157,18 @@ static void note_peaks(struct fabric_switch *s, const struct switch_port *o, uns
         s->stats.peak_bytes = all;
 }
 
+static void tell_queues(const struct fabric_switch *s, unsigned port, uint64_t cycle)
+{
+    const struct switch_port *o = &s->ports[port];
+    uint64_t low = 0;
+
+    if (s->config.queues == NULL)
+        return;
+    for (unsigned i = 1; i < SWITCH_BANDS; i++)
+        low += o->band[i].bytes;
+    s->config.queues(s->config.arg, port, cycle, o->band[0].bytes, low);
+}
+
 static void drop(struct fabric_switch *s, struct packet *p, uint64_t *counter)
 {
     ++*counter;
@@ -185,6 +197,7 @@ static void enqueue(struct fabric_switch *s, unsigned port, struct packet *p)
     list_append(&o->band[band], p);
     s->waiting_out++;
     note_peaks(s, o, band);
+    tell_queues(s, port, p->first_flit_cycle);
 }
 
 /* A pause frame stops the output of the port it came in at. */
@@ -246,6 +259,7 @@ void switch_depart(struct fabric_switch *s, unsigned port, unsigned band, uint64
     s->waiting_out--;
     s->stats.packets++;
     p->first_flit_cycle = cycle;
+    tell_queues(s, port, cycle);
     s->config.send(s->config.arg, port, p);
 }
 

@@ -56,6 +56,8 @@ struct switch_config {
     bool trimming;
     uint64_t high_bytes, low_bytes; /* limits of a port's queues: band 0, and each of the others */
     const uint16_t *routes;         /* SWITCH_ROUTES ports by the low 16 bits of an address; copied */
+    /* or NULL: told of each change of a port's queues: bytes of band 0, and of all others */
+    void (*queues)(void *arg, unsigned port, uint64_t cycle, uint64_t high_bytes, uint64_t low_bytes);
     void (*send)(void *arg, unsigned port, struct packet *p); /* the callee gives it back with switch_packet_free */
     void *arg;
 };

@@ -20,6 +20,7 @@ static void free_node(struct topology_node *n)
     free(n->name);
     free(n->program);
     free(n->input);
+    free(n->queues);
     free(n->connect);
     for (unsigned i = 0; i < n->arg_count; i++)
         free(n->args[i]);

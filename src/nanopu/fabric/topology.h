@@ -38,6 +38,7 @@ struct topology_node {
     /* switches */
     enum switch_kind switch_kind;
     bool store_and_forward;
+    char *queues; /* path of a file for its queues' lengths, or NULL */
     /* ports */
     char *connect; /* what is behind it: see port.h */
 };

@@ -151,6 +151,12 @@ static int set_store_and_forward(struct reader *r, struct entry *e, const char *
     return read_flag(r, key, value, &e->node.store_and_forward);
 }
 
+/* Written where the run is, as the load generator's files are. */
+static int set_queues(struct reader *r, struct entry *e, const char *key, yaml_node_t *value)
+{
+    return read_string(r, key, value, &e->node.queues);
+}
+
 static int set_connect(struct reader *r, struct entry *e, const char *key, yaml_node_t *value)
 {
     return read_string(r, key, value, &e->node.connect);
@@ -174,8 +180,8 @@ static const struct key host_keys[] = {
     {"input", set_input}, {"ip", set_ip},       {"background", set_background}, {"params", set_params},
 };
 static const struct key switch_keys[] = {
-    {"name", set_name},     {"count", set_count}, {"kind", set_kind}, {"store_and_forward", set_store_and_forward},
-    {"params", set_params},
+    {"name", set_name},     {"count", set_count},   {"kind", set_kind}, {"store_and_forward", set_store_and_forward},
+    {"params", set_params}, {"queues", set_queues},
 };
 static const struct key port_keys[] = {{"name", set_name}, {"connect", set_connect}, {"ip", set_ip}};
 static const struct key link_keys[] = {{"between", set_between}, {"latency", set_latency}};

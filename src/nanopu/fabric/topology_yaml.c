@@ -18,6 +18,7 @@
  *     - name: s0
  *       kind: exact                 or osdi21
  *       store_and_forward: no
+ *       queues: file.csv            gets a line whenever a queue changes
  *   ports:                          ways out of the machine
  *     - name: outside
  *       connect: socket:127.0.0.1:7000
@@ -143,6 +144,7 @@ static void free_entry(struct entry *e)
     free(e->node.name);
     free(e->node.program);
     free(e->node.input);
+    free(e->node.queues);
     free(e->node.connect);
     for (unsigned i = 0; i < e->node.arg_count; i++)
         free(e->node.args[i]);
@@ -186,6 +188,7 @@ static int add_node(struct reader *r, const struct entry *e, enum topology_kind 
     n->store_and_forward = e->node.store_and_forward;
     n->program = copy_text(e->node.program, &fine);
     n->input = copy_text(e->node.input, &fine);
+    n->queues = copy_text(e->node.queues, &fine);
     n->connect = copy_text(e->node.connect, &fine);
     for (; n->arg_count < e->node.arg_count && fine; n->arg_count++)
         n->args[n->arg_count] = number_text(e->node.args[n->arg_count], i, &fine);

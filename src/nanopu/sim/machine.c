@@ -5,6 +5,7 @@
 #include "nanopu/sim/elf.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,40 @@ static int make_host(struct machine *m, struct node *n, struct error_text *et)
     return host_new(&n->host, &config, et);
 }
 
+/* The name of the node at the other end of a switch's port. */
+static const char *port_peer(const struct node *n, unsigned port)
+{
+    const struct topology *t = n->machine->config.topology;
+
+    for (unsigned i = 0; i < t->link_count; i++) {
+        for (unsigned end = 0; end < 2; end++) {
+            if (t->links[i].node[end] == n->index && t->links[i].port[end] == port)
+                return t->nodes[t->links[i].node[1 - end]]->name;
+        }
+    }
+    return "";
+}
+
+/* A line of a switch's file: which of its ports, by the node at the other end. */
+static void switch_queues(void *arg, unsigned port, uint64_t cycle, uint64_t high_bytes, uint64_t low_bytes)
+{
+    struct node *n = arg;
+
+    fprintf(n->queues, "%" PRIu64 ",%s,%" PRIu64 ",%" PRIu64 "\n", cycle, port_peer(n, port), high_bytes, low_bytes);
+}
+
+static int open_queues(struct node *n, struct switch_config *config, struct error_text *et)
+{
+    if (n->config->queues == NULL)
+        return 0;
+    n->queues = fopen(n->config->queues, "we");
+    if (n->queues == NULL)
+        return error_set(et, errno, "%s: %s: %s", n->config->name, n->config->queues, strerror(errno));
+    fputs("cycle,to,high_bytes,low_bytes\n", n->queues);
+    config->queues = switch_queues;
+    return 0;
+}
+
 static int make_switch(struct machine *m, struct node *n, struct error_text *et)
 {
     const struct topology_node *c = n->config;
@@ -179,8 +214,11 @@ static int make_switch(struct machine *m, struct node *n, struct error_text *et)
                                    .low_bytes = (uint64_t)p->queue_low_bytes,
                                    .send = switch_send,
                                    .arg = n};
-    uint16_t *routes = malloc(SWITCH_ROUTES * sizeof(*routes));
+    int ret = open_queues(n, &config, et);
+    uint16_t *routes = ret == 0 ? malloc(SWITCH_ROUTES * sizeof(*routes)) : NULL;
 
+    if (ret != 0)
+        return ret;
     if (routes != NULL && topology_routes(m->config.topology, n->index, routes) == 0) {
         config.routes = routes;
         n->sw = switch_new(&config);
@@ -304,6 +342,8 @@ void machine_free(struct machine *m)
 
         host_free(n->host);
         switch_free(n->sw);
+        if (n->queues != NULL)
+            fclose(n->queues);
         port_free(n->port);
         free_argv(n);
         free(n->input);

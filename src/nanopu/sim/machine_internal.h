@@ -7,6 +7,8 @@
 #include "nanopu/sim/barrier.h"
 #include "nanopu/sim/machine.h"
 
+#include <stdio.h>
+
 #include <stdatomic.h>
 
 struct sent {
@@ -36,6 +38,7 @@ struct node {
     char **argv;
     uint8_t *input;
     size_t input_len;
+    FILE *queues;                                  /* of a switch, or NULL */
     struct link_end *ends;                         /* config->links of them */
     uint64_t next_event;                           /* nothing happens in it before, unless something arrives */
     uint64_t packets;                              /* that it was handed */

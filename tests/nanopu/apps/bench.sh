@@ -55,7 +55,9 @@ test_one_sided_operations_take_as_long_as_published() {
 }
 
 test_the_incast_fills_the_queues_as_published() {
-    nanopu 0 bench --quick --out ev incast
+    nanopu 0 bench --quick --out ev incast incast_time
+    same "points off by more than 3 %" 0 "$(awk -F, 'NR > 1 && ($6 > 3 || $6 < -3)' ev/errors.csv | wc -l)"
+    same points 6 "$(grep -c ^incast ev/errors.csv)"
     same "bytes in the low queue" 0.0 "$(column ev/errors.csv 6 '^incast,peak of the low queue')"
     same "bytes in the high queue" 0.0 "$(column ev/errors.csv 6 '^incast,peak of the high queue')"
 }
