@@ -174,6 +174,7 @@ static inline enum cause ecall_cause(const struct hart *h)
         ATOMIC_ADDR(type, CAUSE_LOAD_MISALIGNED, CAUSE_LOAD_ACCESS)                                                    \
         TIMED(net_cycle = pipe_load(p, &u->op, addr));                                                                 \
         memcpy(&value, dram + (addr - MEMORY_BASE), sizeof(value));                                                    \
+        SYNC();                                                                                                        \
         hart_reserve(h, addr);                                                                                         \
         RD = (uint64_t)value;                                                                                          \
     } while (0)
@@ -181,6 +182,7 @@ static inline enum cause ecall_cause(const struct hart *h)
 #define SC(type)                                                                                                       \
     do {                                                                                                               \
         ATOMIC_ADDR(type, CAUSE_STORE_MISALIGNED, CAUSE_STORE_ACCESS)                                                  \
+        SYNC();                                                                                                        \
         bool done = hart_reserved(h, addr);                                                                            \
         hart_unreserve(h);                                                                                             \
         if (done) {                                                                                                    \

@@ -72,6 +72,7 @@ void hart_reset(struct hart *h, uint64_t pc, uint64_t a1, uint64_t cycle)
     h->poll = (struct poll){.next = cycle};
     h->pulses_len = 0;
     h->pulses_from = cycle;
+    h->pop_instret = UINT64_MAX;
     h->failure[0] = '\0';
 }
 
@@ -111,11 +112,13 @@ void hart_reserve(struct hart *h, uint64_t addr)
     hart_unreserve(h);
     h->memory->reserved[h->id] = line_of(addr);
     h->memory->reservations++;
+    h->reserve_cycle = h->now;
 }
 
 bool hart_reserved(const struct hart *h, uint64_t addr)
 {
-    return h->memory->reserved[h->id] == line_of(addr);
+    return h->memory->reserved[h->id] == line_of(addr) &&
+           h->now - h->reserve_cycle <= (uint64_t)h->params->reservation_cycles;
 }
 
 /* Memory that is not plain DRAM */

@@ -115,6 +115,9 @@ struct hart {
     unsigned pulses_len;
     uint64_t pulses_from; /* later ones are asked for from here on */
 
+    uint64_t reserve_cycle; /* of the last lr */
+    uint64_t pop_instret;   /* instret when the last word was taken from netRX */
+
     struct poll poll;
     uint64_t traps; /* taken so far, interrupts too */
 
@@ -129,8 +132,9 @@ bool hart_fetch(const struct hart *h, uint64_t pc, uint32_t *raw);
 /* Its encoding as mtval has it: 0 where there is nothing. */
 uint64_t hart_encoding(const struct hart *h, uint64_t pc);
 
-/* netRX and netTX; the pop is the instruction's at hart.now. */
+/* netRX and netTX; the pop is the instruction's at hart.now. unpop: that instruction did not commit but trapped. */
 uint64_t hart_net_pop(struct hart *h);
+void hart_net_unpop(struct hart *h);
 void hart_net_write(struct hart *h, unsigned csr, uint64_t value);
 void hart_net_push(struct hart *h, uint64_t cycle, uint64_t word);
 
@@ -174,7 +178,7 @@ static inline bool hart_store_watched(const struct memory *m, uint64_t addr)
     return (addr & ~UINT64_C(7)) == m->tohost_addr || m->reservations != 0;
 }
 
-/* lr and sc: the reservation is of a line of 64 bytes. */
+/* lr and sc, at hart.now: the reservation is of a line of 64 bytes, for reservation_cycles. */
 void hart_reserve(struct hart *h, uint64_t addr);
 bool hart_reserved(const struct hart *h, uint64_t addr);
 void hart_unreserve(struct hart *h);

@@ -92,11 +92,21 @@ uint64_t hart_net_pop(struct hart *h)
 
     hart_pulses_note(h, h->now);
     word = hts_pop(h->hts, h->now);
+    h->pop_instret = h->instret;
     if (pulses_wanted(h)) {
         h->stop = 0; /* what is next for the scheduler may have changed */
     }
     hart_net_check(h);
     return word;
+}
+
+void hart_net_unpop(struct hart *h)
+{
+    if (h->hts == NULL || h->pop_instret != h->instret) {
+        return;
+    }
+    hts_unpop(h->hts, h->now);
+    h->pop_instret = UINT64_MAX;
 }
 
 void hart_net_push(struct hart *h, uint64_t cycle, uint64_t word)
@@ -241,6 +251,7 @@ void hart_turn(struct hart *h, uint64_t limit)
         h->stop = min_u64(limit, hart_interrupt_next(h));
     }
     if (run_core(h) == EXEC_TRAP) {
+        hart_net_unpop(h);
         hart_trap(h, h->cause, h->tval);
     }
 }

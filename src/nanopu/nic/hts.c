@@ -133,9 +133,13 @@ uint64_t hts_pop(struct hts *h, uint64_t cycle)
         h->stats.empty_pops++;
         if (!h->p->quirk_empty_pop)
             hts_fail(h, HTS_RX_EMPTY);
+        h->popped = false;
         return 0;
     }
     word = w->word;
+    h->popped = true;
+    h->popped_ts = r->head_ts[e];
+    h->popped_ready = r->msgs_ready;
     h->fifo[e].head = h->fifo[e].head + 1 == h->context_words ? 0 : h->fifo[e].head + 1;
     h->fifo[e].total--;
     h->pool_used--;
@@ -147,6 +151,25 @@ uint64_t hts_pop(struct hts *h, uint64_t cycle)
     r->settled = false;
     touch(h);
     return word;
+}
+
+void hts_unpop(struct hts *h, uint64_t cycle)
+{
+    struct hts_regs *r = &h->regs;
+    unsigned e = hts_entry(h, r->curcontext);
+
+    if (!h->popped)
+        return;
+    run(h, cycle);
+    h->popped = false;
+    h->fifo[e].head = h->fifo[e].head == 0 ? h->context_words - 1 : h->fifo[e].head - 1;
+    h->fifo[e].total++;
+    h->pool_used++;
+    r->count[e]++;
+    r->head_ts[e] = h->popped_ts;
+    r->msgs_ready = h->popped_ready;
+    r->settled = false;
+    touch(h);
 }
 
 void hts_push(struct hts *h, uint64_t cycle, uint64_t word)

@@ -46,6 +46,12 @@ void hts_free(struct hts *h);
  */
 uint64_t hts_pop(struct hts *h, uint64_t cycle);
 
+/*
+ * The instruction of the last hts_pop, at the same cycle, was killed by a trap: the word that it took, if it took one,
+ * is at the head again. Nothing has happened in between.
+ */
+void hts_unpop(struct hts *h, uint64_t cycle);
+
 /* netTX: appends a word, tagged with the current context. The NIC can accept it from cycle + 1. */
 void hts_push(struct hts *h, uint64_t cycle, uint64_t word);
 

@@ -62,6 +62,8 @@ struct hts {
     } fifo[HTS_CONTEXTS + 1];
     uint32_t context_words, pool_words; /* bounds; words in use below */
     uint32_t pool_used;
+    uint64_t popped_ts; /* head_ts before the last pop, and whether that took a word and the CSR knew of it */
+    bool popped, popped_ready;
     uint64_t link_free;
     struct hts_tx_word *tx;
     uint32_t tx_cap, tx_head, tx_len;

@@ -21,6 +21,7 @@
     P(timing, 1, 1, 0, 1, "1: cycle-level timing; 0: one cycle an instruction, for speed")                             \
     P(quantum, 32, 32, 1, 100000, "cycles that one hart of a host may run ahead of another")                           \
     P(idle_skip, 1, 1, 0, 1, "polling that changes nothing is added up arithmetically; 0: it is executed")             \
+    P(reservation_cycles, 80, 80, 1, 1000000000, "cycles after lr in which sc can succeed")                            \
     P(mtime_cycles, 3200, 3200, 1, 1000000, "cycles in a tick of mtime")                                               \
     P(strict, 0, 0, 0, 1, "1: where the prototype's assertions fail, the run fails; 0: it is counted")                 \
     P(htif_cycles, 2000, 2000, 1, 100000000, "cycles from a store to tohost to its answer")                            \

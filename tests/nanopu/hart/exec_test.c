@@ -286,6 +286,24 @@ static void a_reservation_is_lost_by_a_second_sc(void **state)
     assert_int_equal(rig_load(rig, RIG_DATA), 9);
 }
 
+static void a_reservation_is_lost_after_its_time(void **state)
+{
+    struct rig *rig = *state;
+
+    for (unsigned late = 0; late < 2; late++) {
+        rig_put(rig, INSN_lr_d, A3, A1, 0, 0);
+        for (unsigned i = 0; i < 79 + late; i++)
+            rig_put(rig, INSN_addi, ZERO, ZERO, 0, 0);
+        rig_put(rig, INSN_sc_d, late == 0 ? T0 : T1, A1, A2, 0);
+    }
+    hart_set_x(rig->hart, A1, RIG_DATA);
+    rig_step(rig, 2 * 81 + 1);
+    hart_set_pc(rig->hart, RIG_CODE); /* once more, with everything in the caches */
+    rig_step(rig, 2 * 81 + 1);
+    assert_int_equal(hart_x(rig->hart, T0), 0); /* 80 cycles later */
+    assert_int_equal(hart_x(rig->hart, T1), 1);
+}
+
 static void a_store_of_another_hart_takes_the_reservation(void **state)
 {
     struct rig *rig = *state;
@@ -403,6 +421,7 @@ int main(void)
         RIG_ALONE(branching),
         RIG_ALONE(jumping),
         RIG_ALONE(a_reservation_is_lost_by_a_second_sc),
+        RIG_ALONE(a_reservation_is_lost_after_its_time),
         RIG_ALONE(a_store_of_another_hart_takes_the_reservation),
         RIG_ALONE(code_written_before_it_runs_is_seen),
         RIG_ALONE(fence_i_shows_code_that_was_changed),

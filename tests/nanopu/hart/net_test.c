@@ -65,6 +65,26 @@ static void one_word_a_reading_instruction(void **state)
     assert_int_equal(hart_x(rig->hart, T1), 5);
 }
 
+/* A load from where the word points to: 100 is misaligned for eight bytes, so it traps and took nothing. */
+static void a_word_is_there_again_after_a_trap(void **state)
+{
+    struct rig *rig = *state;
+
+    begin(rig);
+    rig_put(rig, INSN_ld, A0, NETRX, 0, 0);
+    rig_set_csr(rig, CSR_mtvec, RIG_HANDLER);
+    rig->end = RIG_HANDLER;
+    rig_put(rig, INSN_addi, A1, NETRX, 0, 0);
+    rig_put(rig, INSN_addi, A2, NETRX, 0, 0);
+    rig_put(rig, INSN_csrrs, T0, ZERO, 0, CSR_lmsgsrdy);
+    rig_put(rig, INSN_jal, ZERO, 0, 0, 0);
+    with_words(rig, 3);
+    hart_run(rig->hart, hart_cycle(rig->hart) + 1000);
+    assert_int_equal(hart_x(rig->hart, A1), 100);
+    assert_int_equal(hart_x(rig->hart, A2), 101);
+    assert_int_equal(hart_x(rig->hart, T0), 1);
+}
+
 static void what_is_written_to_x31_is_sent(void **state)
 {
     struct rig *rig = *state;
@@ -218,13 +238,10 @@ static void a_full_transmit_fifo_ends_the_hart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_NIC(one_word_a_reading_instruction),
-        RIG_NIC(what_is_written_to_x31_is_sent),
-        RIG_NIC(words_leave_in_program_order),
-        RIG_NIC(lmsgsrdy_says_that_a_word_waits),
-        RIG_NIC(a_pulse_interrupts_what_is_in_decode),
-        RIG_NIC(a_pulse_with_interrupts_off_is_lost),
-        RIG_NIC(a_pulse_wakes_from_wfi),
+        RIG_NIC(one_word_a_reading_instruction),      RIG_NIC(a_word_is_there_again_after_a_trap),
+        RIG_NIC(what_is_written_to_x31_is_sent),      RIG_NIC(words_leave_in_program_order),
+        RIG_NIC(lmsgsrdy_says_that_a_word_waits),     RIG_NIC(a_pulse_interrupts_what_is_in_decode),
+        RIG_NIC(a_pulse_with_interrupts_off_is_lost), RIG_NIC(a_pulse_wakes_from_wfi),
         RIG_NIC(a_full_transmit_fifo_ends_the_hart),
     };
 
