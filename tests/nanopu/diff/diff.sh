@@ -30,7 +30,8 @@ qemu() {
 # check SEED MODE: what the machine writes is what QEMU wrote
 check() {
     local said
-    if ! timeout -s KILL 120 "$nanopu" run --timing "$2" --set reservation_cycles=1000000 program.elf >ours.bin 2>errors; then
+    if ! timeout -s KILL 120 "$nanopu" run --timing "$2" --set reservation_cycles=1000000 program.elf \
+        >ours.bin 2>errors; then
         echo "not ok diff seed $1 timing $2: $(tail -n 3 errors)"
     elif ! said=$(python3 "$source_dir/compare.py" sig.bin ours.bin); then
         echo "not ok diff seed $1 timing $2"
