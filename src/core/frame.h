@@ -22,7 +22,8 @@
 #define FRAME_HEADROOM 136 /* Ethernet with a tag 18, IPv6 40, TCP 60 (18 is not a multiple of 4), rounded up */
 
 enum frame_flag {
-    FRAME_CSUM = 1, /* the device completes the transport checksum; the pseudo-header's sum is in its field */
+    FRAME_CSUM = 1, /* the device completes the transport checksum; the pseudo-header's sum is in its field, with the
+                       length of the frame as it is, also when it will be cut (virtio 1.2, section 5.1.6.2) */
     FRAME_TSO = 2,  /* the device cuts the frame into TCP segments of mss bytes; FRAME_CSUM is set too */
     FRAME_V6 = 4,   /* the network header is IPv6 */
 };

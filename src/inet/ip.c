@@ -148,7 +148,7 @@ static inline void finish_checksum(const struct inet *in, const struct ip_path *
     f->flags |= s->mss != 0 ? FRAME_CSUM | FRAME_TSO : FRAME_CSUM;
     f->mss = s->mss;
     f->csum = s->csum;
-    sum = checksum_join(p->sum, checksum_pseudo_rest(s->proto, s->mss != 0 ? 0 : f->len));
+    sum = checksum_join(p->sum, checksum_pseudo_rest(s->proto, f->len));
     value = checksum_fold(sum);
     memcpy(f->seg[0].ptr + s->csum, &value, sizeof(value));
 }

@@ -59,6 +59,16 @@ static unsigned taken(struct scene *sc, struct tcp_seg *last)
     return n;
 }
 
+/* The checksum's field has the pseudo-header's sum, with the length of all segments together. */
+static void assert_sum_has_whole_length(const struct sent *f)
+{
+    uint64_t sum = checksum_add(checksum_pseudo_rest(IPPROTO_TCP, f->len - 34), f->bytes + 26, 8);
+    uint16_t field;
+
+    memcpy(&field, f->bytes + 34 + 16, sizeof(field));
+    assert_int_equal(field, checksum_fold(sum));
+}
+
 static void tso__one_frame_for_many_segments(void **state)
 {
     struct scene sc = scene_new(0);
@@ -71,6 +81,7 @@ static void tso__one_frame_for_many_segments(void **state)
     assert_non_null(f);
     assert_int_equal(f->flags & FRAME_TSO, FRAME_TSO);
     assert_int_equal(f->len, 14 + 20 + 20 + 5 * MSS + 7);
+    assert_sum_has_whole_length(f);
     assert_null(host_out(sc.th->h));
     assert_int_equal(tcp_record_count(&sc.s->c->snd), 6); /* the scoreboard knows each segment */
     peer_says(&sc, TCP_ACK, 0, 3 * MSS, PEER_WND, 0);

@@ -128,8 +128,20 @@ unsigned dpdk_rx_burst(struct netdev *d, struct frame_in *in, unsigned max)
 
 /* --- out --- */
 
+/* Takes the length out of the pseudo-header's sum: DPDK's devices count that of each segment (rte_mbuf_core.h). */
+static void leave_length_out(const struct frame *f, char *headers)
+{
+    uint16_t field, len = rte_cpu_to_be_16((uint16_t)(f->len - f->l4));
+    uint32_t sum;
+
+    memcpy(&field, headers + f->l4 + f->csum, sizeof(field));
+    sum = (uint32_t)field + (uint16_t)~len;
+    field = (uint16_t)((sum & 0xffff) + (sum >> 16));
+    memcpy(headers + f->l4 + f->csum, &field, sizeof(field));
+}
+
 /* What the frame's mbuf is told of its headers, so that the device completes checksums and cuts. */
-static void ask_offload(const struct frame *f, const char *headers, struct rte_mbuf *m)
+static void ask_offload(const struct frame *f, char *headers, struct rte_mbuf *m)
 {
     bool v6 = (f->flags & FRAME_V6) != 0;
 
@@ -145,6 +157,7 @@ static void ask_offload(const struct frame *f, const char *headers, struct rte_m
     m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | (v6 ? 0 : RTE_MBUF_F_TX_IP_CKSUM);
     m->l4_len = ((uint8_t)headers[f->l4 + TCP_OFFSET] >> 4) * 4u;
     m->tso_segsz = f->mss;
+    leave_length_out(f, headers);
 }
 
 static struct rte_mbuf *copy_of(struct dpdk_queue *q, struct frame *f)
