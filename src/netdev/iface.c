@@ -3,6 +3,8 @@
 #include "iface.h"
 
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -56,6 +58,17 @@ bool iface_is_gone(int fd, int index)
     struct ifreq r = {.ifr_ifindex = index};
 
     return ioctl(fd, SIOCGIFNAME, &r) < 0 && errno == ENODEV;
+}
+
+bool iface_cuts_segments(int fd, int index)
+{
+    struct ethtool_value tso = {.cmd = ETHTOOL_GTSO};
+    struct ifreq r = {.ifr_ifindex = index};
+
+    if (ioctl(fd, SIOCGIFNAME, &r) < 0)
+        return false;
+    r.ifr_data = (char *)&tso;
+    return ioctl(fd, SIOCETHTOOL, &r) == 0 && tso.data != 0;
 }
 
 /* Two hexadecimal digits. -1: they are not. */

@@ -20,6 +20,9 @@ int iface_look(const char *name, struct iface *i, struct error_text *et);
 /* Does the interface that index had, in the network namespace of the socket fd, not exist any more? */
 bool iface_is_gone(int fd, int index);
 
+/* Does that interface cut TCP segments out of larger frames by itself? */
+bool iface_cuts_segments(int fd, int index);
+
 /* Reads "net_mac" over mac, which stays as it is when the key is empty. -EINVAL and a text. */
 int iface_mac(const struct config *cfg, uint8_t mac[6], struct error_text *et);
 

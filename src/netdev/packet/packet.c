@@ -49,6 +49,7 @@ struct packet {
     size_t map_bytes;
     uint32_t slots, next; /* of the receive ring */
     uint32_t idle_polls;  /* since a frame came, or the interface was looked at */
+    bool bypass;          /* frames go past the interface's queueing discipline */
     bool down;            /* the interface was, when it was last looked at */
     char *slot[];
 };
@@ -66,6 +67,11 @@ static COLD void count_losses(struct netdev *d)
 
     if (getsockopt(d->fd, SOL_PACKET, PACKET_STATISTICS, &s, &len) == 0)
         NETDEV_COUNT_ADD(d, drop_device_rx, s.tp_drops);
+}
+
+static int set(int fd, int option, int value)
+{
+    return setsockopt(fd, SOL_PACKET, option, &value, sizeof(value));
 }
 
 /* Something is wrong with the interface, or nothing came for long: see note 4. */
@@ -177,6 +183,18 @@ static int send_some(struct netdev *d, struct frame **f, unsigned n)
     return sendmmsg(d->fd, m, n, MSG_DONTWAIT);
 }
 
+/*
+ * The kernel had no room for a frame to be cut. Was it because it is the interface that would have to cut it, and this
+ * one cannot? Frames that go past the queueing discipline are lost then (6.18); those that go through it are cut.
+ */
+static COLD bool must_go_through_queue(struct packet *p)
+{
+    if (!p->bypass || iface_cuts_segments(p->dev.fd, p->dev.ifindex))
+        return false;
+    p->bypass = false;
+    return set(p->dev.fd, PACKET_QDISC_BYPASS, 0) == 0;
+}
+
 static unsigned packet_tx(struct netdev *d, struct frame **f, unsigned n)
 {
     unsigned done = 0;
@@ -185,6 +203,9 @@ static unsigned packet_tx(struct netdev *d, struct frame **f, unsigned n)
         unsigned burst = n - done < NETDEV_BURST ? n - done : NETDEV_BURST;
         int sent = send_some(d, f + done, burst);
 
+        if (UNLIKELY(sent < 0 && errno == ENOBUFS && (f[done]->flags & FRAME_TSO) != 0 &&
+                     must_go_through_queue(packet_of(d))))
+            continue;
         if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EINTR))
             break;
         if (sent < 0) { /* the interface is down or gone, or will not have this frame */
@@ -249,11 +270,6 @@ static int attach_filter(int fd, const uint8_t mac[6])
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
-static int set(int fd, int option, int value)
-{
-    return setsockopt(fd, SOL_PACKET, option, &value, sizeof(value));
-}
-
 /* The interface lets through what is sent to mac, and to groups. */
 static int join(int fd, int ifindex, const uint8_t mac[6])
 {
@@ -303,7 +319,7 @@ static int start(struct packet *p, struct error_text *et)
         return refused("filter", et);
     if (set(p->dev.fd, PACKET_IGNORE_OUTGOING, 1) < 0)
         return refused("PACKET_IGNORE_OUTGOING (Linux 4.20)", et);
-    set(p->dev.fd, PACKET_QDISC_BYPASS, 1); /* it is as well without, only slower */
+    p->bypass = set(p->dev.fd, PACKET_QDISC_BYPASS, 1) == 0; /* it is as well without, only slower */
     if (setsockopt(p->dev.fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0)
         setsockopt(p->dev.fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
     if (join(p->dev.fd, p->dev.ifindex, p->dev.mac) < 0)

@@ -44,6 +44,12 @@ did() {
         [ "$(wire_count "$count")" -gt 0 ] || { echo "the wire did nothing of $count"; return 1; }
     done
 }
+# A wire without faults, and interfaces that cut nothing: the kernel cuts our long segments; their checksums are good.
+cuts_segments() {
+    exchange 0 || return 1
+    ip netns exec "$NS_K" nstat -az TcpInCsumErrors | tee nstat.out
+    [ "$(awk '$1 == "TcpInCsumErrors" { print $2 }' nstat.out)" = 0 ]
+}
 loses() { exchange 1 loss 20000 && did lost; }
 reorders() { exchange 2 delay_ns 200000 jitter_ns 100000 reorder 50000 && did reordered; }
 repeats() { exchange 3 duplicate 100000 delay_ns 100000 && did duplicated; }
@@ -100,7 +106,7 @@ nobody_there() {
 serve ip netns exec "$NS_O" timeout -k 1 120 "$ECHO" server --bind '[::]:7000' --quiet ||
     { not_ok server_starts; exit 1; }
 full=$(levels)
-for test in loses reorders repeats damages cuts_short all_at_once goes_dark; do
+for test in cuts_segments loses reorders repeats damages cuts_short all_at_once goes_dark; do
     check wire_$test $test
 done
 check pools_are_full_again pools_are_full
