@@ -10,7 +10,7 @@ export BUILD
 export TESTS
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test diff kv-oracle sim sim-lwip run-sim bench install format check-style coverage clean
+.PHONY: help build demo test diff kv-oracle sim sim-lwip run-sim soak bench install format check-style coverage clean
 
 help:
 	@printf '%s\n' \
@@ -22,7 +22,8 @@ help:
 	  'make sim          SEEDS=n worlds of the whole-stack simulation; a failing one says how to repeat it' \
   '                  BREAK=name with that mistake in TCP, which must be found; BREAK=help lists them' \
 	  'make sim-lwip     SEEDS=n meetings of our stack with lwIP on a simulated network' \
-	  'make bench        measure; the figures go to $(BUILD)/bench.json' \
+	  'make soak         MINUTES=10 of clients that come, talk and go, half of them killed, on a bad wire' \
+  'make bench        measure; the figures go to $(BUILD)/bench.json' \
 	  'make install      install under PREFIX ($(PREFIX)), staged under DESTDIR' \
 	  'make format       format the C files in place' \
 	  'make check-style  formatting, lengths, rooms, shell scripts' \
@@ -84,6 +85,15 @@ sim-lwip:
 	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
 	@ninja -C "$(BUILD)" --quiet tests/lwip/sim-lwip tests/lwip/lwip-peer.so
 	@"$(BUILD)/tests/lwip/sim-lwip" --seeds "$(SEEDS)" --first "$(FIRST)"
+
+MINUTES ?= 10
+soak:
+	@scripts/setup test
+	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
+	@ninja -C "$(BUILD)" --quiet
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && source_dir=$$PWD && build_dir=$$(realpath "$(BUILD)") && \
+	  cd "$$dir" && SOAK_SECONDS=$$(($(MINUTES) * 60)) SOAK_REPORT=1 CARACAL_SOURCE_DIR=$$source_dir \
+	  CARACAL_BUILD_DIR=$$build_dir CARACAL_MODULES=$$build_dir/src "$$source_dir/tests/libos/catpowder/soak.sh"
 
 install:
 	@scripts/setup build
