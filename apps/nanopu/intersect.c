@@ -20,7 +20,10 @@ struct posting {
 };
 
 static struct posting index_of[WORDS + 1];
-static uint64_t answered, wrong, ready;
+static struct {
+    uint64_t answered;
+} __attribute__((aligned(64))) counted[4]; /* by core: no two share a line */
+static uint64_t wrong, ready;
 
 static void fill(void)
 {
@@ -73,7 +76,7 @@ static unsigned search(const uint64_t *words, unsigned count, uint64_t *document
     return n;
 }
 
-static void serve(void)
+static void serve(unsigned core)
 {
     uint64_t documents[DOCUMENTS], words[QUERY_MAX];
 
@@ -94,7 +97,7 @@ static void serve(void)
         for (unsigned i = 0; i < n; i++)
             nanopu_tx(documents[i]);
         nanopu_msg_done();
-        nanopu_fetch_add(&answered, 1);
+        counted[core].answered++;
         if (n > 0 && !in_all(documents[n - 1], words, count))
             nanopu_fetch_add(&wrong, 1);
     }
@@ -111,7 +114,9 @@ int core_main(int argc, char **argv, unsigned hart, unsigned cores)
     while (__atomic_load_n(&ready, __ATOMIC_ACQUIRE) == 0)
         ;
     loadgen_start(hart, 0);
-    serve();
-    printf("%lu requests answered, %lu wrong\n", answered, wrong);
+    serve(hart % 4);
+    for (unsigned i = 1; i < 4; i++)
+        counted[0].answered += counted[i].answered;
+    printf("%lu requests answered, %lu wrong\n", counted[0].answered, wrong);
     exit(wrong != 0);
 }
