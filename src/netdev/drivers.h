@@ -12,6 +12,7 @@
     INSIDE(packet, "AF_PACKET rings on an interface of the kernel")          \
     INSIDE(tap, "a TAP interface: a cable to the kernel")                     \
     INSIDE(ring, "shared memory: a cable to another process")                 \
+    INSIDE(nanopu, "shared memory: a port of a simulated nanoPU")             \
     MODULE(xdp, "AF_XDP on an interface of the kernel", "libxdp-dev")         \
     MODULE(dpdk, "DPDK's ports", "libdpdk-dev")
 /* clang-format on */

@@ -177,6 +177,8 @@ static void whole(struct nano *n, struct nano_peer *p, struct nano_sock *s, cons
     n->transport->rx_start(&n->receiver, &once, (uint16_t)n->inst->config.msg_buffers, h->msg_len);
     n->transport->rx_data(&n->receiver, &once, 0, false, r);
     n->transport->rx_end(&n->receiver, &once);
+    for (unsigned i = 0; i < MSG_ANSWERS_MAX; i++)
+        r[i].to = r[i].to == &once ? NULL : r[i].to;
     answer_all(n, p, h, r);
     remember(n, p, &p->rx[h->tx_msg_id % NANO_PLACES], h);
     nano_reverse(ptr, ptr, h->msg_len);

@@ -7,7 +7,7 @@
  *   load:KEY=VALUE,...     a load generator: see load.h
  *   socket:ADDRESS:PORT    UDP on a loopback address; a datagram is a frame, answers go to who sent the last one
  *   tap:NAME               a TAP interface, made if there is none (needs CAP_NET_ADMIN)
- *   ring:FILE              shared memory: see port_ring.h
+ *   ring:FILE              shared memory: see core/port_ring.h
  *
  * The simulation runs ahead as fast as it can. A live port looks for frames every PORT_POLL_CYCLES and stamps them with
  * the end of the window in which it found them.

@@ -10,7 +10,7 @@
 #define PORT_NEVER UINT64_MAX
 
 struct load;
-struct ring;
+struct port_ring;
 struct script;
 
 struct port {
@@ -22,7 +22,7 @@ struct port {
     struct script *script;      /* or NULL */
     struct load *load;          /* or NULL; live when there is no script either */
     int fd;                     /* live; -1 */
-    struct ring *ring;          /* live, through shared memory; or NULL */
+    struct port_ring *ring;     /* live, through shared memory; or NULL */
     bool datagrams;             /* a socket, whose peer is: */
     struct sockaddr_in peer;    /* port 0: nobody yet */
     uint64_t next_poll;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Ports to this machine: a UDP socket on loopback, a TAP interface, shared memory. Nothing here waits. */
+#include "core/port_ring.h"
 #include "port_internal.h"
-#include "port_ring.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -74,18 +74,18 @@ static int map_ring(struct port *p, int fd)
     if (fstat(fd, &st) != 0)
         return -errno;
     fresh = st.st_size == 0;
-    if (!S_ISREG(st.st_mode) || (!fresh && st.st_size != (off_t)sizeof(struct ring)))
+    if (!S_ISREG(st.st_mode) || (!fresh && st.st_size != (off_t)sizeof(struct port_ring)))
         return -EINVAL;
-    if (fresh && ftruncate(fd, (off_t)sizeof(struct ring)) != 0)
+    if (fresh && ftruncate(fd, (off_t)sizeof(struct port_ring)) != 0)
         return -errno;
-    p->ring = mmap(NULL, sizeof(struct ring), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    p->ring = mmap(NULL, sizeof(struct port_ring), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (p->ring == MAP_FAILED) {
         p->ring = NULL;
         return -errno;
     }
     if (fresh)
-        atomic_store_explicit(&p->ring->magic, RING_MAGIC, memory_order_release);
-    return atomic_load_explicit(&p->ring->magic, memory_order_acquire) == RING_MAGIC ? 0 : -EINVAL;
+        atomic_store_explicit(&p->ring->magic, PORT_RING_MAGIC, memory_order_release);
+    return atomic_load_explicit(&p->ring->magic, memory_order_acquire) == PORT_RING_MAGIC ? 0 : -EINVAL;
 }
 
 int port_open_ring(struct port *p, const char *path, struct error_text *et)
@@ -104,7 +104,7 @@ int port_open_ring(struct port *p, const char *path, struct error_text *et)
 void port_close_live(struct port *p)
 {
     if (p->ring != NULL)
-        munmap(p->ring, sizeof(struct ring));
+        munmap(p->ring, sizeof(struct port_ring));
     if (p->fd >= 0)
         close(p->fd);
 }
@@ -112,11 +112,11 @@ void port_close_live(struct port *p)
 /* The other side may be broken: a count that cannot be is as good as a full or an empty lane. */
 static bool put_ring(struct port *p, const struct packet *packet)
 {
-    struct ring_lane *lane = &p->ring->lane[RING_OUT];
+    struct port_lane *lane = &p->ring->lane[PORT_RING_OUT];
     uint64_t put = atomic_load_explicit(&lane->put, memory_order_relaxed);
-    struct ring_slot *slot = &p->ring->slot[RING_OUT][put % RING_SLOTS];
+    struct port_slot *slot = &p->ring->slot[PORT_RING_OUT][put % PORT_RING_SLOTS];
 
-    if (put - atomic_load_explicit(&lane->taken, memory_order_acquire) >= RING_SLOTS)
+    if (put - atomic_load_explicit(&lane->taken, memory_order_acquire) >= PORT_RING_SLOTS)
         return false;
     slot->len = packet->len_bytes;
     memcpy(slot->data, packet->data, packet->len_bytes);
@@ -127,13 +127,13 @@ static bool put_ring(struct port *p, const struct packet *packet)
 /* The next frame's length, at most size, and its bytes; 0: there is none. */
 static size_t get_ring(struct port *p, uint8_t *buf, size_t size)
 {
-    struct ring_lane *lane = &p->ring->lane[RING_IN];
+    struct port_lane *lane = &p->ring->lane[PORT_RING_IN];
     uint64_t taken = atomic_load_explicit(&lane->taken, memory_order_relaxed);
     uint64_t waiting = atomic_load_explicit(&lane->put, memory_order_acquire) - taken;
-    const struct ring_slot *slot = &p->ring->slot[RING_IN][taken % RING_SLOTS];
+    const struct port_slot *slot = &p->ring->slot[PORT_RING_IN][taken % PORT_RING_SLOTS];
     size_t len;
 
-    if (waiting == 0 || waiting > RING_SLOTS)
+    if (waiting == 0 || waiting > PORT_RING_SLOTS)
         return 0;
     len = *(const volatile uint32_t *)&slot->len;
     len = len < size ? len : size;

@@ -14,7 +14,7 @@ import time
 
 ATTEMPTS = 60
 PATIENCE = 100  # packets that are looked at before a message is sent again
-SLOTS, SLOT_BYTES, FIRST_SLOT = 1024, 2048, 4096  # src/nanopu/fabric/port_ring.h
+SLOTS, SLOT_BYTES, FIRST_SLOT = 1024, 2048, 4096  # src/core/port_ring.h
 LANE = (64, 192)
 IN, OUT = 0, 1
 

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Two hosts of catnano over a pair of interfaces: link addresses by ARP, all drivers that take frames from the kernel,
+# losses, a peer that is killed. The programs are today's, with their datagrams.
+set -u
+# shellcheck source=tests/lib/netns.sh
+. "$CARACAL_SOURCE_DIR/tests/lib/netns.sh"
+ns_make catnano_by_wire middle
+export LIBOS=catnano
+ours() { in_o env DEVICE=o0 NET_ADDRESS=10.77.0.2/24 "$@"; }
+theirs() { in_k env DEVICE=k0 NET_ADDRESS=10.77.0.3/24 "$@"; }
+client=("$ECHO" client --udp --connect 10.77.0.2:7000 --check --quiet --timeout 5000)
+
+# echoes SIZE REQUESTS DEPTH
+echoes() { theirs "${client[@]}" --size "$1" --requests "$2" --depth "$3"; }
+
+wire_start 1 || exit 1
+serve ours "$ECHO" server --udp --bind 10.77.0.2:7000 || exit 1
+check packet_small echoes 64 300 8
+check packet_large echoes 9000 50 4
+wire_set loss 20000
+check packet_with_losses echoes 3000 100 8
+wire_set loss 0
+ip netns pids "$NS_O" | xargs -r kill -KILL
+# The server is gone: its messages are given up, and the client says how many answers never came.
+dead() { ! theirs env MSG_GIVE_UP_MS=50 "${client[@]}" --size 64 --requests 5 --timeout 100; }
+check packet_peer_is_killed dead
+serve ours "$ECHO" server --udp --bind 10.77.0.2:7000 || exit 1
+check packet_peer_is_back echoes 64 20 1
+end_server
+if [ -f "${CARACAL_MODULES-}/caracal-xdp.so" ]; then
+    export DRIVER=xdp XDP_MODE=generic
+    serve ours "$ECHO" server --udp --bind 10.77.0.2:7000 || exit 1
+    check xdp_small echoes 64 200 8
+    check xdp_large echoes 9000 30 4
+    end_server
+else
+    skip xdp_small "caracal-xdp is not built"
+fi
+wire_end
+check frames_were_lost test "$(wire_count lost)" -gt 0
