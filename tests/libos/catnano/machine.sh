@@ -34,7 +34,7 @@ answers() {
         cat answers.log machine.log
     fi
     {
-        kill -KILL $(jobs -p)
+        jobs -p | xargs -r kill -KILL
         wait
     } 2>/dev/null
 }
