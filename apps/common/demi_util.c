@@ -60,8 +60,9 @@ static const char *bind_and_listen(int qd, const struct addr *bind_to, int type,
     return *rc != 0 ? "listen on" : NULL;
 }
 
-int demi_bound_socket(const struct addr *bind_to, int type, int backlog, struct addr *bound)
+static int open_bound(const struct addr *bind_to, int type, int backlog, bool shared, struct addr *bound)
 {
+    int on = 1;
     char text[ADDR_TEXT_MAX];
     char what[ADDR_TEXT_MAX + 32];
     int qd = -1;
@@ -69,6 +70,9 @@ int demi_bound_socket(const struct addr *bind_to, int type, int backlog, struct 
     if (rc != 0) {
         complain_call("cannot make a socket", rc);
         return -1;
+    }
+    if (shared) {
+        (void)demi_setsockopt(qd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)); /* a libOS without it needs none */
     }
     const char *step = bind_and_listen(qd, bind_to, type, backlog, &rc);
     if (step == NULL) {
@@ -84,6 +88,16 @@ int demi_bound_socket(const struct addr *bind_to, int type, int backlog, struct 
         return -1;
     }
     return qd;
+}
+
+int demi_bound_socket(const struct addr *bind_to, int type, int backlog, struct addr *bound)
+{
+    return open_bound(bind_to, type, backlog, false, bound);
+}
+
+int demi_shared_socket(const struct addr *bind_to, int type, int backlog, struct addr *bound)
+{
+    return open_bound(bind_to, type, backlog, true, bound);
 }
 
 void print_listening(const struct addr *bound)

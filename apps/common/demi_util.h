@@ -36,6 +36,9 @@ bool demi_begin(int argc, char **argv);
  */
 int demi_bound_socket(const struct addr *bind_to, int type, int backlog, struct addr *bound);
 
+/* As that, at a port that sockets of other threads' instances have too (SO_REUSEPORT). */
+int demi_shared_socket(const struct addr *bind_to, int type, int backlog, struct addr *bound);
+
 /* Asks for no delay of small segments; libOSes that know no such thing are fine. */
 void demi_set_nodelay(int qd);
 

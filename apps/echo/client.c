@@ -101,7 +101,7 @@ static void start_clock(struct client *c)
     }
     c->tick_ns = o->udp && o->timeout_ns / 4 < TICK_MAX_NS ? o->timeout_ns / 4 : TICK_MAX_NS;
     c->next_tick_ns = now_ns + c->tick_ns;
-    progress_start(&c->progress, o->progress, o->quiet, now_ns);
+    progress_start(&c->progress, o->progress && o->leads, o->quiet || !o->leads, now_ns);
     for (uint32_t i = 0; i < o->connections; i++) {
         conn_pop(c, &c->conn[i]);
         if (c->conn[i].qd >= 0 && o->rate_hz == 0) {
@@ -202,7 +202,6 @@ static int report_client(struct client *c)
     const struct echo_options *o = c->options;
     struct report *r = &c->report;
     r->transport = o->udp ? "udp" : "tcp";
-    r->peer = addr_format(&o->addr, text, sizeof(text));
     r->size_bytes = o->size_bytes;
     r->connections = o->connections;
     r->depth = c->depth;
@@ -212,6 +211,11 @@ static int report_client(struct client *c)
     uint64_t last_ns = c->last_answer_ns > c->stopped_ns ? c->last_answer_ns : c->stopped_ns;
     r->elapsed_ns = last_ns > c->measure_ns ? last_ns - c->measure_ns : 0;
     progress_end(&c->progress);
+    if (!team_add_client(o->team, r)) {
+        return report_is_failure(r) ? EXIT_FAIL : EXIT_OK;
+    }
+    r = &o->team->client;
+    r->peer = addr_format(&o->addr, text, sizeof(text));
     if (o->json) {
         report_json(r, "echo client", stdout);
     } else if (!o->quiet) {
@@ -251,7 +255,7 @@ int echo_client(const struct echo_options *o)
     c->complaints_left = COMPLAINTS_MAX;
     hist_reset(&c->report.latency);
     int code = EXIT_FAIL;
-    if (make_memory(c) && make_constant(c) && client_connect(c)) {
+    if (team_ready(o->team, make_memory(c) && make_constant(c) && client_connect(c))) {
         start_clock(c);
         code = run(c);
         code = code == EXIT_OK ? report_client(c) : code;

@@ -4,6 +4,7 @@
 #define APPS_ECHO_ECHO_H
 
 #include "common/addr.h"
+#include "echo/team.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +27,9 @@ struct echo_options {
     uint64_t warmup_ns;
     uint64_t timeout_ns; /* 0: not given */
     double rate_hz;      /* 0: closed loop */
+    uint32_t threads;
+    struct team *team; /* of the threads; this one's share is in connections, requests and rate_hz */
+    bool leads;        /* the thread that talks to people */
 };
 
 /*

@@ -11,6 +11,7 @@
 #define SIZE_MAX_UDP    65507u
 #define CONNECTIONS_MAX 1000000u
 #define DEPTH_MAX       65536u
+#define THREADS_MAX     16u
 
 static const char help_text[] =
     "Usage: caracal-echo server [--tcp|--udp] [--bind ADDR:PORT] [OPTIONS]\n"
@@ -26,6 +27,9 @@ static const char help_text[] =
     "  -j, --json               results as one JSON object on stdout\n"
     "  -q, --quiet              no results for people, no progress line\n"
     "      --progress           a progress line a second on stderr even where that is no terminal\n"
+    "  -N, --threads N          so many threads, each with an instance of its own: with catpowder and catnip a queue "
+    "of\n"
+    "                           the device each, with catnap a socket each (default 1)\n"
     "  -h, --help               this text\n"
     "Server:\n"
     "  -b, --bind ADDR:PORT     default 127.0.0.1:7000\n"
@@ -72,6 +76,7 @@ static const struct option long_options[] = {
     {"rate", required_argument, NULL, 'R'},
     {"check", no_argument, NULL, 'k'},
     {"timeout", required_argument, NULL, 'T'},
+    {"threads", required_argument, NULL, 'N'},
     {NULL, 0, NULL, 0},
 };
 
@@ -130,11 +135,20 @@ static bool take_value(struct echo_options *o, int option)
         return arg_u32("depth", optarg, 1, DEPTH_MAX, &o->depth);
     case 'R':
         return arg_f64("rate", optarg, 0.01, 1e9, &o->rate_hz);
+    case 'N':
+        return arg_u32("threads", optarg, 1, THREADS_MAX, &o->threads);
     case 'T':
         return arg_milliseconds("timeout", optarg, 1, 1e7, &o->timeout_ns);
     default:
         return false;
     }
+}
+
+static bool any_port(const struct addr *a)
+{
+    const struct sockaddr *sa = addr_const_sockaddr(a);
+    return sa->sa_family == AF_INET ? ((const struct sockaddr_in *)(const void *)sa)->sin_port == 0
+                                    : ((const struct sockaddr_in6 *)(const void *)sa)->sin6_port == 0;
 }
 
 /* What options say together, and defaults. */
@@ -144,7 +158,13 @@ static int finish(struct echo_options *o)
         if (!o->have_addr) {
             (void)addr_parse("127.0.0.1:7000", &o->addr);
         }
+        if (o->threads > 1 && any_port(&o->addr)) {
+            return complain_usage("--threads: they need one port, not a free one each: --bind ADDR:PORT");
+        }
         return EXIT_OK;
+    }
+    if (o->threads > o->connections || (o->requests != 0 && o->threads > o->requests)) {
+        return complain_usage("--threads: each needs a connection and a request");
     }
     if (!o->have_addr) {
         return complain_usage("the client needs --connect ADDR:PORT");
@@ -169,11 +189,11 @@ static bool take_option(void *out, int option)
     return take_flag(out, option) || take_value(out, option);
 }
 
-static const struct args_spec spec = {help_text, ":tujqhb:c:s:n:d:r:w:D:R:kT:", long_options, take_option};
+static const struct args_spec spec = {help_text, ":tujqhb:c:s:n:d:r:w:D:R:kT:N:", long_options, take_option};
 
 int echo_options_parse(int argc, char **argv, struct echo_options *o)
 {
-    *o = (struct echo_options){.size_bytes = 64, .connections = 1, .max_connections = 65536};
+    *o = (struct echo_options){.size_bytes = 64, .connections = 1, .max_connections = 65536, .threads = 1};
     int rc = args_parse_role(argc, argv, &spec, o, &o->server);
     return rc == EXIT_OK ? finish(o) : rc;
 }

@@ -31,30 +31,30 @@ struct server {
     bool accepting;           /* place 0 holds a token */
     uint64_t accept_again_ns; /* not before that */
     struct progress progress;
-    uint64_t accepted;
-    uint64_t messages;
-    uint64_t bytes;
-    uint64_t failed; /* operations, of whatever kind */
-    uint64_t empty;  /* datagrams without a byte: there is nothing to send back */
+    struct server_counts n;
 };
 
 static int report_server(struct server *s, const char *transport)
 {
+    const struct server_counts *n = &s->options->team->server;
     progress_end(&s->progress);
+    if (!team_add_server(s->options->team, &s->n)) {
+        return EXIT_OK;
+    }
     if (s->options->json) {
         struct json j;
         json_open(&j, stdout);
         json_text(&j, "program", "echo server");
         json_text(&j, "transport", transport);
-        json_u64(&j, "connections", s->accepted);
-        json_u64(&j, "messages", s->messages);
-        json_u64(&j, "bytes", s->bytes);
-        json_u64(&j, "empty", s->empty);
-        json_u64(&j, "failed", s->failed);
+        json_u64(&j, "connections", n->accepted);
+        json_u64(&j, "messages", n->messages);
+        json_u64(&j, "bytes", n->bytes);
+        json_u64(&j, "empty", n->empty);
+        json_u64(&j, "failed", n->failed);
         json_close(&j);
     } else if (!s->options->quiet) {
         printf("%s server: %" PRIu64 " connections, %" PRIu64 " messages, %" PRIu64 " bytes, %" PRIu64 " failed\n",
-               transport, s->accepted, s->messages, s->bytes, s->failed);
+               transport, n->accepted, n->messages, n->bytes, n->failed);
     }
     return EXIT_OK;
 }
@@ -65,8 +65,8 @@ static void tick(struct server *s)
     char detail[64];
     uint64_t now_ns = s->progress.on ? clock_now_ns() : 0;
     if (now_ns >= s->progress.next_ns) {
-        snprintf(detail, sizeof(detail), "%" PRIu32 " open, %" PRIu64 " failed", s->count - 1, s->failed);
-        progress_tick(&s->progress, now_ns, s->messages, NULL, detail);
+        snprintf(detail, sizeof(detail), "%" PRIu32 " open, %" PRIu64 " failed", s->count - 1, s->n.failed);
+        progress_tick(&s->progress, now_ns, s->n.messages, NULL, detail);
     }
 }
 
@@ -81,21 +81,21 @@ static void accept_next(struct server *s)
     }
     s->accepting = demi_accept(&s->token[0], s->qd) == 0;
     s->accept_again_ns = s->accepting ? 0 : clock_now_ns() + ACCEPT_REST_NS;
-    s->failed += !s->accepting;
+    s->n.failed += !s->accepting;
 }
 
 /* Ends the connection at a place; the last one moves there. */
 static void drop(struct server *s, uint32_t at, int qd)
 {
     assert(at > 0 && at < s->count);
-    s->failed += demi_close(qd) != 0;
+    s->n.failed += demi_close(qd) != 0;
     s->token[at] = s->token[--s->count];
 }
 
 static void pop_next(struct server *s, uint32_t at, int qd)
 {
     if (demi_pop(&s->token[at], qd) != 0) {
-        s->failed++;
+        s->n.failed++;
         drop(s, at, qd);
     }
 }
@@ -104,7 +104,7 @@ static void on_accept(struct server *s, const demi_qresult_t *qr)
 {
     assert(s->count < s->room);
     s->accepting = false;
-    s->accepted++;
+    s->n.accepted++;
     pop_next(s, s->count++, qr->qr_value.ares.qd);
 }
 
@@ -123,12 +123,12 @@ static void on_pop(struct server *s, uint32_t at, demi_qresult_t *qr)
     (void)demi_sgafree(sga);
     enum demi_fate fate = rc == 0 ? demi_look(s->token[at], &err) : DEMI_BROKEN;
     if (fate == DEMI_BROKEN) {
-        s->failed++;
+        s->n.failed++;
         drop(s, at, qr->qr_qd);
         return;
     }
-    s->messages++;
-    s->bytes += len;
+    s->n.messages++;
+    s->n.bytes += len;
     if (fate == DEMI_DONE) {
         pop_next(s, at, qr->qr_qd);
     }
@@ -136,7 +136,7 @@ static void on_pop(struct server *s, uint32_t at, demi_qresult_t *qr)
 
 static void on_failed(struct server *s, uint32_t at, const demi_qresult_t *qr)
 {
-    s->failed++;
+    s->n.failed++;
     if (at == 0) {
         s->accepting = false;
         s->accept_again_ns = clock_now_ns() + ACCEPT_REST_NS;
@@ -189,11 +189,11 @@ static int wait_one(struct server *s, demi_qresult_t *qr, uint32_t *at)
     return rc;
 }
 
-static bool server_begin(struct server *s, const struct echo_options *o, int type)
+static bool server_open(struct server *s, const struct echo_options *o, int type, struct addr *bound)
 {
-    struct addr bound;
     *s = (struct server){.options = o, .count = 1, .room = 1};
-    s->qd = demi_bound_socket(&o->addr, type, LISTEN_BACKLOG, &bound);
+    s->qd = o->threads > 1 ? demi_shared_socket(&o->addr, type, LISTEN_BACKLOG, bound)
+                           : demi_bound_socket(&o->addr, type, LISTEN_BACKLOG, bound);
     if (s->qd < 0) {
         return false;
     }
@@ -203,8 +203,22 @@ static bool server_begin(struct server *s, const struct echo_options *o, int typ
         complain("no memory for %" PRIu32 " connections", s->room);
         return false;
     }
-    print_listening(&bound);
-    progress_start(&s->progress, o->progress, o->quiet, clock_now_ns());
+    return true;
+}
+
+/* With all threads: whoever is told that the server listens finds each of them. */
+static bool server_begin(struct server *s, const struct echo_options *o, int type)
+{
+    struct addr bound;
+    bool opened = server_open(s, o, type, &bound);
+    if (!team_ready(o->team, opened)) {
+        free(s->token);
+        return false;
+    }
+    if (o->leads) {
+        print_listening(&bound);
+    }
+    progress_start(&s->progress, o->progress && o->leads, o->quiet || !o->leads, clock_now_ns());
     return true;
 }
 
@@ -248,15 +262,15 @@ static enum demi_fate answer_datagram(struct server *s, demi_sgarray_t *sga)
     int err;
     size_t len = demi_sga_len(sga);
     if (len == 0) {
-        s->empty++;
+        s->n.empty++;
         return DEMI_DONE;
     }
     if (!demi_datagram_source(sga, s->options->addr.storage.ss_family, &source) ||
         demi_pushto(&s->token[0], s->qd, sga, addr_sockaddr(&source), source.len) != 0) {
         return DEMI_BROKEN;
     }
-    s->messages++;
-    s->bytes += len;
+    s->n.messages++;
+    s->n.bytes += len;
     return demi_look(s->token[0], &err);
 }
 
@@ -264,12 +278,12 @@ static enum demi_fate answer_datagram(struct server *s, demi_sgarray_t *sga)
 static bool on_datagram_result(struct server *s, demi_qresult_t *qr)
 {
     if (qr->qr_opcode != DEMI_OPC_POP) {
-        s->failed += qr->qr_opcode == DEMI_OPC_FAILED;
+        s->n.failed += qr->qr_opcode == DEMI_OPC_FAILED;
         return true;
     }
     enum demi_fate fate = answer_datagram(s, &qr->qr_value.sga);
     (void)demi_sgafree(&qr->qr_value.sga);
-    s->failed += fate == DEMI_BROKEN;
+    s->n.failed += fate == DEMI_BROKEN;
     return fate != DEMI_PENDING;
 }
 

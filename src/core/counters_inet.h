@@ -43,6 +43,7 @@
     COUNTER(drop_neigh_failed, "packets not sent: the neighbour did not answer")            \
     COUNTER(drop_too_big, "packets not sent: larger than the path takes")                   \
     COUNTER(drop_device_full, "frames not sent: the device's queue was full")               \
+    COUNTER(handed_over, "frames that came by another instance's queue, and went to it")    \
     COUNTER(drop_device_rx, "frames lost by the device: its receive ring was full")         \
     COUNTER(drop_device_tx, "frames not sent: the device refused them")                     \
     COUNTER(arp_requests, "ARP requests and neighbour solicitations sent")                  \

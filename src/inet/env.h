@@ -37,17 +37,19 @@ struct inet_env {
     void (*tap)(void *ctx, const struct frame_in *f, enum counter drop);
     /*
      * For a device that only brings frames for ports in use. take_port: a socket is to listen at local, be bound to it,
-     * or with remote, connect from it. 0, or a negative errno: it is somebody else's (where the port was our choice,
-     * another is tried). Each port taken is given back once. NULL, both: every frame comes anyway.
+     * or with remote, connect from it; chosen: the port was our choice, so that no other stack has to have it too. 0,
+     * or a negative errno: it is somebody else's (where the port was our choice, another is tried). Each port taken is
+     * given back once. NULL, both: every frame comes anyway.
      */
-    int (*take_port)(void *ctx, uint8_t proto, const struct inet_end *local, const struct inet_end *remote);
+    int (*take_port)(void *ctx, uint8_t proto, const struct inet_end *local, const struct inet_end *remote,
+                     bool chosen);
     void (*give_port)(void *ctx, uint8_t proto, uint16_t port);
 };
 
 static inline int inet_take_port(const struct inet_env *env, uint8_t proto, const struct inet_end *local,
-                                 const struct inet_end *remote)
+                                 const struct inet_end *remote, bool chosen)
 {
-    return env->take_port == NULL ? 0 : env->take_port(env->ctx, proto, local, remote);
+    return env->take_port == NULL ? 0 : env->take_port(env->ctx, proto, local, remote, chosen);
 }
 
 static inline void inet_give_port(const struct inet_env *env, uint8_t proto, uint16_t port)

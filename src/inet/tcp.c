@@ -169,7 +169,7 @@ int tcp_conn_enter(struct tcp_conn *c)
     struct inet_end local = {c->pair.local, c->pair.local_port};
 
     if (!c->has_port) /* a listener's, which has taken it too: who connects took it when it chose it */
-        c->has_port = inet_take_port(tcp_env(c), IPPROTO_TCP, &local, NULL) == 0;
+        c->has_port = inet_take_port(tcp_env(c), IPPROTO_TCP, &local, NULL, false) == 0;
     if (!tcp_table_add(&c->tcp->table, c, &c->pair)) {
         INET_COUNT(c->tcp->in, tcp_table_full);
         return -ENOBUFS;

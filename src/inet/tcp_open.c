@@ -60,7 +60,7 @@ struct tcp_listener *tcp_listen(struct tcp *t, const struct inet_end *local, uin
     l = t->in->env.alloc(t->in->env.ctx, sizeof(*l));
     if (l == NULL)
         return NULL;
-    *err = inet_take_port(&t->in->env, IPPROTO_TCP, local, NULL);
+    *err = inet_take_port(&t->in->env, IPPROTO_TCP, local, NULL, false);
     if (*err != 0) {
         mem_unref(t->in->env.mem, l);
         return NULL;
@@ -131,7 +131,7 @@ static bool pair_is_free(struct tcp *t, const struct tcp_pair *p)
 static int take_port(struct tcp_conn *c)
 {
     struct inet_end local = {c->pair.local, c->pair.local_port}, remote = {c->pair.remote, c->pair.remote_port};
-    int err = inet_take_port(tcp_env(c), IPPROTO_TCP, &local, &remote);
+    int err = inet_take_port(tcp_env(c), IPPROTO_TCP, &local, &remote, false);
 
     c->has_port = err == 0;
     return err;

@@ -294,7 +294,7 @@ static uint16_t port_pick(struct udp *u, const struct inet_addr *a)
     for (uint32_t i = 0; i < count; i++) {
         struct inet_end end = {*a, (uint16_t)(UDP_PORT_LOW + (first + i) % count)};
 
-        if (!port_taken(u, a, end.port) && inet_take_port(&u->in->env, IPPROTO_UDP, &end, NULL) == 0)
+        if (!port_taken(u, a, end.port) && inet_take_port(&u->in->env, IPPROTO_UDP, &end, NULL, true) == 0)
             return end.port;
     }
     return 0;
@@ -313,7 +313,7 @@ int udp_bind(struct udp_socket *s, const struct inet_end *local)
     if (port != 0 && port_taken(u, &local->addr, port))
         return -EADDRINUSE;
     if (port != 0) {
-        err = inet_take_port(&u->in->env, IPPROTO_UDP, local, NULL);
+        err = inet_take_port(&u->in->env, IPPROTO_UDP, local, NULL, false);
         if (err != 0)
             return err;
     } else {

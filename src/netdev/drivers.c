@@ -4,6 +4,7 @@
 
 #include "core/module.h"
 #include "netdev.h"
+#include "spread.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -79,7 +80,8 @@ static int open_known(size_t i, const struct netdev_params *p, struct netdev **d
         driver = of_module(module, known[i].name, et, &err);
     }
     if (driver != NULL)
-        err = driver->open(p, d, et);
+        err = driver->queues != NETDEV_OWN && p->cfg->net_queues > 1 ? spread_open(driver, p, d, et)
+                                                                     : driver->open(p, d, et);
     if (err == 0)
         (*d)->module = module;
     else if (module != NULL)

@@ -27,6 +27,7 @@ struct netdev_flow {
     uint8_t local[16], remote[16];
     uint16_t local_port, remote_port;
     uint8_t proto;
+    bool chosen; /* local_port was our choice: nobody else has to have it too */
 };
 
 struct netdev_ops {
@@ -51,6 +52,8 @@ struct netdev_ops {
      */
     int (*take_port)(struct netdev *d, const struct netdev_flow *f);
     void (*give_port)(struct netdev *d, uint8_t proto, uint16_t port);
+    /* Of a device with several queues: do this conversation's frames come by ours? NULL: they do. */
+    bool (*keeps)(struct netdev *d, const struct netdev_flow *f);
     /* In a child of fork: closes the descriptors and nothing else. NULL: there is none but fd. */
     void (*forget)(struct netdev *d);
     void (*close)(struct netdev *d);
@@ -77,11 +80,21 @@ struct netdev_params {
     const struct config *cfg; /* the keys "device", "net_..." and those of the driver alone */
     struct mem *mem;
     uint64_t *count;
+    unsigned queue;   /* of those of the process on the device (net_queues), from 0 */
+    uint32_t *common; /* a word that they share, 0 at first; they are opened one after another. NULL: there is one */
+};
+
+/* What more than one queue (net_queues) means to a driver. */
+enum netdev_queues {
+    NETDEV_OWN,    /* it sees to it itself that each frame comes to the instance whose it is */
+    NETDEV_SPREAD, /* each queue is a device for it; whose a frame is, is seen to by spread.h */
+    NETDEV_APART,  /* likewise, and they have nothing in common */
 };
 
 /* How devices of one kind are opened. A module exports its own as caracal_netdev_NAME. */
 struct netdev_driver {
     const char *name;
+    enum netdev_queues queues;
     uint32_t netdev_bytes; /* sizeof(struct netdev): a module of another build is refused */
     /* Negative errno and a text that names what is missing: a permission, a library, an interface; nothing is left. */
     int (*open)(const struct netdev_params *p, struct netdev **d, struct error_text *et);

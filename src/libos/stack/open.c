@@ -112,7 +112,7 @@ static int pick_port(struct stack *st, struct inet_end *end)
         end->port = tcp_port_pick(st->tcp, &end->addr);
         if (end->port == 0)
             break;
-        if (!port_is_held(st, end) && stack_take_port(st, IPPROTO_TCP, end, NULL) == 0)
+        if (!port_is_held(st, end) && stack_take_port(st, IPPROTO_TCP, end, NULL, true) == 0)
             return 0;
     }
     return -EADDRNOTAVAIL;
@@ -131,7 +131,7 @@ int stack_stream_bind(struct instance *inst, struct queue *q, const struct socka
         return -EADDRNOTAVAIL;
     if (end.port != 0 && (port_is_held(s->stack, &end) || tcp_is_listening(s->stack->tcp, &end)))
         return -EADDRINUSE;
-    err = end.port != 0 ? stack_take_port(s->stack, IPPROTO_TCP, &end, NULL) : pick_port(s->stack, &end);
+    err = end.port != 0 ? stack_take_port(s->stack, IPPROTO_TCP, &end, NULL, false) : pick_port(s->stack, &end);
     if (err != 0)
         return err;
     s->local = end;

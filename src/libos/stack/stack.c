@@ -101,10 +101,10 @@ static uint32_t *uses_of(struct stack *st, uint8_t proto, uint16_t port)
     return &st->port_uses[(proto == IPPROTO_UDP ? PORTS : 0) + port];
 }
 
-int stack_take_port(void *ctx, uint8_t proto, const struct inet_end *local, const struct inet_end *remote)
+int stack_take_port(void *ctx, uint8_t proto, const struct inet_end *local, const struct inet_end *remote, bool chosen)
 {
     struct stack *st = ctx;
-    struct netdev_flow f = {.proto = proto, .local_port = local->port};
+    struct netdev_flow f = {.proto = proto, .local_port = local->port, .chosen = chosen};
     uint32_t *uses;
     int err = 0;
 
@@ -116,6 +116,8 @@ int stack_take_port(void *ctx, uint8_t proto, const struct inet_end *local, cons
         f.remote_port = remote->port;
     }
     uses = uses_of(st, proto, local->port);
+    if (remote != NULL && st->dev->ops->keeps != NULL && !st->dev->ops->keeps(st->dev, &f))
+        return -EADDRINUSE;
     if (*uses == 0)
         err = st->dev->ops->take_port(st->dev, &f);
     if (err == 0)

@@ -102,7 +102,7 @@ bool stack_arm(struct stack *st);
 int stack_socket(struct stack *st, struct queue *q);
 
 /* As env's take_port and give_port; ctx is the stack. For sockets that are bound and nothing else yet. */
-int stack_take_port(void *ctx, uint8_t proto, const struct inet_end *local, const struct inet_end *remote);
+int stack_take_port(void *ctx, uint8_t proto, const struct inet_end *local, const struct inet_end *remote, bool chosen);
 void stack_give_port(void *ctx, uint8_t proto, uint16_t port);
 
 /* Moves a fresh socket to another stack of the instance. */

@@ -18,7 +18,10 @@
  * nothing, and when sending fails.
  * 5. A slot holds the largest frame that segmentation offload of the sender can make, 64 KiB; of the memory no more is
  * touched than frames need.
+ * 6. Several instances are a group of sockets (fanout), to which the kernel deals frames out by our hash. All of them
+ * come to the first one until the others are there.
  */
+#include "netdev/flow.h"
 #include "netdev/iface.h"
 #include "netdev/vnet.h"
 
@@ -282,6 +285,67 @@ static int join(int fd, int ifindex, const uint8_t mac[6])
     return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &station, sizeof(station));
 }
 
+#ifndef PACKET_FANOUT_FLAG_IGNORE_OUTGOING
+#define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000 /* Linux 5.18 */
+#endif
+
+#define NET(offset)  ((uint32_t)SKF_NET_OFF + (offset))
+#define FANOUT       ((uint32_t)(PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_IGNORE_OUTGOING) << 16)
+#define FANOUT_FIRST (FANOUT | (uint32_t)PACKET_FANOUT_FLAG_UNIQUEID << 16)
+#define GROUP_KNOWN  0x10000u
+
+/* M[1] ^= the word there. */
+#define HASH_WORD(offset)                                                                                              \
+    BPF_STMT(BPF_LDX | BPF_MEM, 1), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, NET(offset)),                                   \
+        BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0), BPF_STMT(BPF_ST, 1)
+
+/* The group's program gives each frame to the socket that flow.h's hash names; what it cannot tell, to the first. */
+static int attach_hash(int fd)
+{
+    struct sock_filter code[] = {
+        /* 0 */ BPF_STMT(BPF_LD | BPF_IMM, 0),
+        /* 1 */ BPF_STMT(BPF_ST, 1),
+        /* 2: IPv4 without options */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NET(0)),
+        /* 3 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x45, 0, 12),
+        /* 4: no fragment */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, NET(6)),
+        /* 5 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x3fff, 26, 0),
+        /* 6 to 9 */ HASH_WORD(12),
+        /* 10 to 13 */ HASH_WORD(16),
+        /* 14: ports */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, NET(20)),
+        /* 15 */ BPF_JUMP(BPF_JMP | BPF_JA, 11, 0, 0),
+        /* 16: IPv6 */ BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf0),
+        /* 17 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x60, 0, 14),
+        /* 18 to 21 */ HASH_WORD(20),
+        /* 22 to 25 */ HASH_WORD(36),
+        /* 26: ports */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, NET(40)),
+        /* 27 */ BPF_STMT(BPF_LDX | BPF_MEM, 1),
+        /* 28 */ BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
+        /* 29 */ BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, FLOW_MULTIPLIER),
+        /* 30 */ BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, FLOW_SHIFT),
+        /* 31 */ BPF_STMT(BPF_RET | BPF_A, 0),
+        /* 32 */ BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {.len = ARRAY_LEN(code), .filter = code};
+
+    return setsockopt(fd, SOL_PACKET, PACKET_FANOUT_DATA, &program, sizeof(program));
+}
+
+/* Note 6. The group's number is the kernel's choice for the first socket, and told to the others in *common. */
+static int join_group(int fd, uint32_t *common)
+{
+    uint32_t how = *common == 0 ? FANOUT_FIRST : FANOUT | (*common & UINT16_MAX), group = 0;
+    socklen_t len = sizeof(group);
+
+    if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &how, sizeof(how)) < 0)
+        return -1;
+    if (*common != 0)
+        return 0;
+    if (attach_hash(fd) < 0 || getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, &len) < 0)
+        return -1;
+    *common = GROUP_KNOWN | (group & UINT16_MAX);
+    return 0;
+}
+
 static int make_ring(struct packet *p, struct error_text *et)
 {
     struct tpacket_req r = {.tp_block_size = BLOCK_BYTES,
@@ -304,7 +368,7 @@ static int make_ring(struct packet *p, struct error_text *et)
     return 0;
 }
 
-static int start(struct packet *p, struct error_text *et)
+static int start(struct packet *p, uint32_t *common, struct error_text *et)
 {
     struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = p->dev.ifindex};
     int bytes = SEND_BYTES, err;
@@ -326,6 +390,8 @@ static int start(struct packet *p, struct error_text *et)
         return refused("link address", et);
     if (bind(p->dev.fd, (struct sockaddr *)&at, sizeof(at)) < 0)
         return refused("bind", et);
+    if (common != NULL && join_group(p->dev.fd, common) < 0)
+        return refused("group of sockets (net_queues)", et);
     return 0;
 }
 
@@ -354,7 +420,7 @@ static int packet_open(const struct netdev_params *par, struct netdev **d, struc
     if (err == 0)
         err = iface_mtu(par->cfg, i.mtu, &p->dev.mtu, et);
     if (err == 0)
-        err = start(p, et);
+        err = start(p, par->common, et);
     if (err < 0) {
         packet_close(&p->dev);
         return err;
@@ -364,4 +430,4 @@ static int packet_open(const struct netdev_params *par, struct netdev **d, struc
 }
 
 const struct netdev_driver netdev_packet = {
-    .name = "packet", .netdev_bytes = sizeof(struct netdev), .open = packet_open};
+    .name = "packet", .queues = NETDEV_SPREAD, .netdev_bytes = sizeof(struct netdev), .open = packet_open};

@@ -13,6 +13,8 @@
  * 4. A reader that is about to sleep says so in a word; the writer that sees it writes a byte into the reader's FIFO
  * beside the file. Rejected: a futex (nothing that epoll takes).
  * 5. Memory does not damage frames, so that checksums are not computed: a flag goes with the frame.
+ * 6. Several queues are as many cables, with files of their own: the k-th instance of one process has the k-th of the
+ * other as its peer, and nobody else.
  */
 #include "netdev/iface.h"
 
@@ -381,7 +383,10 @@ static int ring_open(const struct netdev_params *par, struct netdev **d, struct 
         return error_set(et, ENOMEM, "no memory for a device");
     r->dev = (struct netdev){.ops = &ring_ops, .mem = par->mem, .count = par->count, .fd = -1};
     r->file = r->bell = -1;
-    snprintf(r->path, sizeof(r->path), "%s", par->cfg->device);
+    if (par->cfg->net_queues > 1) /* note 6 */
+        snprintf(r->path, sizeof(r->path), "%s.%u", par->cfg->device, par->queue);
+    else
+        snprintf(r->path, sizeof(r->path), "%s", par->cfg->device);
     err = r->path[0] == '/' ? open_file(r, et)
                             : error_set(et, EINVAL,
                                         "device: \"%.64s\" is no path for a ring's file, as in "
@@ -403,4 +408,5 @@ static int ring_open(const struct netdev_params *par, struct netdev **d, struct 
     return 0;
 }
 
-const struct netdev_driver netdev_ring = {.name = "ring", .netdev_bytes = sizeof(struct netdev), .open = ring_open};
+const struct netdev_driver netdev_ring = {
+    .name = "ring", .queues = NETDEV_APART, .netdev_bytes = sizeof(struct netdev), .open = ring_open};

@@ -154,9 +154,9 @@ static void bring_up(const char *name)
     close(fd);
 }
 
-static int join(struct tap *t, const char *name, struct error_text *et)
+static int join(struct tap *t, const char *name, bool many, struct error_text *et)
 {
-    struct ifreq r = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    struct ifreq r = {.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (many ? IFF_MULTI_QUEUE : 0))};
     int bytes = VNET_BYTES;
 
     if (name[0] == '\0' || strlen(name) >= IFNAMSIZ)
@@ -177,7 +177,7 @@ static int join(struct tap *t, const char *name, struct error_text *et)
 static int start(struct tap *t, const struct config *cfg, struct error_text *et)
 {
     struct iface i = {0};
-    int err = join(t, cfg->device, et);
+    int err = join(t, cfg->device, cfg->net_queues > 1, et);
 
     if (err == 0)
         err = iface_look(cfg->device, &i, et);
@@ -208,4 +208,5 @@ static int tap_open(const struct netdev_params *par, struct netdev **d, struct e
     return 0;
 }
 
-const struct netdev_driver netdev_tap = {.name = "tap", .netdev_bytes = sizeof(struct netdev), .open = tap_open};
+const struct netdev_driver netdev_tap = {
+    .name = "tap", .queues = NETDEV_SPREAD, .netdev_bytes = sizeof(struct netdev), .open = tap_open};

@@ -424,7 +424,7 @@ static int xdp_open(const struct netdev_params *par, struct netdev **d, struct e
     if (x == NULL)
         return error_set(et, ENOMEM, "no memory for a device");
     x->dev = (struct netdev){.ops = &xdp_ops, .mem = par->mem, .count = par->count, .fd = -1, .ifindex = i.index};
-    x->queue = (uint32_t)par->cfg->net_queue;
+    x->queue = (uint32_t)par->cfg->net_queue + par->queue;
     x->fd = x->station = x->ears.fd = -1;
     x->dev.shared = par->cfg->net_address[0] == '\0';
     if (x->dev.shared)
@@ -447,7 +447,7 @@ static int xdp_open(const struct netdev_params *par, struct netdev **d, struct e
 
 VISIBLE extern const struct netdev_driver caracal_netdev_xdp;
 const struct netdev_driver caracal_netdev_xdp = {
-    .name = "xdp", .netdev_bytes = sizeof(struct netdev), .open = xdp_open};
+    .name = "xdp", .queues = NETDEV_SPREAD, .netdev_bytes = sizeof(struct netdev), .open = xdp_open};
 
 VISIBLE extern const struct module_mark caracal_module;
 const struct module_mark caracal_module = MODULE_MARK;

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads that begin together: see team.h. */
+#include "echo/team.h"
+
+#include <string.h>
+
+void team_init(struct team *t, uint32_t threads)
+{
+    memset(t, 0, sizeof(*t));
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->all_here, NULL);
+    hist_reset(&t->client.latency);
+    t->threads = threads;
+}
+
+bool team_ready(struct team *t, bool ready)
+{
+    pthread_mutex_lock(&t->lock);
+    t->failed |= !ready;
+    if (++t->here == t->threads) {
+        pthread_cond_broadcast(&t->all_here);
+    }
+    while (t->here < t->threads) {
+        pthread_cond_wait(&t->all_here, &t->lock);
+    }
+    bool all = !t->failed;
+    pthread_mutex_unlock(&t->lock);
+    return all;
+}
+
+void team_absent(struct team *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->failed = true;
+    if (++t->here == t->threads) {
+        pthread_cond_broadcast(&t->all_here);
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+bool team_add_server(struct team *t, const struct server_counts *c)
+{
+    pthread_mutex_lock(&t->lock);
+    t->server.accepted += c->accepted;
+    t->server.messages += c->messages;
+    t->server.bytes += c->bytes;
+    t->server.failed += c->failed;
+    t->server.empty += c->empty;
+    bool last = ++t->ended == t->threads;
+    pthread_mutex_unlock(&t->lock);
+    return last;
+}
+
+bool team_add_client(struct team *t, const struct report *r)
+{
+    struct report *sum = &t->client;
+    pthread_mutex_lock(&t->lock);
+    sum->connections += r->connections;
+    sum->rate_hz += r->rate_hz;
+    sum->elapsed_ns = r->elapsed_ns > sum->elapsed_ns ? r->elapsed_ns : sum->elapsed_ns;
+    hist_merge(&sum->latency, &r->latency);
+    sum->errors += r->errors;
+    sum->corrupt += r->corrupt;
+    sum->lost += r->lost;
+    sum->late += r->late;
+    sum->unanswered += r->unanswered;
+    sum->transport = r->transport;
+    sum->size_bytes = r->size_bytes;
+    sum->depth = r->depth;
+    bool last = ++t->ended == t->threads;
+    pthread_mutex_unlock(&t->lock);
+    return last;
+}
