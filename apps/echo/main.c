@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* echo: an echo server and a load generator for it, on PDPIX. See caracal-echo --help. */
 #include "common/args.h"
+#include "common/clock.h"
 #include "common/demi_util.h"
 #include "echo/echo.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define LINGER_NS NS_PER_MS
 
 struct thread {
     struct echo_options options;
@@ -15,14 +18,39 @@ struct thread {
     int code;
 };
 
+/*
+ * Goes on to look at its device until all threads are done: what comes by its queue may be another's, and with an
+ * instance goes its queue. It waits for a message that nobody sends.
+ */
+static void linger(struct team *team)
+{
+    struct timespec look = clock_timespec(LINGER_NS);
+    demi_qtoken_t token;
+    demi_qresult_t qr;
+    int qd;
+    team_leave(team);
+    if (demi_queue(&qd) != 0) {
+        return;
+    }
+    if (demi_pop(&token, qd) == 0) {
+        while (!team_is_done(team) && demi_wait(&qr, token, &look) == ETIMEDOUT) {
+        }
+    }
+    (void)demi_close(qd);
+}
+
 /* A thread's whole life: the library is started in it, and so has an instance of its own. */
 static void *run(void *arg)
 {
     struct thread *t = arg;
     const struct echo_options *o = &t->options;
     t->code = EXIT_FAIL;
-    if (!demi_begin(t->argc, t->argv)) {
-        (void)team_ready(o->team, false);
+    bool begun = demi_begin(t->argc, t->argv);
+    if (!team_ready(o->team, begun)) {
+        team_leave(o->team);
+        if (begun) {
+            (void)demi_fini();
+        }
         return NULL;
     }
     if (!o->server) {
@@ -30,6 +58,7 @@ static void *run(void *arg)
     } else {
         t->code = o->udp ? echo_server_udp(o) : echo_server_tcp(o);
     }
+    linger(o->team);
     (void)demi_fini();
     return NULL;
 }

@@ -13,14 +13,23 @@ void team_init(struct team *t, uint32_t threads)
     t->threads = threads;
 }
 
+/* With the lock held: the last one opens the gate. */
+static void arrive(struct team *t)
+{
+    if (++t->here == t->threads) {
+        t->here = 0;
+        t->gate++;
+        pthread_cond_broadcast(&t->all_here);
+    }
+}
+
 bool team_ready(struct team *t, bool ready)
 {
     pthread_mutex_lock(&t->lock);
+    uint32_t gate = t->gate;
     t->failed |= !ready;
-    if (++t->here == t->threads) {
-        pthread_cond_broadcast(&t->all_here);
-    }
-    while (t->here < t->threads) {
+    arrive(t);
+    while (t->gate == gate) {
         pthread_cond_wait(&t->all_here, &t->lock);
     }
     bool all = !t->failed;
@@ -32,10 +41,24 @@ void team_absent(struct team *t)
 {
     pthread_mutex_lock(&t->lock);
     t->failed = true;
-    if (++t->here == t->threads) {
-        pthread_cond_broadcast(&t->all_here);
-    }
+    t->left++;
+    arrive(t);
     pthread_mutex_unlock(&t->lock);
+}
+
+void team_leave(struct team *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->left++;
+    pthread_mutex_unlock(&t->lock);
+}
+
+bool team_is_done(struct team *t)
+{
+    pthread_mutex_lock(&t->lock);
+    bool done = t->left == t->threads;
+    pthread_mutex_unlock(&t->lock);
+    return done;
 }
 
 bool team_add_server(struct team *t, const struct server_counts *c)

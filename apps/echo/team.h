@@ -23,8 +23,10 @@ struct team {
     pthread_mutex_t lock;
     pthread_cond_t all_here;
     uint32_t threads;
-    uint32_t here;  /* threads that are ready, or never will be */
+    uint32_t gate;  /* times that all were ready */
+    uint32_t here;  /* threads that are ready for the next time, or never will be */
     uint32_t ended; /* threads whose counts are in */
+    uint32_t left;  /* threads that are done */
     bool failed;    /* one is not ready */
     struct server_counts server;
     struct report client;
@@ -32,11 +34,15 @@ struct team {
 
 void team_init(struct team *t, uint32_t threads);
 
-/* Called once by each thread, ready or not: waits for all. Are all of them ready? */
+/* Each thread calls it, ready or not, with its device open and then with its sockets: waits for all. Are they ready? */
 bool team_ready(struct team *t, bool ready);
 
 /* Instead of a thread that cannot be started: the others are not to wait for it. */
 void team_absent(struct team *t);
+
+/* A thread has nothing more to do. Have all? */
+void team_leave(struct team *t);
+bool team_is_done(struct team *t);
 
 /* Add what a thread counted. Is it the last one, which has the sum in t then? */
 bool team_add_server(struct team *t, const struct server_counts *c);

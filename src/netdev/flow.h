@@ -12,9 +12,8 @@
 #include <endian.h>
 #include <string.h>
 
-#define FLOW_MULTIPLIER UINT32_C(0x9e3779b1) /* 2^32 over the golden ratio, odd: every bit of a port reaches the top   \
-                                              */
-#define FLOW_SHIFT 16
+#define FLOW_MULTIPLIER UINT32_C(0x9e3779b1) /* 2^32 over the golden ratio: every bit of a port reaches the top */
+#define FLOW_SHIFT      24 /* what is left of it: Linux takes even ports alone, low bits say nothing */
 
 /*
  * remote and local: the last four bytes of the addresses; ports: the remote one in the upper half. All in host order.

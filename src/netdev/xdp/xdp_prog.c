@@ -290,7 +290,7 @@ static unsigned resolve(struct bpf_insn *code, const int *map)
 
 static int make_maps(struct xdp_prog *x, struct error_text *et)
 {
-    LIBBPF_OPTS(bpf_map_create_opts, lazy, .map_flags = BPF_F_NO_PREALLOC);
+    struct bpf_map_create_opts lazy = {.sz = sizeof(lazy), .map_flags = BPF_F_NO_PREALLOC};
 
     x->claims = bpf_map_create(BPF_MAP_TYPE_HASH, "caracal_claims", 16, 1, CLAIMS_MAX, NULL);
     if (x->claims < 0)
