@@ -83,7 +83,8 @@ static int map_ring(struct port *p, int fd)
         p->ring = NULL;
         return -errno;
     }
-    if (fresh)
+    /* zeros are an empty ring; the other end may be about to write the same number */
+    if (atomic_load_explicit(&p->ring->magic, memory_order_acquire) == 0)
         atomic_store_explicit(&p->ring->magic, PORT_RING_MAGIC, memory_order_release);
     return atomic_load_explicit(&p->ring->magic, memory_order_acquire) == PORT_RING_MAGIC ? 0 : -EINVAL;
 }

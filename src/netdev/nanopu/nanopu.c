@@ -119,7 +119,8 @@ static int map_file(struct nanopu *p, int fd)
     if (map == MAP_FAILED)
         return -errno;
     p->ring = map;
-    if (fresh)
+    /* zeros are an empty ring; the other end may be about to write the same number */
+    if (atomic_load_explicit(&p->ring->magic, memory_order_acquire) == 0)
         atomic_store_explicit(&p->ring->magic, PORT_RING_MAGIC, memory_order_release);
     return atomic_load_explicit(&p->ring->magic, memory_order_acquire) == PORT_RING_MAGIC ? 0 : -EINVAL;
 }
