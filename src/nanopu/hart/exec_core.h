@@ -260,7 +260,7 @@ static inline enum cause ecall_cause(const struct hart *h)
 
 #define FP(type, box, result)                                                                                          \
     do {                                                                                                               \
-        struct fp_env env = {u->imm == RM_DYNAMIC ? h->frm : (uint8_t)u->imm, 0};                                      \
+        struct fp_env env = {u->imm == RM_DYNAMIC ? h->frm : (uint8_t)u->imm, h->fflags & FP_NX};                      \
         if (UNLIKELY(h->fs == 0 || env.rounding >= FP_ROUNDINGS)) {                                                    \
             goto illegal;                                                                                              \
         }                                                                                                              \

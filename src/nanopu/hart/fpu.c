@@ -6,16 +6,11 @@
  * bits; `place` is the bit whose weight is 2^exp. Bits that a shift loses are ORed into the last one (jam), which is
  * always at least two places below where rounding looks.
  */
-#include "nanopu/hart/fpu.h"
+#include "nanopu/hart/fpu_host.h"
+
+#include <math.h>
 
 typedef unsigned __int128 u128;
-
-/* A format: bits of precision, the leading one included, and bits of the exponent. */
-struct format {
-    unsigned precision, exp_bits;
-};
-
-static const struct format binary32 = {24, 8}, binary64 = {53, 11};
 
 enum kind { ZERO, FINITE, INFINITE, QUIET, SIGNALING };
 
@@ -29,11 +24,6 @@ struct number {
 static inline int bias_of(struct format f)
 {
     return (1 << (f.exp_bits - 1)) - 1;
-}
-
-static inline uint64_t exp_mask(struct format f)
-{
-    return (UINT64_C(1) << f.exp_bits) - 1;
 }
 
 static inline uint64_t sign_bit(struct format f, bool sign)
@@ -482,26 +472,32 @@ uint64_t f32_to_f64(uint32_t a, struct fp_env *env)
     return fp_convert(binary32, binary64, a, env);
 }
 
-/* The operations of a format whose values are of a type. */
-#define OPERATIONS(name, format, type)                                                                                 \
+/* The operations of a format whose values are of a type, and the host's of the same. */
+#define OPERATIONS(name, format, type, host, as, host_sqrt, host_fma)                                                  \
     type name##_add(type a, type b, struct fp_env *env)                                                                \
     {                                                                                                                  \
+        HOST(format, type, host, is_normal(format, a) && is_normal(format, b), as(a) + as(b));                         \
         return (type)fp_add(format, a, b, env);                                                                        \
     }                                                                                                                  \
     type name##_mul(type a, type b, struct fp_env *env)                                                                \
     {                                                                                                                  \
+        HOST(format, type, host, is_normal(format, a) && is_normal(format, b), as(a) * as(b));                         \
         return (type)fp_mul(format, a, b, env);                                                                        \
     }                                                                                                                  \
     type name##_fma(type a, type b, type c, struct fp_env *env)                                                        \
     {                                                                                                                  \
+        HOST(format, type, host, is_normal(format, a) && is_normal(format, b) && is_normal(format, c),                 \
+             host_fma(as(a), as(b), as(c)));                                                                           \
         return (type)fp_fma(format, a, b, c, env);                                                                     \
     }                                                                                                                  \
     type name##_div(type a, type b, struct fp_env *env)                                                                \
     {                                                                                                                  \
+        HOST(format, type, host, is_normal(format, a) && is_normal(format, b), as(a) / as(b));                         \
         return (type)fp_div(format, a, b, env);                                                                        \
     }                                                                                                                  \
     type name##_sqrt(type a, struct fp_env *env)                                                                       \
     {                                                                                                                  \
+        HOST(format, type, host, is_normal(format, a) && as(a) > 0, host_sqrt(as(a)));                                 \
         return (type)fp_sqrt(format, a, env);                                                                          \
     }                                                                                                                  \
     type name##_min(type a, type b, struct fp_env *env)                                                                \
@@ -537,5 +533,5 @@ uint64_t f32_to_f64(uint32_t a, struct fp_env *env)
         return (type)fp_from_int(format, a, kind, env);                                                                \
     }
 
-OPERATIONS(f32, binary32, uint32_t)
-OPERATIONS(f64, binary64, uint64_t)
+OPERATIONS(f32, binary32, uint32_t, float, as_float, sqrtf, fmaf)
+OPERATIONS(f64, binary64, uint64_t, double, as_double, sqrt, fma)

@@ -2,7 +2,8 @@
 /*
  * Floating point in integer arithmetic: IEEE 754-2008 binary32 and binary64 with the choices of the RISC-V F and D
  * extensions (NaNs that come out are canonical, tininess is detected after rounding, conversions saturate). Pure
- * functions of bits; flags are added to the environment's.
+ * functions of bits; flags are added to the environment's. When NX is among them already the host's arithmetic may do
+ * the work: see fpu.c.
  */
 #ifndef NANOPU_HART_FPU_H
 #define NANOPU_HART_FPU_H
