@@ -31,6 +31,12 @@ doctor extra
 pcap
 pcap a b
 pcap --flows x a
+xdp
+xdp attach lo
+xdp attach --pin /tmp/x
+xdp detach lo --pin /tmp/x
+xdp attach lo --pin /tmp/x --mode fast
+xdp attach lo --pin /tmp/x --user nobody-here
 doctor --yaml
 config extra
 config --json --yaml
@@ -48,7 +54,7 @@ usage__without_command() {
 usage__help_names_every_command() {
     local command
     demi 0 help
-    for command in doctor stat trace pcap config version help; do
+    for command in doctor stat trace pcap xdp config version help; do
         grep -qE "^  $command " <<<"$out" || fail "$command is missing: $out"
         demi 0 help "$command"
         grep -q "^usage: demi $command" <<<"$out" || fail "$out"
@@ -59,7 +65,7 @@ usage__help_names_every_command() {
 
 usage__every_command_has_help() {
     local command
-    for command in doctor stat trace pcap config; do
+    for command in doctor stat trace pcap xdp config; do
         demi 0 "$command" --help
         grep -q "^usage: demi $command" <<<"$out" || fail "$out"
     done

@@ -164,7 +164,7 @@ static bool make_namespace(struct selftest *t)
 
 bool wire_make(struct selftest *t, const char *driver, const char *dir)
 {
-    static const char *const unset[] = {"NET_MAC", "NET_GATEWAY"};
+    static const char *const unset[] = {"NET_MAC", "NET_GATEWAY", "XDP_MAP"};
     char path[128];
 
     setenv("DRIVER", driver, 1);
@@ -172,6 +172,7 @@ bool wire_make(struct selftest *t, const char *driver, const char *dir)
     setenv("NET_ADDRESS", "10.77.0.2/24", 1);
     setenv("NET_VLAN", "0", 1);
     setenv("NET_MTU", "0", 1);
+    setenv("NET_QUEUES", "1", 1);
     for (size_t i = 0; i < ARRAY_LEN(unset); i++)
         setenv(unset[i], "", 1);
     if (strcmp(driver, "ring") == 0) {
@@ -196,7 +197,9 @@ void wire_mend(const char *driver, const char *why, char *mend, size_t size)
         const char *driver, *mend;
     } rights[] = {
         {"packet", "run the program as root, or: sudo setcap cap_net_raw+ep PROGRAM"},
-        {"xdp", "run the program as root, or: sudo setcap cap_net_raw,cap_net_admin,cap_bpf+ep PROGRAM"},
+        {"xdp", "run the program as root, or: sudo setcap cap_net_raw,cap_net_admin,cap_bpf+ep PROGRAM, or with "
+                "cap_net_raw alone: sudo demi xdp attach INTERFACE --pin /sys/fs/bpf/NAME --user $USER, and the key "
+                "xdp_map"},
         {"tap", "run the program as root, or: sudo ip tuntap add dev tap0 mode tap user $USER && sudo ip addr add "
                 "10.0.0.1/24 dev tap0 && sudo ip link set tap0 up"},
     };
