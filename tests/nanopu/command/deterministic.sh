@@ -77,12 +77,25 @@ switches:
   - {name: s, kind: osdi21}
 END
     for trimming in off on; do
-        args=(--set trimming=$trimming)
+        args=(--set "trimming=$trimming")
         same_results homa.yaml
     done
 }
 
-tests=(homa__with_and_without_trimming ring__threads_and_order ring__without_timing
+# Polling that is executed, and skipped: with several harts in the order of cycles, not of quanta.
+idle_skip__changes_nothing() {
+    local skip first='' this
+    for skip in 0 1; do
+        this=$("$nanopu" run --quiet --stats json --cycles 5M --set quantum=1 --set idle_skip=$skip \
+            --topology "$CARACAL_SOURCE_DIR/examples/nanopu/jbsq.yaml" "$guests/jbsq.elf" 2>&1 |
+            sed -E 's/"(windows|pulses|threads|seconds|mips)": [0-9.e+-]+(, )?//g')
+        [ -n "$first" ] || first=$this
+    done
+    [ "$this" = "$first" ] || fail "it differs: $(diff <(tr , '\n' <<<"$first") <(tr , '\n' <<<"$this"))"
+    grep -q '"end": "exited"' <<<"$first" || fail "did not end: $first"
+}
+
+tests=(idle_skip__changes_nothing homa__with_and_without_trimming ring__threads_and_order ring__without_timing
     incast__exact_switch incast__osdi21_switch)
 need_guests "${tests[@]}"
 for t in "${tests[@]}"; do
