@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * usage: bench-netdev server | client SECONDS
+ * usage: bench-netdev server | client SECONDS | flood SECONDS
  *
  * Bare frames there and back over the device that the settings name (driver, device, net_mac, ...), without a stack:
  * what the stack's round trip is compared with. The frames are as long as those of 64 bytes on TCP. The client takes
  * the server's link address to be 02:00:00:00:00:01 and prints the round trip as one JSON object.
+ *
+ * flood: datagrams of 64 bytes from 10.80.0.2, port 9, to 10.80.0.1, port 7000, FLOOD_WINDOW of them under way, to
+ * whoever sends them back: an echo service or a forwarder of frames. Prints how many came back a second.
  */
 #include "core/config.h"
 #include "netdev/netdev.h"
@@ -18,6 +21,12 @@
 #define FRAME_BYTES (64 + 66) /* with Ethernet, IPv4 and TCP with timestamps */
 #define SAMPLES_MAX 4000000
 #define LOST_NS     1000000000
+
+#define FLOOD_WINDOW   256
+#define FLOOD_BYTES    (42 + 64)
+#define FLOOD_LOST_NS  10000000    /* silence after which what is under way counts as lost */
+#define FLOOD_START_NS 15000000000 /* the first one must be back by then */
+#define FLOOD_ASK_NS   1000000000  /* between two ARP requests, so that the server knows our link address */
 
 static volatile sig_atomic_t ended;
 
@@ -105,6 +114,88 @@ static int measure(struct netdev *d, double seconds)
     return n > 0 ? 0 : 1;
 }
 
+/* A frame with these bytes; false: the device's queue is full. */
+static bool send_bytes(struct netdev *d, const uint8_t *bytes, uint32_t len)
+{
+    struct frame *f = frame_init(mem_alloc(d->mem, sizeof(*f), 1));
+
+    memcpy(frame_push(f, len), bytes, len);
+    if (d->ops->tx_burst(d, &f, 1) == 1)
+        return true;
+    frame_free(d->mem, f);
+    return false;
+}
+
+/* Who has 10.80.0.1? Tells 10.80.0.2, which the server remembers (RFC 826). */
+static void ask(struct netdev *d)
+{
+    uint8_t p[42] = {0xff, 0xff, 0xff, 0xff, 0xff,      0xff, [12] = 8, 6, 0,         1,  8, 0,
+                     6,    4,    0,    1,    [28] = 10, 80,   0,        2, [38] = 10, 80, 0, 1};
+
+    memcpy(p + 6, d->mac, 6);
+    memcpy(p + 22, d->mac, 6);
+    send_bytes(d, p, sizeof(p));
+}
+
+/* A datagram without a checksum of its own (RFC 768); 0x65 0xef is the IPv4 header's. */
+static void make_datagram(const struct netdev *d, uint8_t p[FLOOD_BYTES])
+{
+    static const uint8_t headers[42] = {2,  0,  0, 0, 0,  1,  [12] = 8, 0,    0x45, 0,  0, 92,
+                                        0,  0,  0, 0, 64, 17, 0x65,     0xef, 10,   80, 0, 2,
+                                        10, 80, 0, 1, 0,  9,  0x1b,     0x58, 0,    72, 0, 0};
+
+    memset(p, 'f', FLOOD_BYTES);
+    memcpy(p, headers, sizeof(headers));
+    memcpy(p + 6, d->mac, 6);
+}
+
+/* Takes what came back: datagrams, and not ARP. */
+static unsigned take_back(struct netdev *d)
+{
+    struct frame_in in[NETDEV_BURST];
+    unsigned n = d->ops->rx_burst(d, in, NETDEV_BURST), back = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        back += in[i].len == FLOOD_BYTES && in[i].ptr[12] == 8 && in[i].ptr[13] == 0;
+        mem_unref(d->mem, in[i].obj);
+    }
+    return back;
+}
+
+static int flood(struct netdev *d, double seconds)
+{
+    uint8_t datagram[FLOOD_BYTES];
+    uint64_t now = pair_now_ns(), last = now + FLOOD_START_NS, heard = now, asked = 0, back = 0;
+    unsigned under_way = 0;
+    bool begun = false;
+
+    make_datagram(d, datagram);
+    for (; !ended && now < last; now = pair_now_ns()) {
+        unsigned n = take_back(d);
+
+        if (n > 0 && !begun) {
+            begun = true; /* the other side is there */
+            last = now + (uint64_t)(seconds * 1e9);
+        }
+        back += n;
+        under_way = n < under_way ? under_way - n : 0;
+        if (n > 0)
+            heard = now;
+        if (now - heard > FLOOD_LOST_NS) {
+            heard = now;
+            under_way = 0;
+        }
+        if (now - asked > FLOOD_ASK_NS) {
+            ask(d);
+            asked = now;
+        }
+        for (unsigned i = 0; i < NETDEV_BURST && under_way < FLOOD_WINDOW; i++)
+            under_way += send_bytes(d, datagram, sizeof(datagram));
+    }
+    printf("{\"req_per_s\": %.0f}\n", (double)back / seconds);
+    return back > 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     struct mem mem;
@@ -112,7 +203,7 @@ int main(int argc, char **argv)
     int status = 0;
 
     if (argc < 2 || (strcmp(argv[1], "server") != 0 && argc < 3)) {
-        fprintf(stderr, "usage: bench-netdev server | client SECONDS\n");
+        fprintf(stderr, "usage: bench-netdev server | client SECONDS | flood SECONDS\n");
         return 2;
     }
     signal(SIGTERM, end);
@@ -123,6 +214,8 @@ int main(int argc, char **argv)
         fflush(stdout);
         while (!ended)
             look(d, true);
+    } else if (strcmp(argv[1], "flood") == 0) {
+        status = flood(d, strtod(argv[2], NULL));
     } else {
         status = measure(d, strtod(argv[2], NULL));
     }

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
-from echolib import BUILD, ECHO, MODULES, PLAIN, Server, client
+from echolib import BUILD, CPUS, ECHO, MODULES, PLAIN, Server, client
 
 NETDEV = os.path.join(BUILD, "bench", "bench-netdev")
 SERVER_NS, CLIENT_NS = f"car{os.getpid()}s", f"car{os.getpid()}c"
@@ -144,3 +144,37 @@ def memif_raw(seconds):
     server, load = _memif()
     with Server([NETDEV, "server"], {**MODULES, **server}):
         return client([NETDEV, "client", str(seconds)], {**MODULES, **load})
+
+
+def memif_pps(seconds):
+    """Datagrams a second that catnip's echo sends back over a memif, one processor for it, one for the load."""
+    server, load = _memif()
+    env = {**OURS, "LIBOS": "catnip"}
+    with Server([ECHO, "server", "--udp", "--bind", "0.0.0.0:7000", "--quiet"], {**env, **server}):
+        return client([NETDEV, "flood", str(seconds)], {**MODULES, **load})
+
+
+def ring_pps(seconds):
+    """The same of catpowder's over a ring."""
+    env = {**OURS, **_ring()}
+    with Server([ECHO, "server", "--udp", "--bind", "0.0.0.0:7000", "--quiet"], {**env, **RING[SERVER_NS]}):
+        return client([NETDEV, "flood", str(seconds)], {**env, **RING[CLIENT_NS]})
+
+
+def testpmd_pps(seconds):
+    """The same datagrams, sent back as they are by DPDK's testpmd on the processor that the echo has above."""
+    server, load = _memif()
+    command = ["dpdk-testpmd", "-l", f"{CPUS[0]},{CPUS[1 % len(CPUS)]}", "-m", "256", *server["EAL"].split(), "--",
+               "--port-topology=loop", "--forward-mode=io", "--auto-start", "--total-num-mbufs=16384"]
+    with subprocess.Popen(["stdbuf", "-oL", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True) as pmd:
+        try:  # who connects before its port is started is not heard, and with nobody there it does not go on
+            if not any("Checking link" in line for line in pmd.stdout):
+                raise RuntimeError("dpdk-testpmd did not start")
+            return client([NETDEV, "flood", str(seconds)], {**MODULES, **load})
+        finally:
+            pmd.kill()
+
+
+def reason_no_testpmd():
+    return reason_no_dpdk() or (None if shutil.which("dpdk-testpmd") else "there is no dpdk-testpmd (dpdk-dev)")
