@@ -357,6 +357,7 @@ static void take_report(struct inet *in, const struct family *fam, const struct 
     const uint8_t *quoted = p->data + ICMP_HEADER;
     uint32_t len = p->len - ICMP_HEADER;
     struct report r = {.proto = 0};
+    bool ours;
 
     if (!(fam == &v6 ? read_report6(p->data, quoted, len, &r) : read_report4(p->data, quoted, len, &r))) {
         INET_DROP(in, drop_icmp_bad);
@@ -366,7 +367,8 @@ static void take_report(struct inet *in, const struct family *fam, const struct 
         INET_DROP(in, drop_icmp_type);
         return;
     }
-    if (r.e.data == NULL || route_local(in, &r.e.local) == NULL || !icmp_report(in, &r.e, r.proto)) {
+    ours = route_local(in, &r.e.local) != NULL || ((p->flags & IP_TO_SELF) != 0 && inet_addr_is_loopback(&r.e.local));
+    if (r.e.data == NULL || !ours || !icmp_report(in, &r.e, r.proto)) {
         INET_DROP(in, drop_icmp_stray);
         return;
     }
