@@ -86,7 +86,7 @@ END
 idle_skip__changes_nothing() {
     local skip first='' this
     for skip in 0 1; do
-        this=$("$nanopu" run --quiet --stats json --cycles 5M --set quantum=1 --set idle_skip=$skip \
+        this=$("$nanopu" run --quiet --stats json --cycles 5M --set quantum=1 --set "idle_skip=$skip" \
             --topology "$CARACAL_SOURCE_DIR/examples/nanopu/jbsq.yaml" "$guests/jbsq.elf" 2>&1 |
             sed -E 's/"(windows|pulses|threads|seconds|mips)": [0-9.e+-]+(, )?//g')
         [ -n "$first" ] || first=$this

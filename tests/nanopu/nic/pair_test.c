@@ -89,8 +89,8 @@ static void arrive(struct node *n, uint64_t t)
     while (taken < w->len && w->p[taken]->first_flit_cycle <= t)
         nic_receive(n->nic, w->p[taken++]);
     w->len -= taken;
-    if (taken > 0)
-        memmove(w->p, w->p + taken, w->len * sizeof(w->p[0]));
+    for (unsigned i = 0; taken > 0 && i < w->len; i++)
+        w->p[i] = w->p[i + taken];
 }
 
 /* ---- Cores ---- */
