@@ -8,6 +8,7 @@ import subprocess
 import time
 
 from echolib import BUILD, MODULES, Server, client, pinned
+import vethlib
 
 KV = os.path.join(BUILD, "apps", "caracal-kv")
 LOAD = os.path.join(BUILD, "apps", "caracal-kvload")
@@ -52,13 +53,34 @@ class Redis:
 def benchmark(server, test, requests, pipeline):
     """Requests a second that redis-benchmark gets with values of 64 bytes and 50 clients."""
     with server as s:
-        done = subprocess.run(["redis-benchmark", "-p", str(s.port), "-t", test, "-n", str(requests), "-d", "64",
-                               "-c", "50", "-P", str(pipeline), "--csv"], stdout=subprocess.PIPE, text=True,
-                              stderr=subprocess.PIPE, timeout=300, preexec_fn=pinned(0), check=True)
+        return _rate(_benchmark_of("127.0.0.1", s.port, test, requests, pipeline), test)
+
+
+def _rate(command, test):
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.PIPE, timeout=300,
+                          preexec_fn=pinned(0), check=True)
     found = re.search(r'^"' + test.upper() + r'","([0-9.]+)"', done.stdout, re.M)
     if found is None:
         raise RuntimeError("redis-benchmark said: " + done.stdout[-200:] + done.stderr[-200:])
     return float(found.group(1))
+
+
+def _benchmark_of(host, port, test, requests, pipeline):
+    return ["redis-benchmark", "-h", host, "-p", str(port), "-t", test, "-n", str(requests), "-d", "64", "-c", "50",
+            "-P", str(pipeline), "--csv"]
+
+
+def over_veth(test, requests, pipeline, driver=None):
+    """The same over a pair of interfaces: our server on a driver of catpowder's, or redis-server (None)."""
+    if driver is None:
+        return vethlib.with_kernel_server(
+            ["redis-server", "--bind", "10.79.0.1", "--port", "6379", "--save", "", "--appendonly", "no",
+             "--protected-mode", "no"], 6379,
+            lambda prefix: _rate(prefix + _benchmark_of("10.79.0.1", 6379, test, requests, pipeline), test))
+    vethlib.without_checksums()
+    return vethlib.served([KV, "--quiet"], "10.79.0.2:6379", {"DRIVER": driver, "XDP_MODE": "generic"},
+                          lambda prefix: _rate(prefix + _benchmark_of("10.79.0.2", 6379, test, requests, pipeline),
+                                               test))
 
 
 def load(address, env, options):

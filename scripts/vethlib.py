@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 
-from echolib import BUILD, CPUS, ECHO, MODULES, PLAIN, Server, client
+from echolib import BUILD, CPUS, ECHO, MODULES, PLAIN, Server, client, pinned
 
 NETDEV = os.path.join(BUILD, "bench", "bench-netdev")
 SERVER_NS, CLIENT_NS = f"car{os.getpid()}s", f"car{os.getpid()}c"
@@ -66,10 +67,10 @@ def _load(seconds, options):
     return ["--duration", str(seconds), "--warmup", "0.1", "--json"] + options
 
 
-def ours(driver, seconds, options, udp=False):
+def ours(driver, seconds, options, udp=False, libos="catpowder"):
     """Our echo at both ends of the pair."""
     make()
-    env = {**OURS, "DRIVER": driver}
+    env = {**OURS, "DRIVER": driver, "LIBOS": libos}
     kind = ["--udp"] if udp else []
     server = [ECHO, "server", "--bind", "0.0.0.0:7000", "--quiet"] + kind
     with Server(_in(SERVER_NS, server), {**env, **ENDS[SERVER_NS]}):
@@ -100,12 +101,42 @@ def _ring():
     return {"DRIVER": "ring", "DEVICE": path}
 
 
-def ring(seconds, options):
-    """Our echo at both ends of a ring in shared memory."""
-    env = {**OURS, **_ring()}
-    with Server([ECHO, "server", "--bind", "0.0.0.0:7000", "--quiet"], {**env, **RING[SERVER_NS]}):
-        return client([ECHO, "client", "--connect", "10.80.0.1:7000"] + _load(seconds, options),
+def ring(seconds, options, libos="catpowder"):
+    """Our echo at both ends of a ring in shared memory: over TCP, and over messages with catnano."""
+    env = {**OURS, **_ring(), "LIBOS": libos}
+    kind = ["--udp"] if libos == "catnano" else []
+    with Server([ECHO, "server", "--bind", "0.0.0.0:7000", "--quiet"] + kind, {**env, **RING[SERVER_NS]}):
+        return client([ECHO, "client", "--connect", "10.80.0.1:7000"] + kind + _load(seconds, options),
                       {**env, **RING[CLIENT_NS]})
+
+
+def served(command, address, env, load):
+    """A server of ours at the server's end of the pair, and what load(prefix of commands at the client's end) gives."""
+    make()
+    with Server(_in(SERVER_NS, command + ["--bind", address]), {**OURS, **ENDS[SERVER_NS], **env}):
+        return load(_in(CLIENT_NS, []))
+
+
+def with_kernel_server(command, port, load):
+    """The same with a server on the kernel's own TCP at 10.79.0.1, which says nothing when it listens."""
+    make()
+    with subprocess.Popen(_in(SERVER_NS, command), stdout=subprocess.DEVNULL, preexec_fn=pinned(1)) as proc:
+        try:
+            for _ in range(200):
+                probe = _in(CLIENT_NS, ["bash", "-c", f"exec 3<>/dev/tcp/10.79.0.1/{port}"])
+                if subprocess.run(probe, check=False, stderr=subprocess.DEVNULL).returncode == 0:
+                    return load(_in(CLIENT_NS, []))
+                time.sleep(0.02)
+            raise RuntimeError("no server: " + " ".join(command))
+        finally:
+            proc.terminate()
+
+
+def without_checksums():
+    """Makes the client's end compute its checksums: XDP takes frames before a device would."""
+    make()
+    _in_client = _in(CLIENT_NS, ["ethtool", "-K", "cc0", "tx", "off"])
+    subprocess.run(_in_client, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def ring_raw(seconds):

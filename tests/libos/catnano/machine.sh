@@ -14,7 +14,12 @@ if [ ! -f "$CARACAL_BUILD_DIR/sdk/libcaracal.a" ]; then
     echo "skip machine the guest runtime is not built here"
     exit 0
 fi
-trap 'kill -KILL $(jobs -p) 2>/dev/null' EXIT
+stop() {
+    jobs -p | xargs -r kill -KILL
+    wait
+} 2>/dev/null
+trap stop EXIT
+trap 'exit 1' HUP INT TERM
 
 # simulate CONNECT: the guest behind a port, in the background; the machine's clock runs ahead of ours, so its timeout
 # is long
@@ -22,7 +27,7 @@ simulate() {
     printf '%s\n' 'params: {cores: 1, timing: 0, timeout_cycles: 2000000}' \
         'hosts: [{name: e, program: serve.elf, background: yes}]' \
         "ports: [{name: way, connect: \"$1\", ip: 10.0.0.1}]" >machine.yaml
-    timeout -s KILL 50 "$nanopu" run --quiet --topology machine.yaml >machine.log 2>&1 &
+    "$nanopu" run --quiet --cycles 20G --topology machine.yaml >machine.log 2>&1 &
 }
 
 # answers NAME FIRST LAST STEP: a request of each length
@@ -33,10 +38,7 @@ answers() {
         echo "not ok $1"
         cat answers.log machine.log
     fi
-    {
-        jobs -p | xargs -r kill -KILL
-        wait
-    } 2>/dev/null
+    stop
 }
 
 "$nanopu" cc -Wall -Wextra -Werror --cores 1 "$here/serve.c" -lcaracal -o serve.elf || exit 1
@@ -54,8 +56,8 @@ fi
 simulate "ring:$PWD/wire"
 DRIVER=nanopu DEVICE=$PWD/wire answers machine_by_ring 1 2048 23
 simulate "ring:$PWD/machine"
-"$bin/catnano-lossy" "$PWD/machine" "$PWD/program" 50 7 50 &
-DRIVER=nanopu DEVICE=$PWD/program answers machine_by_ring_with_losses 1 2048 89
+"$bin/catnano-lossy" "$PWD/machine" "$PWD/program" 50 7 50 >lossy.log 2>&1 &
+DRIVER=nanopu DEVICE=$PWD/program answers machine_by_ring_with_losses 1 2048 227
 if [ -c /dev/net/tun ] && [ "$(id -u)" = 0 ] && unshare -n true 2>/dev/null; then
     unshare -n bash "${BASH_SOURCE[0]}" tap
 else
