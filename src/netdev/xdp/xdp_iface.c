@@ -98,7 +98,7 @@ int xdp_iface_take(const struct config *cfg, int ifindex, struct xdp_iface **x, 
     *x = find(ifindex);
     if (*x == NULL)
         err = make(cfg, ifindex, x, et);
-    if (err == 0)
+    if (*x != NULL)
         (*x)->users++;
     pthread_mutex_unlock(&lock);
     return err;
