@@ -38,6 +38,7 @@ struct inet {
     uint16_t mtu6;        /* the link's for IPv6, as a router advertised it; at first cfg.mtu */
     uint8_t hops6;        /* the hop limit of IPv6, likewise */
     uint32_t generation;  /* of routes, neighbours, path MTUs: what a struct ip_path is compared with; never 0 */
+    uint32_t looping;     /* packets to ourselves that wait for inet_poll */
     enum counter verdict; /* why the frame at hand was dropped, COUNTER_MAX: it was not */
     struct ip_transport transport[INET_TRANSPORTS];
 };
@@ -76,7 +77,10 @@ void inet_input(struct inet *in, const struct frame_in *f);
 unsigned inet_poll(struct inet *in);
 
 /* Does inet_poll have something to do? */
-bool inet_waiting(const struct inet *in);
+static inline bool inet_waiting(const struct inet *in)
+{
+    return in->looping > 0;
+}
 
 /* Adds an address with its network's prefix (an IPv4 prefix counts in 32 bits). -EINVAL, -EEXIST, -ENOSPC. */
 int inet_addr_add(struct inet *in, const struct inet_addr *a, unsigned prefix);

@@ -263,7 +263,20 @@ static inline void ip4_header(struct frame *f, const struct ip_path *p, const st
     ip4_write(h, p, s, f->len, id, frag);
 }
 
-/* Writes the IPv6 header in front of f. */
+/* Writes the IPv6 header of a packet with len bytes behind it at h. */
+static inline void ip6_write(uint8_t *h, const struct ip_path *p, const struct ip_send *s, uint32_t len)
+{
+    uint32_t w0 = htobe32(UINT32_C(6) << 28 | (uint32_t)s->tos << 20);
+    uint32_t w1 = htobe32(len << 16 | (uint32_t)s->proto << 8 | (s->ttl != 0 ? s->ttl : p->hops));
+
+    assert(len <= UINT16_MAX);
+    memcpy(h, &w0, 4);
+    memcpy(h + 4, &w1, 4);
+    memcpy(h + 8, p->local.b, 16);
+    memcpy(h + 24, p->remote.b, 16);
+}
+
+/* The same in front of f. */
 void ip6_header(struct frame *f, const struct ip_path *p, const struct ip_send *s);
 
 /* Sends f, which has no network header yet, in fragments that fit p->mtu. f is taken over. */
@@ -338,7 +351,6 @@ struct inet_stack {
     uint32_t frag_pieces;
     struct icmp_bucket icmp;
     struct frame *loop_first, *loop_last;
-    uint32_t loop_count;
     uint16_t ip_id;
     uint8_t solicits; /* of routers, sent so far */
 };

@@ -106,7 +106,6 @@ static COLD int path_refresh(struct inet *in, struct ip_path *p, struct inet_add
         eth_group(&p->remote, mac);
     }
     p->link_len = (uint8_t)eth_header(in, p->link, mac, type);
-    p->plain = !p->v6 && p->link_len == ETH_HEADER;
     p->generation = in->generation;
     return 0;
 }
@@ -258,7 +257,7 @@ int ip_loop(struct inet *in, struct frame *f)
 {
     struct inet_stack *s = stack_of(in);
 
-    if (s->loop_count == LOOP_WAITING) {
+    if (in->looping == LOOP_WAITING) {
         INET_COUNT(in, loopback_full);
         frame_free(in->env.mem, f);
         return -ENOBUFS;
@@ -269,7 +268,7 @@ int ip_loop(struct inet *in, struct frame *f)
     else
         s->loop_last->next = f;
     s->loop_last = f;
-    s->loop_count++;
+    in->looping++;
     return 0;
 }
 
@@ -295,21 +294,16 @@ static void loop_one(struct inet *in, struct frame *f)
     mem_unref(in->env.mem, obj);
 }
 
-bool inet_waiting(const struct inet *in)
-{
-    return stack_of(in)->loop_count > 0;
-}
-
 unsigned inet_poll(struct inet *in)
 {
     struct inet_stack *s = stack_of(in);
-    unsigned n = s->loop_count; /* what these send waits for the next turn */
+    unsigned n = in->looping; /* what these send waits for the next turn */
 
     for (unsigned i = 0; i < n; i++) {
         struct frame *f = s->loop_first;
 
         s->loop_first = f->next;
-        s->loop_count--;
+        in->looping--;
         loop_one(in, f);
     }
     return n;

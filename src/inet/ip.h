@@ -34,7 +34,6 @@ struct ip_path {
     uint8_t hops;   /* time to live of a packet that does not say its own */
     uint16_t neigh; /* the neighbour it goes to, for ip_path_confirm */
     bool loops;     /* the peer is this host */
-    bool plain;     /* IPv4, and the link header is Ethernet's alone */
     uint8_t link[IP_PATH_LINK];
 };
 

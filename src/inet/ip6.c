@@ -13,14 +13,8 @@
 void ip6_header(struct frame *f, const struct ip_path *p, const struct ip_send *s)
 {
     uint32_t len = f->len;
-    uint8_t *h = (uint8_t *)frame_push(f, IP6_HEADER);
 
-    put32(h, UINT32_C(6) << 28 | (uint32_t)s->tos << 20);
-    put16(h + 4, (uint16_t)len);
-    h[6] = s->proto;
-    h[7] = s->ttl != 0 ? s->ttl : p->hops;
-    memcpy(h + 8, p->local.b, 16);
-    memcpy(h + 24, p->remote.b, 16);
+    ip6_write((uint8_t *)frame_push(f, IP6_HEADER), p, s, len);
     f->flags |= FRAME_V6;
 }
 

@@ -3,7 +3,7 @@
 #ifndef INET_TCP_EMIT_H
 #define INET_TCP_EMIT_H
 
-#include "internal.h"
+#include "ip_out.h"
 #include "tcp_conn.h"
 
 #define TCP_CSUM_OFFSET 16
@@ -62,14 +62,15 @@ static inline void tcp_put_header(struct tcp_conn *c, struct frame *f, uint32_t 
     }
 }
 
-#define TCP_TS_HEADER  (TCP_HEADER_MIN + TCP_TS_BYTES)
-#define TCP_USUAL_ROOM (ETH_HEADER + IP4_HEADER + TCP_TS_HEADER)
+#define TCP_TS_HEADER (TCP_HEADER_MIN + TCP_TS_BYTES)
 
-/* Is a segment with len bytes of data one that tcp_emit writes itself: IPv4 without a VLAN, timestamps alone? */
+/* Is a segment with len bytes of new data one that tcp_emit writes itself: timestamps alone, nothing to be told? */
 static inline bool tcp_emit_is_usual(const struct tcp_conn *c, uint32_t len)
 {
-    return (c->flags & (TCPF_TS | TCPF_ECE | TCPF_DSACK | TCPF_ECN)) == TCPF_TS && c->rcv.runs == 0 && c->path.plain &&
-           c->path.generation == c->tcp->in->generation && len + TCP_TS_HEADER + IP4_HEADER <= c->path.mtu;
+    return (c->flags & (TCPF_TS | TCPF_ECE | TCPF_DSACK)) == TCPF_TS &&
+           (c->flags & (TCPF_ECN | TCPF_CWR)) != (TCPF_ECN | TCPF_CWR) && c->rcv.runs == 0 &&
+           c->path.generation == c->tcp->in->generation &&
+           len + TCP_TS_HEADER + ip_path_header(&c->path) <= c->path.mtu;
 }
 
 /* The transport checksum of the header that sums up to `sum` and its data, or what the device needs of it. */
@@ -77,25 +78,27 @@ static inline uint16_t tcp_emit_checksum(const struct tcp_conn *c, struct frame 
                                          uint32_t len)
 {
     uint64_t pseudo = c->path.sum + checksum_pseudo_rest(IPPROTO_TCP, len + TCP_TS_HEADER);
+    uint16_t value;
 
     if ((tcp_env(c)->offload & INET_TX_CSUM) != 0) {
         f->flags = FRAME_CSUM;
         return checksum_fold(pseudo);
     }
     sum += pseudo;
-    return checksum_finish(len > 0 ? checksum_add(sum, data, len) : sum);
+    value = checksum_finish(len > 0 ? checksum_add(sum, data, len) : sum);
+    return UNLIKELY(value == 0) && c->path.v6 ? 0xffff : value;
 }
 
 /*
  * Sends a segment of which tcp_emit_is_usual holds, in the frame that f, an object of that size, becomes: all headers
- * and the frame's description are written once. len bytes at data in obj, none: NULL; the reference is made. As
- * ip_output.
+ * and the frame's description are written once. len bytes at data in obj, none: NULL; the reference is made. ect: it is
+ * of a transport that knows ECN. As ip_output.
  */
 static inline int tcp_emit(struct tcp_conn *c, struct frame *f, uint32_t seq, uint8_t flags, void *obj, char *data,
-                           uint32_t len)
+                           uint32_t len, bool ect)
 {
-    static const struct ip_send how = {.proto = IPPROTO_TCP};
-    uint8_t *link = (uint8_t *)f->room + FRAME_HEADROOM - TCP_USUAL_ROOM, *h = link + ETH_HEADER + IP4_HEADER;
+    struct ip_send how = {.proto = IPPROTO_TCP, .tos = ect ? IP_ECN_ECT0 : IP_ECN_NOT};
+    uint8_t *h = (uint8_t *)f->room + FRAME_HEADROOM - TCP_TS_HEADER, *link;
     uint32_t word[TCP_TS_HEADER / 4] = {
         htobe32((uint32_t)c->pair.local_port << 16 | c->pair.remote_port),
         htobe32(seq),
@@ -109,21 +112,18 @@ static inline int tcp_emit(struct tcp_conn *c, struct frame *f, uint32_t seq, ui
     uint16_t check;
 
     f->next = NULL;
-    f->len = TCP_USUAL_ROOM + len;
     f->flags = f->mss = 0;
-    f->l3 = ETH_HEADER;
-    f->l4 = ETH_HEADER + IP4_HEADER;
     f->csum = TCP_CSUM_OFFSET;
     f->segs = 1;
-    f->seg[0] = (struct frame_seg){NULL, (char *)link, TCP_USUAL_ROOM};
     if (len > 0) {
         mem_ref(obj);
         f->segs = 2;
         f->seg[1] = (struct frame_seg){obj, data, len};
     }
     check = tcp_emit_checksum(c, f, sum, data, len);
-    memcpy(link, c->path.link, 16); /* two more than it has, which are written over */
-    ip4_write(link + ETH_HEADER, &c->path, &how, len + TCP_TS_HEADER + IP4_HEADER, 0, IP4_DF);
+    link = ip_out_headers(f, &c->path, &how, h, len + TCP_TS_HEADER, 0, IP4_DF);
+    f->seg[0] = (struct frame_seg){NULL, (char *)link, f->l4 + TCP_TS_HEADER};
+    f->len = f->l4 + TCP_TS_HEADER + len;
     memcpy(h, word, sizeof(word));
     memcpy(h + TCP_CSUM_OFFSET, &check, sizeof(check));
     INET_COUNT(c->tcp->in, tcp_segs_out);

@@ -82,15 +82,13 @@ static void transmit_seg(struct tcp *t, struct ip_path *path, struct frame *f, c
 static int send_empty(struct tcp_conn *c, uint32_t seq, uint8_t flags)
 {
     struct frame *f = ip_frame(c->tcp->in);
-    uint8_t tos = 0;
+    bool ect = (c->flags & TCPF_ECN) != 0 && c->cc.ops != NULL && c->cc.ops->every_packet_ecn;
 
     if (UNLIKELY(f == NULL))
         return -ENOMEM;
     if (LIKELY(flags == TCP_ACK && tcp_emit_is_usual(c, 0)))
-        return tcp_emit(c, f, seq, flags, NULL, NULL, 0);
-    if ((c->flags & TCPF_ECN) != 0 && c->cc.ops != NULL && c->cc.ops->every_packet_ecn)
-        tos = IP_ECN_ECT0;
-    return tcp_transmit(c, f, seq, flags, (struct ip_send){.tos = tos});
+        return tcp_emit(c, f, seq, flags, NULL, NULL, 0, ect);
+    return tcp_transmit(c, f, seq, flags, (struct ip_send){.tos = ect ? IP_ECN_ECT0 : IP_ECN_NOT});
 }
 
 void tcp_send_ack(struct tcp_conn *c)

@@ -353,7 +353,7 @@ int64_t tcp_send(struct tcp_conn *c, void *obj, char *ptr, uint32_t len)
     }
     c->snd.chunk_hint = c->snd.chunk_end - 1;
     c->queued += len;
-    err = tcp_emit(c, f, seq, TCP_ACK | TCP_PSH, obj, ptr, len);
+    err = tcp_emit(c, f, seq, TCP_ACK | TCP_PSH, obj, ptr, len, (c->flags & TCPF_ECN) != 0);
     tcp_acknowledged(c);
     if (UNLIKELY(err != 0)) {
         refused(c, err);
