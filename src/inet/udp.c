@@ -366,41 +366,92 @@ int udp_connect(struct udp_socket *s, const struct inet_end *remote)
     return 0;
 }
 
-static int send_on_path(struct udp_socket *s, void *obj, char *ptr, uint32_t len, uint16_t port)
+/* Puts the header in front of f, which has len bytes of payload, and sends it. */
+static inline int send_frame(struct udp_socket *s, struct frame *f, uint32_t len, uint16_t port)
 {
     struct inet *in = s->udp->in;
-    struct frame *f = ip_frame(in);
     struct ip_send send = {.proto = IPPROTO_UDP, .fragment = true, .csum = 6, .summed = UDP_HEADER};
     uint32_t word[2] = {htobe32((uint32_t)s->local.port << 16 | port), htobe32((len + UDP_HEADER) << 16)};
 
-    if (UNLIKELY(f == NULL))
-        return -ENOBUFS;
     memcpy(frame_push(f, UDP_HEADER), word, UDP_HEADER);
     send.sum = (uint64_t)word[0] + word[1];
-    if (len > 0)
-        frame_add(f, obj, ptr, len);
     INET_COUNT(in, udp_out);
     return ip_out(in, &s->path, f, &send);
 }
 
-int udp_send(struct udp_socket *s, void *obj, char *ptr, uint32_t len, const struct inet_end *to)
+static int send_on_path(struct udp_socket *s, void *obj, char *ptr, uint32_t len, uint16_t port)
+{
+    struct frame *f = ip_frame(s->udp->in);
+
+    if (UNLIKELY(f == NULL))
+        return -ENOBUFS;
+    if (len > 0)
+        frame_add(f, obj, ptr, len);
+    return send_frame(s, f, len, port);
+}
+
+/* What a datagram needs to be sent to *to, which becomes its address where that is NULL. */
+static inline int prepare(struct udp_socket *s, uint32_t len, const struct inet_end **to)
 {
     int err = 0;
 
-    if (to == NULL) {
+    if (*to == NULL) {
         if (!s->connected)
             return -ENOTCONN;
-        to = &s->remote;
-    } else if (to->port == 0 || inet_addr_is_any(&to->addr)) {
+        *to = &s->remote;
+    } else if ((*to)->port == 0 || inet_addr_is_any(&(*to)->addr)) {
         return -EINVAL;
     }
-    if (UNLIKELY(len > (inet_addr_is4(&to->addr) ? UDP_MAX4 : UDP_MAX6)))
+    if (UNLIKELY(len > (inet_addr_is4(&(*to)->addr) ? UDP_MAX4 : UDP_MAX6)))
         return -EMSGSIZE;
     if (UNLIKELY(!s->bound))
-        err = bind_for(s, &to->addr);
-    if (err == 0 && UNLIKELY(!s->has_path || !inet_addr_equal(&s->path.remote, &to->addr)))
-        err = path_to(s, &to->addr);
+        err = bind_for(s, &(*to)->addr);
+    if (err == 0 && UNLIKELY(!s->has_path || !inet_addr_equal(&s->path.remote, &(*to)->addr)))
+        err = path_to(s, &(*to)->addr);
+    return err;
+}
+
+int udp_send(struct udp_socket *s, void *obj, char *ptr, uint32_t len, const struct inet_end *to)
+{
+    int err = prepare(s, len, &to);
+
     return err == 0 ? send_on_path(s, obj, ptr, len, to->port) : err;
+}
+
+/* A copy in an object of its own, for what may have to be cut into fragments, or is large. */
+static COLD int send_copied(struct udp_socket *s, const char *ptr, uint32_t len, uint16_t port)
+{
+    struct inet *in = s->udp->in;
+    char *copy = in->env.alloc(in->env.ctx, len > 0 ? len : 1);
+    int err;
+
+    if (copy == NULL)
+        return -ENOMEM;
+    memcpy(copy, ptr, len);
+    err = send_on_path(s, copy, copy, len, port);
+    mem_unref(in->env.mem, copy);
+    return err;
+}
+
+int udp_send_copy(struct udp_socket *s, const char *ptr, uint32_t len, const struct inet_end *to)
+{
+    struct inet *in = s->udp->in;
+    int err = prepare(s, len, &to);
+    struct frame *f;
+    void *obj;
+
+    if (UNLIKELY(err != 0))
+        return err;
+    if (UNLIKELY(len > UDP_COPY_MAX || s->path.generation != in->generation ||
+                 len + UDP_HEADER + ip_path_header(&s->path) > s->path.mtu))
+        return send_copied(s, ptr, len, to->port);
+    obj = in->env.alloc(in->env.ctx, sizeof(*f) + len);
+    if (UNLIKELY(obj == NULL))
+        return -ENOMEM;
+    f = frame_init(obj);
+    memcpy(f->seg[0].ptr, ptr, len);
+    f->seg[0].len = f->len = len;
+    return send_frame(s, f, len, to->port);
 }
 
 bool udp_goes_at_once(const struct udp_socket *s, const struct inet_end *to)

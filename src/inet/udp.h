@@ -9,6 +9,7 @@
 #include "inet.h"
 
 #define UDP_HEADER    8
+#define UDP_COPY_MAX  1024  /* bytes that are copied into the frame's own object, behind its headers */
 #define UDP_PORT_LOW  49152 /* ephemeral ports (RFC 6335), chosen at random (RFC 6056, algorithm 1) */
 #define UDP_PORT_HIGH 65535
 
@@ -58,6 +59,9 @@ int udp_connect(struct udp_socket *s, const struct inet_end *remote);
  * as ip_output and udp_bind.
  */
 int udp_send(struct udp_socket *s, void *obj, char *ptr, uint32_t len, const struct inet_end *to);
+
+/* As udp_send with bytes that the caller may change as soon as it returns: they are copied. */
+int udp_send_copy(struct udp_socket *s, const char *ptr, uint32_t len, const struct inet_end *to);
 
 /* Would udp_send hand its frames to the device at once? Else they may have to wait for the neighbour's link address. */
 bool udp_goes_at_once(const struct udp_socket *s, const struct inet_end *to);

@@ -3,22 +3,37 @@
 #include "stack.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
-/* Completes a pop with a datagram, whose reference it takes over. */
-static void give_datagram(struct instance *inst, struct sock *s, struct op *op, const struct udp_datagram *d)
+#define COPY_ANYWAY 256 /* bytes whose copy costs no more than a reference to them */
+
+/* Where a datagram came from, for its array and in front of its data. */
+static inline void write_source(const struct sock *s, struct op *op, const struct udp_datagram *d)
 {
-    struct sockaddr_storage from;
     struct mem_meta *meta = d->obj;
-    uint32_t len = d->len;
+    struct sockaddr_storage from;
     socklen_t size;
 
+    if (LIKELY(s->q->domain == AF_INET)) {
+        op->args.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(d->from.port)};
+        memcpy(&op->args.in.sin_addr, d->from.addr.b + 12, 4);
+        meta->addr_len = sizeof(op->args.in);
+        memcpy(meta->addr, &op->args.in, sizeof(op->args.in));
+        return;
+    }
     sockaddr_of_end(&d->from, s->q->domain, &from, &size);
     meta->addr_len = size;
     memcpy(meta->addr, &from, size);
+}
+
+/* Completes a pop with a datagram, whose reference it takes over. */
+static void give_datagram(struct instance *inst, const struct sock *s, struct op *op, const struct udp_datagram *d)
+{
+    uint32_t len = d->len;
+
+    write_source(s, op, d);
     *mem_ref_word(d->obj) |= REF_META;
-    if (s->q->domain == AF_INET)
-        memcpy(&op->args.in, &from, sizeof(op->args.in));
     if (UNLIKELY(op->len != 0 && op->len < len)) {
         COUNT(inst, dgram_dropped); /* the rest of it */
         len = op->len;
@@ -93,21 +108,18 @@ static int dgram_connect(struct instance *inst, struct queue *q, struct op *op, 
     return 0;
 }
 
-/* Sends a push's datagram, a short one as an object of its own: see note 2 in stack.h. */
+/*
+ * Sends a push's datagram, a short one as a copy of its bytes (note 2 in stack.h), one that nobody may write to any
+ * more when that costs less than a reference.
+ */
 static int send_datagram(struct instance *inst, struct sock *s, const struct op *op, const struct inet_end *to)
 {
-    char *copy;
-    int err;
+    bool owned = mem_app_owned(op->obj);
 
-    if (!mem_app_owned(op->obj) || (op->len >= inst->config.zero_copy_threshold && udp_goes_at_once(s->udp, to)))
-        return udp_send(s->udp, op->obj, op->ptr, op->len, to);
-    copy = mem_alloc(&inst->mem, op->len, 1);
-    if (copy == NULL)
-        return -ENOMEM;
-    memcpy(copy, op->ptr, op->len);
-    err = udp_send(s->udp, copy, copy, op->len, to);
-    mem_unref(&inst->mem, copy);
-    return err;
+    if (LIKELY(op->len <= COPY_ANYWAY || (owned && op->len < inst->config.zero_copy_threshold)) ||
+        (owned && !udp_goes_at_once(s->udp, to)))
+        return udp_send_copy(s->udp, op->ptr, op->len, to);
+    return udp_send(s->udp, op->obj, op->ptr, op->len, to);
 }
 
 /* Does the device still read bytes that the application may write to? The operation has one reference itself. */
@@ -143,7 +155,8 @@ static int dgram_push(struct instance *inst, struct queue *q, struct op *op)
         end_of_sockaddr(&to, (const struct sockaddr *)&op->args);
         stack_place(s, NULL, &to.addr);
     }
-    stack_enter(s->stack);
+    if (UNLIKELY(!udp_goes_at_once(s->udp, aimed ? &to : NULL)))
+        stack_enter(s->stack); /* else nothing asks for the time */
     err = send_datagram(inst, s, op, aimed ? &to : NULL);
     if (UNLIKELY(q->status == QUEUE_FRESH)) {
         udp_ends(s->udp, &s->local, &remote);
