@@ -153,7 +153,9 @@ int demi_wait(demi_qresult_t *qr_out, demi_qtoken_t qt, const struct timespec *t
     if (UNLIKELY(op == NULL))
         return fail_token(inst, qt);
     keep_turning(inst);
-    if (op->state != OP_DONE) {
+    if (op->state != OP_DONE)
+        instance_turn(inst); /* most of what a program waits for is there after one look */
+    if (UNLIKELY(op->state != OP_DONE)) {
         int r = wait_for_one(inst, op, timeout);
 
         if (r != 0)

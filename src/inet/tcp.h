@@ -145,6 +145,9 @@ uint64_t tcp_queued(const struct tcp_conn *c);
  */
 int64_t tcp_recv(struct tcp_conn *c, uint32_t max, void **obj, char **ptr);
 
+/* Is it known without a closer look that tcp_recv would say -EAGAIN? Changes nothing. */
+bool tcp_is_dry(const struct tcp_conn *c);
+
 /* --- ending --- */
 
 /* No more will be sent: FIN behind what is queued. -ENOTCONN; 0 also when it was done before. */

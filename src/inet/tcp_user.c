@@ -116,6 +116,11 @@ int64_t tcp_recv(struct tcp_conn *c, uint32_t max, void **obj, char **ptr)
     return len;
 }
 
+bool tcp_is_dry(const struct tcp_conn *c)
+{
+    return c->state == TCP_ESTABLISHED && c->rcv.ready.first == NULL && (c->flags & TCPF_NO_READ) == 0;
+}
+
 /* --- ending --- */
 
 /* Queues the FIN where the state has one to send. */

@@ -68,6 +68,8 @@ struct stack {
     unsigned batched;
     demi_qtoken_t oldest; /* result when the device was last looked at, 0: none */
     unsigned postponed;   /* looks for which acknowledgements have waited for the application */
+    unsigned busy_looks;  /* in a row that found frames */
+    unsigned untimed;     /* in a row that found nothing but datagrams */
     bool batching;
     bool lost; /* the device is gone, and everybody was told (lost.c) */
     /* Where an instance has several: moves a fresh socket to the one that suits its first address, its own (bind) or

@@ -82,7 +82,7 @@ static int queue_bytes(struct sock *s, struct op *op)
 
 static bool is_complete(const struct sock *s, const struct op *op)
 {
-    return op->done == op->len && (op->word <= tcp_acked(s->conn) || !reads_application(op));
+    return op->done == op->len && (!reads_application(op) || op->word <= tcp_acked(s->conn));
 }
 
 static void complete_push(struct instance *inst, struct op *op)
@@ -329,7 +329,9 @@ static int stream_pop(struct instance *inst, struct queue *q, struct op *op)
 {
     struct sock *s = sock_of(q);
 
-    if (LIKELY(op_list_is_empty(&q->pops))) {
+    /* a pop that has to wait needs neither the time nor a closer look */
+    if (op_list_is_empty(&q->pops) &&
+        UNLIKELY(s->held != NULL || (q->flags & QUEUE_SHUT_RD) != 0 || !tcp_is_dry(s->conn))) {
         stack_enter(s->stack);
         if (try_pop(inst, s, op))
             return 0;
