@@ -46,6 +46,7 @@ struct play {
     bool strangers; /* the host does not know its neighbours' link addresses */
     bool announces; /* what the host says when it begins is not hidden */
     bool v6, done, told;
+    uint32_t offload; /* enum inet_offload of the device */
     struct tcp_host *th;
     struct sock *s;
     struct udp *udp;

@@ -23,6 +23,7 @@ void script_begin(struct play *p)
     if (p->th != NULL)
         return;
     h = p->announces ? host_new_loud(1, &p->inet) : host_new_config(1, &p->inet);
+    h->in->env.offload = p->offload;
     p->th = tcp_host_on(h, &p->cfg);
     p->th->v6 = p->v6;
     script_udp_begin(p);
@@ -116,6 +117,8 @@ bool script_config(struct play *p, const char *word)
         p->announces = true;
     } else if (strcmp(word, "ipv6") == 0) {
         p->v6 = true;
+    } else if (strcmp(word, "offload") == 0) {
+        p->offload = script_take(p, "tso") ? INET_TX_CSUM | INET_TX_TSO : INET_TX_CSUM;
     } else if (strcmp(word, "config") == 0) {
         name = script_word(p);
         if (!set_field(p, tcp_fields, ARRAY_LEN(tcp_fields), name, &p->cfg) &&

@@ -203,11 +203,13 @@ static void take_segment(struct play *p, struct tcp_seg *got, const uint8_t **da
     struct host *h = p->th->h;
     const struct sent *s = h->first == h->last ? NULL : &h->sent[h->first % SENT_MAX];
     uint16_t type = p->v6 ? ETHERTYPE_6 : ETHERTYPE_4;
+    unsigned link;
 
     p->frame = s;
     if (s == NULL)
         PLAY_FAIL(p, "a segment" EXPECTED("%s", "the host sent nothing"), p->shown);
-    if (get16(s->bytes + 12) != type || s->bytes[14 + (p->v6 ? 6 : 9)] != IPPROTO_TCP)
+    link = peer_link_bytes(p->th);
+    if (get16(s->bytes + link - 2) != type || s->bytes[link + (p->v6 ? 6 : 9)] != IPPROTO_TCP)
         PLAY_FAIL(p, "a segment" EXPECTED("%s", "another frame"), p->shown);
     peer_take(p->th, got, data);
 }

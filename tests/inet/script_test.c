@@ -9,6 +9,7 @@
  *   config NAME N          a field of struct inet_config or struct tcp_config; times in milliseconds
  *   ipv6                   TCP's segments go over IPv6
  *   strangers              the host does not know the peer's and the gateway's link address
+ *   offload [tso]          the device completes checksums [and cuts what is larger than a segment]
  *   loud                   what the host says about its addresses when it begins is not hidden
  * TCP:
  *   < FLAGS SEQ[+LEN] [ack N] [win N] [tos N] [from PORT] [to PORT] [times N] [OPTIONS]   the peer sends a segment:

@@ -147,27 +147,62 @@ static void search__begins_ten_minutes_after_the_path_shrank(void **state)
     end(&e);
 }
 
+/* A router says that the path takes mtu bytes, about the oldest segment in flight. */
+static void report(struct ends *e, uint16_t mtu)
+{
+    const struct tcp_conn *c = e->x->c;
+    struct ip_error error = {.err = EMSGSIZE, .mtu = mtu, .local = c->pair.local, .remote = c->pair.remote};
+    uint8_t header[8];
+
+    put16(header, c->pair.local_port);
+    put16(header + 2, c->pair.remote_port);
+    put32(header + 4, c->snd_una);
+    error.data = header;
+    assert_true(tcp_error(e->a->h->in, e->a->t, &error));
+}
+
 /* Another connection on the path was told first: what this one has in flight is as lost. */
 static void icmp__counts_for_a_connection_whose_path_is_known_to_be_small(void **state)
 {
     struct ends e;
-    struct ip_error error = {.err = EMSGSIZE, .mtu = 1400};
-    uint8_t header[8] = {0};
 
     (void)state;
     begin(&e);
     sock_send(e.a, e.x, 1448);
-    error.local = e.x->c->pair.local;
-    error.remote = e.x->c->pair.remote;
-    put16(header, e.x->c->pair.local_port);
-    put16(header + 2, e.x->c->pair.remote_port);
-    put32(header + 4, e.x->c->snd_una);
-    error.data = header;
     ip_path_lower_mtu(e.a->h->in, &e.x->c->path, 1400);
-    assert_true(tcp_error(e.a->h->in, e.a->t, &error));
+    report(&e, 1400);
     assert_int_equal(mtu_of(e.x), 1400);
     assert_int_equal(e.x->c->snd.lost, 1);
     send_for(&e, 1000, NS_PER_S);
+    end(&e);
+}
+
+/* What a router says about a probe spares the search all that is larger. */
+static void icmp__about_a_probe_bounds_the_search(void **state)
+{
+    const struct tcp_conn *c;
+    struct ends e;
+    uint64_t probes;
+
+    (void)state;
+    begin(&e);
+    c = e.x->c;
+    e.l->faults.swallow = 1210;
+    for (unsigned i = 0; i < 100000 && (c->flags & TCPF_MTU_PROBE) == 0; i++) {
+        (void)sock_send(e.a, e.x, 4000);
+        (void)link_step(e.l, e.l->now_ns + NS_PER_S);
+        (void)sock_read(e.y, e.b);
+    }
+    assert_true((c->flags & TCPF_MTU_PROBE) != 0);
+    assert_true(c->mtu.high > 1400 && c->mtu.size > 1211);
+    report(&e, 1211);
+    assert_int_equal(c->mtu.high, 1212);
+    assert_int_equal(c->mtu.tries, 0);
+    assert_in_range(mtu_of(e.x), 1200, 1211); /* what the connection sends anyway is not larger */
+    probes = counted(e.a, CTR_tcp_mtu_probes);
+    send_for(&e, 400000, 60 * NS_PER_S);
+    assert_in_range(counted(e.a, CTR_tcp_mtu_probes) - probes, 0, 3);
+    assert_in_range(mtu_of(e.x), 1200, 1210);
     end(&e);
 }
 
@@ -179,6 +214,7 @@ int main(void)
         cmocka_unit_test(black_hole__an_outage_leaves_the_full_size),
         cmocka_unit_test(black_hole__others_on_the_path_start_small),
         cmocka_unit_test(icmp__counts_for_a_connection_whose_path_is_known_to_be_small),
+        cmocka_unit_test(icmp__about_a_probe_bounds_the_search),
         cmocka_unit_test(search__begins_ten_minutes_after_the_path_shrank),
     };
 

@@ -262,6 +262,24 @@ static void put_network(const struct tcp_host *th, struct packet *p, uint32_t pa
     }
 }
 
+unsigned peer_link_bytes(const struct tcp_host *th)
+{
+    return th->h->in->cfg.vlan != 0 ? 18 : 14;
+}
+
+/* The tag of the VLAN that the host is in, if it is in one, between the addresses and the type. */
+static void put_tag(const struct tcp_host *th, struct packet *p)
+{
+    uint16_t vlan = th->h->in->cfg.vlan;
+
+    if (vlan == 0)
+        return;
+    memmove(p->b + 16, p->b + 12, p->len - 12);
+    put16(p->b + 12, 0x8100);
+    put16(p->b + 14, vlan);
+    p->len += 4;
+}
+
 void peer_send(struct tcp_host *th, struct tcp_seg *s, const void *data, uint32_t len)
 {
     struct inet_addr src = INET_ADDR4(10, 0, 0, PEER), dst = th->h->addr;
@@ -287,7 +305,19 @@ void peer_send(struct tcp_host *th, struct tcp_seg *s, const void *data, uint32_
     put_network(th, &p, bytes + len);
     put_bytes(&p, header, bytes);
     put_bytes(&p, text, len);
+    put_tag(th, &p);
     host_in(th->h, p.b, p.len);
+}
+
+/* Is the checksum of the segment good, or what a device that completes it needs to find there? */
+static bool is_summed(const struct sent *f, uint64_t pseudo, const uint8_t *l4, uint32_t bytes)
+{
+    uint16_t field, begun = checksum_fold(pseudo);
+
+    if ((f->flags & FRAME_CSUM) == 0)
+        return checksum_good(checksum_join(pseudo, checksum_add(0, l4, bytes)));
+    memcpy(&field, l4 + 16, sizeof(field));
+    return field == begun;
 }
 
 bool peer_take(struct tcp_host *th, struct tcp_seg *s, const uint8_t **data)
@@ -299,17 +329,20 @@ bool peer_take(struct tcp_host *th, struct tcp_seg *s, const uint8_t **data)
 
     if (f == NULL)
         return false;
-    l3 = f->bytes + 14;
+    l3 = f->bytes + peer_link_bytes(th);
     l4 = l3 + (th->v6 ? 40 : 20);
-    assert_int_equal(get16(f->bytes + 12), th->v6 ? 0x86dd : 0x0800);
+    if (th->h->in->cfg.vlan != 0) {
+        assert_int_equal(get16(f->bytes + 12), 0x8100);
+        assert_int_equal(get16(f->bytes + 14), th->h->in->cfg.vlan);
+    }
+    assert_int_equal(get16(l3 - 2), th->v6 ? 0x86dd : 0x0800);
     assert_int_equal(l3[th->v6 ? 6 : 9], IPPROTO_TCP);
     total = th->v6 ? get16(l3 + 4) : get16(l3 + 2) - 20u;
     th->got_tos = th->v6 ? (uint8_t)(get16(l3) >> 4) : l3[1];
     assert_true((uint32_t)(l4 - f->bytes) + total <= f->len);
     src = th->v6 ? inet_addr_from6(l3 + 8) : inet_addr_from4(l3 + 12);
     dst = th->v6 ? inet_addr_from6(l3 + 24) : inet_addr_from4(l3 + 16);
-    assert_true(
-        checksum_good(checksum_join(checksum_pseudo(&src, &dst, IPPROTO_TCP, total), checksum_add(0, l4, total))));
+    assert_true(is_summed(f, checksum_pseudo(&src, &dst, IPPROTO_TCP, total), l4, total));
     assert_int_equal(tcp_parse(l4, total, s), TCP_PARSE_OK);
     if (data != NULL)
         *data = l4 + s->header_bytes;

@@ -73,6 +73,9 @@ void tcp_pass(struct tcp_host *a, struct tcp_host *b, uint64_t ns, uint64_t step
 
 /* --- the scripted peer --- */
 
+/* Bytes of the link header of its and the peer's frames. */
+unsigned peer_link_bytes(const struct tcp_host *th);
+
 /* Hands the host a segment of the peer; ports are filled in where they are 0. data may be NULL for the pattern. */
 void peer_send(struct tcp_host *th, struct tcp_seg *s, const void *data, uint32_t len);
 
