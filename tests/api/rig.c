@@ -85,14 +85,24 @@ bool rig_engine(const char *name)
     return strcmp(engine == NULL || engine[0] == '\0' ? "epoll" : engine, name) == 0;
 }
 
-void rig_need_kernel(const char *why)
+static void skip_for(const char *why)
 {
-    if (rig_libos("catnap"))
-        return;
     printf("# skip: %s\n", why);
     fflush(stdout);
     skipped = true;
     skip();
+}
+
+void rig_need_kernel(const char *why)
+{
+    if (!rig_libos("catnap"))
+        skip_for(why);
+}
+
+void rig_need_instances(void)
+{
+    if (rig_libos("sim"))
+        skip_for("a simulated network lies inside one instance, and this test's ends are two");
 }
 
 struct instance *rig_instance(void)

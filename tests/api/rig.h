@@ -51,6 +51,9 @@ bool rig_libos(const char *name);
 bool rig_engine(const char *name);
 void rig_need_kernel(const char *why);
 
+/* Skips a test whose ends are two instances where the network lies inside of one. */
+void rig_need_instances(void);
+
 /* The thread's instance, and what a test may leave as it found it. */
 struct instance *rig_instance(void);
 struct rig_pools {

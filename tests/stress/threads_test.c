@@ -170,6 +170,7 @@ static void threads__echo_to_each_other(void **state)
     size_t bytes[2] = {0, 0};
 
     (void)state;
+    rig_need_instances();
     assert_int_equal(pthread_barrier_init(&gate, NULL, 2), 0);
     for (unsigned i = 0; i < 2; i++) {
         side[i].gate = &gate;
