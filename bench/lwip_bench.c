@@ -6,6 +6,12 @@
  * answers where its stack lets it: lwIP's in the callback, ours once the call that brought the frame has returned.
  * Times are of the CPU. One JSON object.
  *
+ * Fair: the same work, wire and frames (an echo is two on both sides), checksums computed and checked, one core for
+ * both ends. In lwIP's favour: both ends share one stack's tables, and it sends no timestamps. Against it: it is
+ * Debian's package as it is, with a window of 64 KiB, segments of 1460 bytes at any MTU, a copy of what is sent and
+ * -O2; the bulk rows say what a user of the package has, not what lwIP could do. Neither side has an operation or a
+ * token in its figure: bench-op measures those.
+ *
  * usage: bench-lwip tcp_echo_mem|tcp_bulk_mem|tcp_bulk_mem_9000 [--quick] [--ours]
  *
  * With --ours our half runs alone and nothing is printed, for valgrind --tool=callgrind.
