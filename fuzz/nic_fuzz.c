@@ -41,7 +41,9 @@ static void set_up(struct bench *b, struct input *in)
                            .send = sent,
                            .arg = b};
 
-    params_profile(&b->p, "osdi21");
+    params_profile(&b->p, next_below(in, 2) == 0 ? "osdi21" : "homa");
+    b->p.quirk_homa_dup = next_below(in, 2);
+    b->p.rtt_pkts = 1 + next_below(in, 2);
     b->p.quirk_no_ack_dup = next_below(in, 2);
     b->p.quirk_key_truncated = next_below(in, 2);
     b->p.quirk_hol_global = next_below(in, 2);
@@ -63,21 +65,23 @@ static void set_up(struct bench *b, struct input *in)
 static void receive(struct bench *b, struct input *in)
 {
     struct packet *p = packet_alloc(&b->pool);
-    struct msg_header h = {.ip_protocol = 153, .src_ip = 0x0a000003, .dst_ip = IP};
+    struct msg_header h = {
+        .ip_protocol = params_ip_protocol(&b->p), .src_ip = 0x0a000003 + next_below(in, 4), .dst_ip = IP};
 
     if (p == NULL)
         return;
     h.flags = (uint8_t)next_byte(in);
     h.src_context = (uint16_t)next_byte(in);
     h.dst_context = (uint16_t)next_below(in, 6);
-    h.msg_len = (uint16_t)(next_word(in) % 2100);
+    h.msg_len = (uint16_t)(next_word(in) % (uint32_t)(b->p.max_msg_bytes + 50));
     h.pkt_offset = (uint8_t)next_below(in, 3);
+    h.grant_prio = (uint8_t)next_below(in, 4);
     h.pull_offset = (uint16_t)next_word(in);
     h.tx_msg_id = (uint16_t)next_word(in);
     p->len_bytes = 1 + next_word(in) % PACKET_BYTES_MAX;
     memset(p->data, (int)next_byte(in), sizeof(p->data));
     if (next_byte(in) != 0)
-        msg_header_write(&h, MSG_NDP, false, p->data);
+        msg_header_write(&h, params_transport(&b->p)->layout, false, p->data);
     p->first_flit_cycle = b->now + next_below(in, 200);
     nic_receive(b->nic, p);
 }
