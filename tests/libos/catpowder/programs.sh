@@ -43,8 +43,8 @@ frames_are_good() {
 
 need iperf3 && serve in_o "$iperf_server" 5201 && {
     check iperf3_sends iperf -c 10.77.0.2 -t 1
-    check iperf3_sends_by_four_streams iperf -c 10.77.0.2 -t 1 -P 4
-    check iperf3_receives iperf -c 10.77.0.2 -t 1 -R
+    check iperf3_sends_by_four_streams iperf -c 10.77.0.2 -n 30M -P 4
+    check iperf3_receives iperf -c 10.77.0.2 -n 50M -R
     check iperf3_receives_by_four_streams iperf -c 10.77.0.2 -n 20M -P 4 -R
     check iperf3_sends_by_ipv6 iperf -6 -c fd77::2 -n 20M
 }

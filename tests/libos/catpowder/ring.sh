@@ -68,6 +68,17 @@ two_only() {
     wait $second
     [ $status = 0 ] && grep -q 'both ends' third
 }
+# A ring of four frames is full all the time: what does not fit is lost, and sent again.
+tiny_ring() {
+    STAT=true RUN_DIR=$PWD/run NET_RING=4 start_server && client --requests 60 --connections 6 --size 20000 || return 1
+    RUN_DIR=$PWD/run "$CARACAL_BUILD_DIR/tools/demi" stat --json >stat.json
+    stop_server
+    python3 -c '
+import json
+c = json.load(open("stat.json"))["instances"][0]["counters"]
+print(c["drop_device_full"], "frames found the ring full")
+assert c["drop_device_full"] > 0'
+}
 gone() { ! ls "$wire"* 2>/dev/null; }
 foreign() {
     head -c 8192 /dev/zero >foreign
@@ -84,4 +95,5 @@ stop_server
 check files_go_with_the_last gone
 start_server --udp && check datagrams_arrive datagrams
 stop_server
+check full_ring_loses_nothing tiny_ring
 check foreign_file_is_refused foreign

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Clients come, talk and go for SOAK_SECONDS (5; `make soak` takes minutes), over a wire that repeats and reorders a
+# Clients come, talk and go for SOAK_SECONDS (3; `make soak` takes minutes), over a wire that repeats and reorders a
 # little: Linux's at a server of catpowder's, and catpowder's at a server of Linux's. Half of them are killed at some
 # moment. Those that are not get every byte right; at the end everything is back in the server's pools. Nothing is lost:
 # a reset that is lost leaves the other end open for good where neither keepalive nor data ask, as TCP has it.
@@ -8,7 +8,7 @@ set -u
 # shellcheck source=tests/lib/netns.sh
 . "$CARACAL_SOURCE_DIR/tests/lib/netns.sh"
 ns_make soak middle
-seconds=${SOAK_SECONDS:-5}
+seconds=${SOAK_SECONDS:-3}
 began=$SECONDS
 export DEVICE=o0 LIBOS=catpowder RUN_DIR=$PWD/run
 RANDOM=${SOAK_SEED:-1}
