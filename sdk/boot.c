@@ -10,6 +10,7 @@
 
 int main(int argc, char **argv) __attribute__((weak));
 int core_main(int argc, char **argv, unsigned hart, unsigned cores) __attribute__((weak));
+void nanopu_hart_serve(unsigned hart) __attribute__((weak));
 void nanopu_on_trap(uint64_t cause, uint64_t pc, uint64_t value, unsigned hart) __attribute__((weak));
 
 void __libc_init_array(void);
@@ -99,6 +100,8 @@ void nanopu_boot(unsigned hart, unsigned cores)
     argv = (char **)&arguments.words[1];
     if (core_main != NULL)
         run_on_all(argc, argv, hart, cores);
+    if (hart != 0 && nanopu_hart_serve != NULL)
+        nanopu_hart_serve(hart);
     if (hart != 0)
         sleep_for_ever();
     if (main == NULL) {

@@ -20,6 +20,9 @@ void nanopu_thread_end(void) __attribute__((noreturn));
 void nanopu_boot(unsigned hart, unsigned cores) __attribute__((noreturn));
 void nanopu_trap_fatal(uint64_t cause, uint64_t pc, uint64_t value, unsigned hart) __attribute__((noreturn));
 
+/* pthread.c, in programs that have threads of POSIX: does not return */
+void nanopu_hart_serve(unsigned hart);
+
 /* console.c: with the console's lock taken and interrupts off, so that no thread of this hart can want it meanwhile */
 uint64_t nanopu_console_lock(void);
 void nanopu_console_unlock(uint64_t state);

@@ -14,6 +14,27 @@ void _exit(int code)
     nanopu_exit((uint64_t)code & 0xffffffff);
 }
 
+extern char __heap_start[], __heap_end[]; /* nanopu.ld */
+
+/* Harts move the break at the same time: malloc with its lock, others without. */
+void *sbrk(ptrdiff_t bytes)
+{
+    static uint64_t moved; /* from __heap_start */
+    uint64_t was = __atomic_load_n(&moved, __ATOMIC_RELAXED), seen;
+
+    for (;; was = seen) {
+        uint64_t next = was + (uint64_t)bytes;
+
+        if (next > (uintptr_t)__heap_end - (uintptr_t)__heap_start) {
+            errno = ENOMEM;
+            return (void *)-1;
+        }
+        seen = nanopu_compare_and_swap(&moved, was, next);
+        if (seen == was)
+            return __heap_start + was;
+    }
+}
+
 pid_t getpid(void)
 {
     return 1;

@@ -15,7 +15,7 @@ static const char help_text[] =
     "Keeps keys and values in memory and serves them to clients of Redis (RESP2 and RESP3). ADDR is IPv4, or IPv6 in\n"
     "brackets. Port 0 takes any free one; 'listening on ADDR:PORT' is printed when it is ready.\n"
     "\n"
-    "  -b, --bind ADDR:PORT   default 127.0.0.1:6379\n"
+    "  -b, --bind ADDR:PORT   default 127.0.0.1:6379; none: no streams, only the message protocol\n"
     "  -r, --rpc ADDR:PORT    serve the message protocol over datagrams too\n"
     "  -m, --maxmemory MIB    most memory for keys and values, at least 8 (default 1024)\n"
     "  -p, --policy WORD      at that bound: allkeys-lru drops old keys (default), noeviction refuses writes\n"
@@ -60,13 +60,22 @@ static bool take_policy(struct server_options *o)
     return true;
 }
 
+static bool take_bind(struct server_options *o)
+{
+    if (strcmp(optarg, "none") == 0) {
+        o->bind.len = 0;
+        return true;
+    }
+    return arg_addr("bind", optarg, &o->bind);
+}
+
 static bool take_option(void *out, int option)
 {
     struct server_options *o = out;
 
     switch (option) {
     case 'b':
-        return arg_addr("bind", optarg, &o->bind);
+        return take_bind(o);
     case 'r':
         return arg_addr("rpc", optarg, &o->rpc);
     case 'm':
@@ -94,6 +103,9 @@ int main(int argc, char **argv)
     int rc = args_parse(argc, argv, 1, &spec, &options);
     if (rc != EXIT_OK) {
         return rc == EXIT_USAGE ? EXIT_USAGE : EXIT_OK;
+    }
+    if (options.bind.len == 0 && options.rpc.len == 0) {
+        return complain_usage("--bind none: --rpc ADDR:PORT is needed then");
     }
     if (!demi_begin(argc, argv)) {
         return EXIT_FAIL;

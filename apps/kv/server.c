@@ -74,7 +74,7 @@ static const struct session *next_session(struct kv *kv, uint32_t *at)
 static void accept_more(struct server *s)
 {
     demi_qtoken_t token;
-    while (s->accepts < ACCEPTS && s->kv.store.now_ms >= s->accept_again_ms) {
+    while (s->listen_qd >= 0 && s->accepts < ACCEPTS && s->kv.store.now_ms >= s->accept_again_ms) {
         if (demi_accept(&token, s->listen_qd) != 0) {
             s->accept_again_ms = s->kv.store.now_ms + ACCEPT_REST_MS;
             return;
@@ -94,7 +94,7 @@ static void rpc_pop_more(struct server *s)
 /* Answers one message. */
 static void rpc_answer(struct server *s, const demi_sgarray_t *in)
 {
-    static uint8_t answer[RPC_MESSAGE_MAX];
+    static _Alignas(16) uint8_t answer[RPC_MESSAGE_MAX]; /* a header and a value of whole words, as a rule */
     struct addr from;
     demi_qtoken_t token;
     size_t len = rpc_serve(&s->kv.store, in->sga_segs[0].sgaseg_buf, in->sga_segs[0].sgaseg_len, answer);
@@ -173,7 +173,7 @@ static int loop(struct server *s)
         int n = 0;
         accept_more(s);
         rpc_pop_more(s);
-        bool soon = s->kv.store.expiring > 0 || s->lingering > 0 || s->accepts == 0;
+        bool soon = s->kv.store.expiring > 0 || s->lingering > 0 || (s->listen_qd >= 0 && s->accepts == 0);
         uint64_t limit_ns = hungry ? SWEEP_AGAIN_NS : soon ? SWEEP_MS * NS_PER_MS : (uint64_t)STOP_LOOK_NS;
         struct timespec timeout = clock_timespec(limit_ns);
         int rc = demi_wait_next_n(results, RESULTS, &n, &timeout);
@@ -203,6 +203,10 @@ static bool open_sockets(struct server *s)
             return false;
         }
         printf("messages on %s\n", addr_format(&bound, text, sizeof(text)));
+        fflush(stdout);
+    }
+    if (s->options->bind.len == 0) {
+        return true;
     }
     s->listen_qd = demi_bound_socket(&s->options->bind, SOCK_STREAM, LISTEN_BACKLOG, &bound);
     if (s->listen_qd < 0) {

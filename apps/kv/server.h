@@ -28,8 +28,8 @@
 #define LINGER_MS      1000        /* how long what a client still sends is thrown away, after an error */
 
 struct server_options {
-    struct addr bind;
-    struct addr rpc; /* len 0: none */
+    struct addr bind; /* len 0: no streams */
+    struct addr rpc;  /* len 0: none */
     uint32_t clients_max;
     uint64_t memory_max;
     uint64_t input_max;

@@ -29,10 +29,20 @@
 
 #if defined(__GNUC__)
 #define ATTR_NODISCARD __attribute__((warn_unused_result))
-#define DEMI_PACKED    __attribute__((__packed__))
 #else
 #define ATTR_NODISCARD
-#define DEMI_PACKED
+#endif
+
+/*
+ * Structures without holes. Where a machine cannot read a word that is not aligned, they lie on a boundary of so many
+ * bytes all the same, which changes no size and no offset.
+ */
+#if defined(__GNUC__) && defined(__riscv)
+#define DEMI_PACKED(boundary) __attribute__((__packed__, __aligned__(boundary)))
+#elif defined(__GNUC__)
+#define DEMI_PACKED(boundary) __attribute__((__packed__))
+#else
+#define DEMI_PACKED(boundary)
 #endif
 
 #endif /* DEMI_CC_H */

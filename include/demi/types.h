@@ -20,13 +20,13 @@ extern "C" {
 typedef uint64_t demi_qtoken_t;
 
 /* One contiguous run of bytes. */
-typedef struct DEMI_PACKED demi_sgaseg {
+typedef struct DEMI_PACKED(4) demi_sgaseg {
     void *sgaseg_buf;    /* first byte */
     uint32_t sgaseg_len; /* length in bytes */
 } demi_sgaseg_t;
 
 /* A scatter-gather array: what is pushed and popped. */
-typedef struct DEMI_PACKED demi_sgarray {
+typedef struct DEMI_PACKED(8) demi_sgarray {
     void *sga_buf;                                /* reserved: the allocation behind the segments */
     uint32_t sga_numsegs;                         /* segments in use */
     demi_sgaseg_t sga_segs[DEMI_SGARRAY_MAXSIZE]; /* the segments */
@@ -45,13 +45,13 @@ typedef enum demi_opcode {
 } demi_opcode_t;
 
 /* Result of an accept. */
-typedef struct DEMI_PACKED demi_accept_result {
+typedef struct DEMI_PACKED(4) demi_accept_result {
     int32_t qd;              /* the new connection's queue */
     struct sockaddr_in addr; /* its peer (IPv4; an IPv6 peer: demi_getpeername) */
 } demi_accept_result_t;
 
 /* Result of any operation, as the wait calls return it. */
-typedef struct DEMI_PACKED demi_qresult {
+typedef struct DEMI_PACKED(8) demi_qresult {
     demi_opcode_t qr_opcode; /* the operation, or DEMI_OPC_FAILED */
     int32_t qr_qd;           /* queue it ran on */
     demi_qtoken_t qr_qt;     /* its token, now consumed */
@@ -66,7 +66,7 @@ typedef struct DEMI_PACKED demi_qresult {
 typedef void (*demi_callback_t)(const char *name, uint32_t name_len, uint64_t value);
 
 /* Arguments of demi_init(). */
-struct DEMI_PACKED demi_args {
+struct DEMI_PACKED(4) demi_args {
     int argc;                 /* of main(), or 0 */
     char *const *argv;        /* of main(), or NULL */
     demi_callback_t callback; /* or NULL */

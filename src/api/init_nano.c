@@ -34,7 +34,7 @@ int api_read_config(struct config *cfg, struct error_text *et)
     cfg->max_queues = QUEUES;
     cfg->max_operations = OPERATIONS;
     cfg->queue_depth = OPERATIONS;
-    cfg->memory_limit = (size_t)(__heap_end - __heap_start) / 2 / nanopu_cores();
+    cfg->memory_limit = ((uintptr_t)__heap_end - (uintptr_t)__heap_start) / 2 / nanopu_cores();
     cfg->sga_limit = cfg->memory_limit;
     return 0;
 }

@@ -73,6 +73,7 @@ static int wait_for(struct waiter *w, const struct timespec *timeout)
     if (r != 0)
         return r;
     spin_end_ns = inst->config.idle == IDLE_SPIN ? UINT64_MAX : 0;
+    inst->waiting = !once;
     for (uint32_t turn = 1;; turn++) {
         instance_turn(inst);
         r = w->look(w);
@@ -122,6 +123,7 @@ static inline void keep_turning(struct instance *inst)
     if (LIKELY(++inst->unturned < TURN_EVERY))
         return;
     inst->unturned = 0;
+    inst->waiting = false;
     instance_turn(inst);
     instance_look_at_clock(inst);
 }
@@ -153,8 +155,12 @@ int demi_wait(demi_qresult_t *qr_out, demi_qtoken_t qt, const struct timespec *t
     if (UNLIKELY(op == NULL))
         return fail_token(inst, qt);
     keep_turning(inst);
-    if (op->state != OP_DONE)
+    if (op->state != OP_DONE) {
+        if (timeout == NULL && inst->net->take != NULL && inst->net->take(inst, op, qr_out))
+            return 0;
+        inst->waiting = false;
         instance_turn(inst); /* most of what a program waits for is there after one look */
+    }
     if (UNLIKELY(op->state != OP_DONE)) {
         int r = wait_for_one(inst, op, timeout);
 
@@ -370,6 +376,7 @@ int demi_poll(demi_qresult_t *qr_out, demi_qtoken_t qt)
     if (UNLIKELY(op == NULL))
         return fail_token(inst, qt);
     if (op->state != OP_DONE) {
+        inst->waiting = false;
         instance_turn(inst);
         if ((inst->stat->value[CTR_polls] & 7) == 0)
             instance_look_at_clock(inst);

@@ -120,8 +120,8 @@ static inline void op_undone(struct instance *inst, struct op *op)
         op->queue->done_count--;
 }
 
-/* Sixteen bytes written at once, wherever they stand. */
-typedef uint64_t pair_of_words __attribute__((vector_size(16), aligned(1), may_alias));
+/* Sixteen bytes written at once, where an array may stand. */
+typedef uint64_t pair_of_words __attribute__((vector_size(16), aligned(_Alignof(demi_sgarray_t)), may_alias));
 
 /*
  * Writes a popped array in stores as wide as those a compiler copies it with: a copy that reads wider than it was
@@ -131,11 +131,11 @@ static inline void op_write_sga(const struct op *op, demi_sgarray_t *sga)
 {
     uint64_t ptr = (uintptr_t)op->ptr, addr[2];
 
-    memcpy(addr, &op->args.in, sizeof(addr));
+    memcpy(addr, __builtin_assume_aligned(&op->args, 8), sizeof(addr));
     /* sga_buf | sga_numsegs, low half of sgaseg_buf | high half, sgaseg_len, sga_addr */
     *(pair_of_words *)(void *)sga = (pair_of_words){(uintptr_t)op->obj, 1 | ptr << 32};
     *(pair_of_words *)(void *)((char *)sga + 16) = (pair_of_words){ptr >> 32 | (uint64_t)op->len << 32, addr[0]};
-    memcpy((char *)sga + 32, &addr[1], sizeof(addr[1]));
+    memcpy(__builtin_assume_aligned((char *)sga + 32, _Alignof(demi_sgarray_t)), &addr[1], sizeof(addr[1]));
 }
 _Static_assert(offsetof(demi_sgarray_t, sga_segs) == 12 && offsetof(demi_sgarray_t, sga_addr) == 24 &&
                    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
@@ -154,7 +154,7 @@ static inline void op_take(struct instance *inst, struct op *op, demi_qresult_t 
         mem_give(op->obj);
         op_write_sga(op, &qr->qr_value.sga);
     } else {
-        memset(&qr->qr_value, 0, sizeof(qr->qr_value));
+        memset(__builtin_assume_aligned(&qr->qr_value, _Alignof(demi_sgarray_t)), 0, sizeof(qr->qr_value));
         if (op->err != 0) {
             qr->qr_opcode = DEMI_OPC_FAILED;
         } else if (op->opcode == DEMI_OPC_ACCEPT) {

@@ -32,6 +32,12 @@ struct libos {
     int (*init)(struct instance *inst); /* negative errno and a text; leaves nothing behind on failure */
     void (*fini)(struct instance *inst);
     int (*socket)(struct instance *inst, struct queue *q); /* q->domain and q->type are set; sets q->ops */
+    /*
+     * Waits for op, a pop that is pending, hands its result out and frees it, by a way of the device's own
+     * that is shorter than through the list of results. False: it is to be waited for as
+     * any other. May be NULL.
+     */
+    bool (*take)(struct instance *inst, struct op *op, demi_qresult_t *qr);
     /* In a child of fork: closes its descriptors but the queues' and does nothing else. May be NULL. */
     void (*forget)(struct instance *inst);
 };
@@ -56,6 +62,7 @@ struct instance {
     uint64_t now_ns;       /* time of the last turn that looked */
     uint64_t tick_ns;      /* time of the last housekeeping */
     uint64_t refine_ns;
+    bool waiting;            /* in a wait that does not end with the turn: a poller may look more than once */
     uint64_t sleep_until_ns; /* while devices are armed: when the wait ends at the latest */
     struct mem mem;
     struct queue_table queues;

@@ -129,6 +129,11 @@ static inline struct op *op_lookup(const struct op_slab *s, demi_qtoken_t qt)
     return LIKELY(op->token == qt && (qt & OP_GENERATION) != 0) ? op : NULL;
 }
 
+static inline bool op_spare(const struct op_slab *s)
+{
+    return s->free_head != OP_NIL || s->carved < s->capacity;
+}
+
 static inline struct op *op_alloc(struct op_slab *s)
 {
     struct op *op;

@@ -108,17 +108,10 @@ static bool add_first(struct cc *cc)
 
 static bool add_last(struct cc *cc)
 {
-    const char *const last[] = {cc->start,
-                                "-nostartfiles",
-                                "-nodefaultlibs",
-                                "-static",
-                                cc->map_option,
-                                cc->script,
-                                "-Wl,-u,vfprintf,--start-group",
-                                cc->library,
-                                "-lc",
-                                "-lgcc",
-                                "-Wl,--end-group"};
+    const char *const last[] = {cc->start, "-nostartfiles", "-nodefaultlibs", "-static", cc->map_option, cc->script,
+                                /* ours, and not the C library's of the same name, whoever asks first */
+                                "-Wl,-u,vfprintf,-u,sbrk,-u,memcpy,-u,__retarget_lock_acquire_recursive",
+                                "-Wl,--start-group", cc->library, "-lc", "-lgcc", "-Wl,--end-group"};
 
     snprintf(cc->start, sizeof(cc->start), "%s/crt0.o", cc->sdk);
     snprintf(cc->library, sizeof(cc->library), "%s/libnanopu.a", cc->sdk);

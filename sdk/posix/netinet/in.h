@@ -34,6 +34,7 @@ struct sockaddr_in6 {
     struct in6_addr sin6_addr;
     uint32_t sin6_scope_id;
 };
+_Static_assert(sizeof(struct sockaddr_in) == 16 && sizeof(struct sockaddr_in6) == 28, "as everywhere");
 
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17

@@ -35,10 +35,11 @@ typedef uint16_t sa_family_t;
 #define SO_LINGER    13
 #define SO_REUSEPORT 15
 
+/* On a boundary of four bytes, as every family is, so that an address is moved by words. */
 struct sockaddr {
     sa_family_t sa_family;
     char sa_data[14];
-};
+} __attribute__((aligned(4)));
 
 struct sockaddr_storage {
     sa_family_t ss_family;

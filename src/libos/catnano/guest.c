@@ -9,7 +9,8 @@
 #include <stdlib.h>
 
 #define CORES_MAX     64
-#define BLOCK         8 /* words that are moved without a jump */
+#define BLOCK         8  /* words that are moved without a jump */
+#define LOOKS         32 /* in one turn of a wait: half a microsecond at most */
 #define PRIORITY_LAST 255
 #define CONTEXT_NONE  UINT64_MAX
 
@@ -25,6 +26,8 @@ struct nano {
     uint8_t order[NANOPU_CONTEXTS];    /* contexts in the order in which they are looked at: by priority */
     uint32_t bound;                    /* of them */
 };
+
+static const struct queue_ops nano_ops;
 
 /* Contexts of each core that the hardware knows, and those that a socket has. */
 static struct {
@@ -53,12 +56,11 @@ static inline uint64_t address_of_header(uint64_t header)
     return swapped << 32 | (swapped >> 16 & 0xffff0000) | AF_INET;
 }
 
-static inline uint64_t header_of_address(const struct sockaddr_in *in)
+static inline uint64_t header_of_address(const struct sockaddr *addr)
 {
-    uint64_t swapped;
+    const uint32_t *half = (const void *)addr;
+    uint64_t swapped = swap_word(half[0] | (uint64_t)half[1] << 32);
 
-    memcpy(&swapped, __builtin_assume_aligned(in, 8), sizeof(swapped));
-    swapped = swap_word(swapped);
     return swapped << 32 | (swapped >> 16 & 0xffff0000);
 }
 
@@ -90,59 +92,145 @@ static inline void take_words(uint64_t *to, unsigned bytes)
         *to = nanopu_rx() >> (64 - bytes % 8 * 8);
 }
 
+/* The bytes of the message whose header was read, in an object with one reference; NULL: they are lost. */
+static inline void *take_message(struct instance *inst, uint64_t header, uint32_t ref)
+{
+    unsigned bytes = nanopu_header_bytes(header);
+    uint64_t *to = mem_alloc(&inst->mem, bytes, ref);
+
+    if (UNLIKELY(to == NULL)) {
+        drop_words(nanopu_words(bytes));
+        COUNT(inst, dgram_dropped);
+        return NULL;
+    }
+    take_words(to, bytes);
+    nanopu_msg_done();
+    return to;
+}
+
+/* Does a connected socket not want it? Then it is gone. */
+static inline bool is_foreign(struct instance *inst, const struct queue *q, uint64_t header)
+{
+    if (LIKELY(q->word[NANO_PEER] == 0 || (header ^ q->word[NANO_PEER]) >> 16 == 0))
+        return false;
+    drop_words(nanopu_words(nanopu_header_bytes(header)));
+    COUNT(inst, dgram_dropped);
+    return true;
+}
+
 /* The message at the head of the context's FIFO completes op, or is lost. False: op still waits. */
 static bool receive(struct instance *inst, struct queue *q, struct op *op)
 {
     uint64_t header = nanopu_rx();
-    unsigned bytes = nanopu_header_bytes(header);
     uint64_t from[2] = {address_of_header(header), 0};
-    uint64_t *to;
+    uint32_t bytes = nanopu_header_bytes(header);
+    void *obj;
 
-    if (UNLIKELY(q->word[NANO_PEER] != 0 && (header ^ q->word[NANO_PEER]) >> 16 != 0)) {
-        drop_words(nanopu_words(bytes));
-        COUNT(inst, dgram_dropped);
+    if (is_foreign(inst, q, header))
         return false;
-    }
     op_unpend(inst, &q->pops, op);
-    to = mem_alloc(&inst->mem, bytes, 1);
-    if (UNLIKELY(to == NULL)) {
-        drop_words(nanopu_words(bytes));
-        COUNT(inst, dgram_dropped);
+    obj = take_message(inst, header, 1);
+    if (UNLIKELY(obj == NULL)) {
         op_fail(inst, op, ENOMEM);
         return true;
     }
-    take_words(to, bytes);
-    nanopu_msg_done();
-    memcpy(&op->args.in, from, sizeof(from));
+    memcpy(__builtin_assume_aligned(&op->args.in, 8), from, sizeof(from));
     if (UNLIKELY(op->len != 0 && op->len < bytes)) {
         COUNT(inst, dgram_dropped); /* the rest of it */
         bytes = op->len;
     }
-    op_complete_pop(inst, op, to, (char *)to, bytes);
+    op_complete_pop(inst, op, obj, obj, bytes);
     return true;
 }
 
-/* Looks at every context that somebody pops from. */
+/*
+ * Is op all that this thread waits for: the only pop, any length, on the only socket, with no job to be run? Then
+ * nothing but a message can end the wait.
+ */
+static inline bool is_alone(struct instance *inst, const struct op *op)
+{
+    const struct queue *q = op->queue;
+
+    return nano_of(inst)->bound == 1 && q->ops == &nano_ops && op->opcode == DEMI_OPC_POP && op->len == 0 &&
+           q->pops.head == op->index && q->pops.tail == op->index && sched_is_idle(&inst->sched, SCHED_APPLICATION) &&
+           sched_is_idle(&inst->sched, SCHED_BACKGROUND) && inst->timers.armed == 0;
+}
+
+/* The array of a popped message: its words are written as whole words. */
+static inline void write_result(const struct op *op, uint64_t *out, void *obj, uint64_t header)
+{
+    uint64_t at = (uintptr_t)obj;
+
+    out[0] = DEMI_OPC_POP | (uint64_t)(uint32_t)op->qd << 32;
+    out[1] = op->token;
+    out[2] = 0;
+    out[3] = at;
+    out[4] = 1 | at << 32;
+    out[5] = at >> 32 | (uint64_t)nanopu_header_bytes(header) << 32;
+    out[6] = address_of_header(header);
+    out[7] = 0;
+}
+_Static_assert(sizeof(demi_qresult_t) == 64 && offsetof(demi_qresult_t, qr_value) == 24 &&
+                   offsetof(demi_sgarray_t, sga_segs) == 12 && offsetof(demi_sgarray_t, sga_addr) == 24,
+               "write_result knows the layout");
+
+/* The usual wait: from the register to the caller's result, however long that takes. */
+static bool take(struct instance *inst, struct op *op, demi_qresult_t *qr)
+{
+    uint64_t header;
+    void *obj;
+
+    if (!is_alone(inst, op))
+        return false;
+    enter(op->queue->word[NANO_CONTEXT]);
+    while (!nanopu_ready())
+        nanopu_idle();
+    header = nanopu_rx();
+    if (UNLIKELY(is_foreign(inst, op->queue, header)))
+        return false;
+    obj = take_message(inst, header, REF_APP);
+    if (UNLIKELY(obj == NULL)) {
+        op_unpend(inst, &op->queue->pops, op);
+        op_fail(inst, op, ENOMEM);
+        return false;
+    }
+    write_result(op, (uint64_t *)(void *)qr, obj, header);
+    op->queue->pops = OP_LIST_EMPTY;
+    op_free(&inst->ops, op);
+    COUNT(inst, pops);
+    COUNT_ADD(inst, pop_bytes, nanopu_header_bytes(header));
+    return true;
+}
+
+/* The messages of one context complete its pops. False: there was none. */
+static bool serve(struct instance *inst, struct queue *q)
+{
+    struct op *op = op_list_first(&inst->ops, &q->pops);
+    bool got = false;
+
+    if (op == NULL)
+        return false;
+    enter(q->word[NANO_CONTEXT]);
+    for (; op != NULL && nanopu_ready(); op = op_list_first(&inst->ops, &q->pops))
+        got |= receive(inst, q, op);
+    return got;
+}
+
+/*
+ * Looks at the contexts in order; behind the first that had something the others wait for the next turn. A wait looks
+ * more than once, so that a message is seen when it comes and not when the poll loop has come round.
+ */
 static enum co_status look(struct instance *inst, struct op *task)
 {
     struct nano *n = nano_of(inst);
-    bool got = false;
 
     (void)task;
-    for (uint32_t i = 0; i < n->bound; i++) {
-        struct queue *q = n->of[n->order[i]];
-        struct op *op = op_list_first(&inst->ops, &q->pops);
-
-        if (op == NULL)
-            continue;
-        enter(q->word[NANO_CONTEXT]);
-        for (; op != NULL && nanopu_ready(); op = op_list_first(&inst->ops, &q->pops))
-            got |= receive(inst, q, op);
-        if (got)
-            break; /* what comes first goes first: the others' turn is when nothing is left here */
-    }
-    if (!got)
+    for (unsigned looks = inst->waiting ? LOOKS : 1; looks != 0; looks--) {
+        for (uint32_t i = 0; i < n->bound; i++)
+            if (serve(inst, n->of[n->order[i]]))
+                return CO_AGAIN;
         nanopu_idle();
+    }
     return CO_AGAIN;
 }
 
@@ -214,13 +302,12 @@ static int have_context(struct instance *inst, struct queue *q)
 static int nano_connect(struct instance *inst, struct queue *q, struct op *op, const struct sockaddr *addr,
                         socklen_t len)
 {
-    struct sockaddr_in in __attribute__((aligned(8)));
     int err = have_context(inst, q);
 
+    (void)len;
     if (err != 0)
         return err;
-    memcpy(&in, addr, len);
-    q->word[NANO_PEER] = header_of_address(&in);
+    q->word[NANO_PEER] = header_of_address(addr);
     q->status = QUEUE_CONNECTED;
     op_complete_connect(inst, op);
     return 0;
@@ -259,28 +346,37 @@ static inline void send_words(const uint64_t *from, unsigned bytes)
         nanopu_tx(gather_word((const char *)from, bytes % 8) << (64 - bytes % 8 * 8));
 }
 
+static int nano_send(struct instance *inst, struct queue *q, const char *bytes, uint32_t len,
+                     const struct sockaddr *dest)
+{
+    uint64_t header = dest != NULL ? header_of_address(dest) : q->word[NANO_PEER];
+
+    if (UNLIKELY(len > NANOPU_MESSAGE_BYTES_MAX))
+        return error_set(&inst->error, EMSGSIZE, "a message has at most %d bytes", NANOPU_MESSAGE_BYTES_MAX);
+    if (UNLIKELY(q->word[NANO_CONTEXT] == CONTEXT_NONE)) {
+        int err = take_context(inst, q, NANOPU_CONTEXTS);
+
+        if (err != 0)
+            return err;
+        q->status = QUEUE_BOUND;
+    }
+    enter(q->word[NANO_CONTEXT]);
+    nanopu_tx(header | len);
+    if (LIKELY(((uintptr_t)bytes & 7) == 0))
+        send_words((const uint64_t *)(const void *)bytes, len);
+    else
+        send_unaligned(bytes, len);
+    return 0;
+}
+
+/* A push of several segments, which the API has copied together. */
 static int nano_push(struct instance *inst, struct queue *q, struct op *op)
 {
-    uint64_t header = q->word[NANO_PEER];
-    int err;
+    int err = nano_send(inst, q, op->ptr, op->len, NULL);
 
-    if (op->args.in.sin_family != AF_UNSPEC)
-        header = header_of_address(&op->args.in);
-    if (UNLIKELY(op->len > NANOPU_MESSAGE_BYTES_MAX))
-        return error_set(&inst->error, EMSGSIZE, "a message has at most %d bytes", NANOPU_MESSAGE_BYTES_MAX);
-    err = have_context(inst, q);
-    if (UNLIKELY(err != 0))
-        return err;
-    if (UNLIKELY(q->status == QUEUE_FRESH))
-        q->status = QUEUE_BOUND;
-    enter(q->word[NANO_CONTEXT]);
-    nanopu_tx(header | op->len);
-    if (LIKELY(((uintptr_t)op->ptr & 7) == 0))
-        send_words((const uint64_t *)(const void *)op->ptr, op->len);
-    else
-        send_unaligned(op->ptr, op->len);
-    op_complete_push(inst, op);
-    return 0;
+    if (err == 0)
+        op_complete_push(inst, op);
+    return err;
 }
 
 static int nano_pop(struct instance *inst, struct queue *q, struct op *op)
@@ -361,6 +457,7 @@ static const struct queue_ops nano_ops = {
     .bind = nano_bind,
     .connect = nano_connect,
     .push = nano_push,
+    .send = nano_send,
     .pop = nano_pop,
     .close = nano_close,
     .setsockopt = nano_setsockopt,
@@ -414,5 +511,6 @@ const struct libos libos_catnano_guest = {
     .init = nano_init,
     .fini = nano_fini,
     .messages = true,
+    .take = take,
     .socket = nano_socket,
 };

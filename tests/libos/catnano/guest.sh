@@ -7,6 +7,7 @@ set -u
 nanopu=$CARACAL_BUILD_DIR/tools/nanopu
 here=$CARACAL_SOURCE_DIR/tests/libos/catnano
 failed=0
+cores=1
 
 if [ ! -f "$CARACAL_BUILD_DIR/sdk/libcaracal.a" ]; then
     echo "skip guests the guest runtime is not built here"
@@ -45,5 +46,40 @@ guest()
     verdict "$name" $?
 }
 
+# hosts NAME CYCLES TEXT HOST...: runs programs on hosts; servers do not end by themselves, so the cycles are bounded.
+hosts()
+{
+    local name=$1 cycles=$2 text=$3
+    shift 3
+    topology "$cores" "$@" >"$name.yaml"
+    timeout -s KILL 60 "$nanopu" run --quiet --cycles "$cycles" --topology "$name.yaml" >log 2>&1
+    grep -qE -- "$text" log
+    verdict "$name" $?
+}
+
 guest hello 'the answer is right' 'name: server' 'name: client, args: [10.0.0.2]'
+
+"$nanopu" cc -Wall -Wextra -Werror "$here/cores.c" -lcaracal -o cores.elf >log 2>&1
+cores=4
+hosts cores 20M 'several harts answered' "name: server, program: cores.elf, args: [server]" \
+    "name: client, program: cores.elf, args: [client, 10.0.0.2]"
+cores=1
+
+# The same sources as on Linux: nothing in them asks where it is.
+grep -nE '^ *# *(if|elif)' "$CARACAL_SOURCE_DIR"/apps/{common,echo,httpd,kv,kvload,relay}/*.[ch] |
+    grep -vE '#ifndef APPS_[A-Z0-9_]+_H$' >log
+[ ! -s log ]
+verdict apps_have_no_conditions $?
+
+echo="program: $CARACAL_BUILD_DIR/apps/nanopu/caracal-echo.elf"
+hosts echo 30M 'client\| +errors 0  corrupt 0  lost 0  late 0  unanswered 0' \
+    "name: server, $echo, args: [server, --udp, --bind, '0.0.0.0:0', --quiet]" \
+    "name: client, $echo, args: [client, --udp, --connect, '10.0.0.2:0', --requests, '50', --size, '2041', --check]"
+kv="program: $CARACAL_BUILD_DIR/apps/nanopu/caracal-kv.elf"
+"$nanopu" cc -Wall -Wextra -Werror --cores 1 "$here/kv.c" -lcaracal -o kv.elf >log 2>&1
+hosts kv 20M 'client\| kv answers' \
+    "name: server, $kv, args: [--bind, none, --rpc, '0.0.0.0:0', --maxmemory, '8', --maxclients, '1']" \
+    "name: client, program: kv.elf, args: [10.0.0.2]"
+hosts echo_wrong_port 1M "a port is a context" "name: server, $echo, args: [server, --udp, --bind, '0.0.0.0:7000']"
+hosts echo_stream 1M 'no streams' "name: server, $echo, args: [server]"
 exit "$failed"

@@ -8,6 +8,7 @@
 #include <demi/libos.h>
 #include <demi/sga.h>
 #include <demi/wait.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

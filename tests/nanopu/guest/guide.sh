@@ -32,12 +32,12 @@ if [ ! -f "$CARACAL_BUILD_DIR/sdk/libnanopu.a" ]; then
 fi
 n=1
 while block "$n" >"block$n.c" && [ -s "block$n.c" ]; do
-    "$nanopu" cc -Wall -Wextra -Werror "block$n.c" -o "block$n.elf" >log 2>&1
+    "$nanopu" cc -Wall -Wextra -Werror "block$n.c" -lcaracal -o "block$n.elf" >log 2>&1
     verdict "compiles/$n" $?
     n=$((n + 1))
 done
-[ "$n" -eq 4 ]
-verdict three_blocks $?
+[ "$n" -eq 5 ]
+verdict four_blocks $?
 "$nanopu" run --quiet block1.elf >log 2>&1 && grep -q '^42 from 0a000002 after [0-9]* cycles$' log
 verdict first_runs $?
 exit "$failed"

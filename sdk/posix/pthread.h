@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A thread of POSIX is a hart of its own: one that main does not run on and that no other thread has. There are as many
+ * as the program was linked for (nanopu cc --cores), less one. They are not preempted; waiting is spinning.
+ */
+#ifndef SDK_PTHREAD_H
+#define SDK_PTHREAD_H
+
+#include <stdint.h>
+
+typedef unsigned pthread_t; /* the hart */
+typedef struct pthread_attr pthread_attr_t;
+
+typedef struct {
+    uint32_t taken;
+} pthread_mutex_t;
+
+typedef struct {
+    uint32_t turn;
+} pthread_cond_t;
+
+#define PTHREAD_MUTEX_INITIALIZER                                                                                      \
+    {                                                                                                                  \
+        0                                                                                                              \
+    }
+#define PTHREAD_COND_INITIALIZER                                                                                       \
+    {                                                                                                                  \
+        0                                                                                                              \
+    }
+
+/* attr must be NULL. EINVAL: it is not. EAGAIN: every hart has a thread. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*function)(void *arg), void *arg);
+/* Waits for the thread's end; its hart is free then. */
+int pthread_join(pthread_t thread, void **result);
+pthread_t pthread_self(void);
+
+int pthread_mutex_init(pthread_mutex_t *mutex, const void *attr);
+int pthread_mutex_destroy(pthread_mutex_t *mutex);
+int pthread_mutex_lock(pthread_mutex_t *mutex);
+int pthread_mutex_unlock(pthread_mutex_t *mutex);
+
+int pthread_cond_init(pthread_cond_t *cond, const void *attr);
+int pthread_cond_destroy(pthread_cond_t *cond);
+int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
+int pthread_cond_signal(pthread_cond_t *cond);
+int pthread_cond_broadcast(pthread_cond_t *cond);
+
+#endif /* SDK_PTHREAD_H */
