@@ -63,6 +63,8 @@ guest hello 'the answer is right' 'name: server' 'name: client, args: [10.0.0.2]
 cores=4
 hosts cores 20M 'several harts answered' "name: server, program: cores.elf, args: [server]" \
     "name: client, program: cores.elf, args: [client, 10.0.0.2]"
+"$nanopu" cc -Wall -Wextra -Werror "$here/threads.c" -o threads.elf >log 2>&1
+hosts threads 5M 'the sum is 10' "program: threads.elf"
 cores=1
 
 # The same sources as on Linux: nothing in them asks where it is.
