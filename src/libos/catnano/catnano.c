@@ -108,7 +108,6 @@ static int begin(struct instance *inst, struct nano *n, struct netdev *d)
         return err;
     }
     n->mac = (uint64_t)get16(d->mac) << 32 | get32(d->mac + 2);
-    inst->net_state = n;
     err = instance_add_poller(inst, turn, arm, NULL);
     if (err < 0)
         nano_free(n);
@@ -131,9 +130,10 @@ static int catnano_init(struct instance *inst)
         err = begin(inst, n, d);
     if (err < 0) {
         free(n);
-        inst->net_state = NULL;
+        return err;
     }
-    return err;
+    inst->net_state = n;
+    return 0;
 }
 
 static void catnano_fini(struct instance *inst)

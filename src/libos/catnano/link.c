@@ -31,10 +31,11 @@ void nano_flush(struct nano *n)
 {
     unsigned sent = 0, more = NANO_BATCH - n->batched < n->owing ? NANO_BATCH - n->batched : n->owing;
 
-    memcpy(n->batch + n->batched, n->owed, more * sizeof(n->owed[0]));
-    n->batched += more;
+    for (unsigned i = 0; i < more; i++)
+        n->batch[n->batched++] = n->owed[i];
     n->owing -= more;
-    memmove(n->owed, n->owed + more, n->owing * sizeof(n->owed[0]));
+    for (unsigned i = 0; i < n->owing; i++)
+        n->owed[i] = n->owed[i + more];
     if (n->batched > 0)
         sent = n->dev->ops->tx_burst(n->dev, n->batch, n->batched);
     for (; sent < n->batched; sent++) {
