@@ -134,7 +134,7 @@ preamble()
 # Without comments, blanks and attributes, so that an excerpt can be laid out anew.
 bare()
 {
-    sed -zE 's@/\*([^*]|\*+[^*/])*\*+/@@g' "$1" | sed 's/DEMI_PACKED //; s/[[:space:]]*//g; /^$/d'
+    sed -zE 's@/\*([^*]|\*+[^*/])*\*+/@@g' "$1" | sed 's/DEMI_PACKED([0-9]) //; s/[[:space:]]*//g; /^$/d'
 }
 
 # Is every line of the excerpt $1 a line of the public headers?
