@@ -153,7 +153,8 @@ int nano_init(struct nano *n, struct instance *inst, struct netdev *dev)
 
 void nano_free(struct nano *n)
 {
-    nano_flush(n);
+    while (n->batched + n->owing > 0)
+        nano_flush(n);
     for (; n->own_count > 0; n->own_count--, n->own_head = (n->own_head + 1) % NANO_OWN)
         frame_free(&n->inst->mem, n->own[n->own_head]);
     nano_tx_free_all(n);
