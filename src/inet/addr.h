@@ -8,7 +8,7 @@
 #define INET_ADDR_H
 
 #include "core/base.h"
-#include "wire.h"
+#include "core/wire.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
 #ifndef INET_TCP_WIRE_H
 #define INET_TCP_WIRE_H
 
-#include "wire.h"
+#include "core/wire.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -107,7 +107,7 @@ static int begin(struct instance *inst, struct nano *n, struct netdev *d)
         netdev_close(d);
         return err;
     }
-    n->mac = (uint64_t)get16(d->mac) << 32 | get32(d->mac + 2);
+    n->mac = get48(d->mac);
     err = instance_add_poller(inst, turn, arm, NULL);
     if (err < 0)
         nano_free(n);

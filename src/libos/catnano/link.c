@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Frames out, in bursts; link addresses (RFC 826). */
 #include "nano.h"
-
 #define ETHERTYPE_ARP 0x0806
 #define ARP_FRAME     60 /* Ethernet's shortest, with the padding; an ARP packet has 28 bytes behind 14 */
 #define ARP_BYTES     42
@@ -14,17 +13,6 @@
 enum { AT_TYPE = 12, AT_FORMAT = 14, AT_OP = 20, AT_SHA = 22, AT_SPA = 28, AT_THA = 32, AT_TPA = 38 };
 
 #define ARP_FORMAT UINT64_C(0x000108000604) /* Ethernet, IPv4, 6 and 4 bytes */
-
-static uint64_t get48(const uint8_t *p)
-{
-    return (uint64_t)get16(p) << 32 | get32(p + 2);
-}
-
-static void put48(uint8_t *p, uint64_t v)
-{
-    put16(p, (uint16_t)(v >> 32));
-    put32(p + 2, (uint32_t)v);
-}
 
 /* What is owed goes behind the rest, in the same burst. */
 void nano_flush(struct nano *n)

@@ -26,7 +26,7 @@
 
 #include "core/complete.h"
 #include "core/instance.h"
-#include "inet/wire.h"
+#include "core/wire.h"
 #include "netdev/netdev.h"
 #include "transport/transport.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers as they stand in packets: big-endian, at any address. */
-#ifndef INET_WIRE_H
-#define INET_WIRE_H
+#ifndef CORE_WIRE_H
+#define CORE_WIRE_H
 
 #include <endian.h>
 #include <stdint.h>
@@ -23,6 +23,12 @@ static inline uint32_t get32(const void *p)
     return be32toh(v);
 }
 
+/* A link address, or any other six bytes. */
+static inline uint64_t get48(const void *p)
+{
+    return (uint64_t)get16(p) << 32 | get32((const char *)p + 2);
+}
+
 static inline void put16(void *p, uint16_t v)
 {
     v = htobe16(v);
@@ -35,4 +41,10 @@ static inline void put32(void *p, uint32_t v)
     memcpy(p, &v, sizeof(v));
 }
 
-#endif /* INET_WIRE_H */
+static inline void put48(void *p, uint64_t v)
+{
+    put16(p, (uint16_t)(v >> 32));
+    put32((char *)p + 2, (uint32_t)v);
+}
+
+#endif /* CORE_WIRE_H */
