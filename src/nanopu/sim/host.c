@@ -12,7 +12,8 @@
  * Memory is the exception. Between harts the order of accesses is that of quanta: hart 0 makes its steps of a quantum,
  * then hart 1, and so on. Quanta begin at multiples of their length whatever else cuts the time, and every cut depends
  * on the simulated machine alone: the same run gives the same order, with any number of threads. A quantum is
- * stretched where nobody could tell: when all harts but one sleep, or all of them go around in circles.
+ * stretched where nobody could tell: when all harts but one sleep, or all of them go around in circles; then to the
+ * start of that in which one leaves its circle.
  */
 #include "host.h"
 
@@ -304,7 +305,8 @@ static uint64_t step_end(struct host *h, uint64_t until)
     }
     if (awake <= 1)
         return end;
-    return least(end, quiet > quantum_end ? quiet : quantum_end);
+    /* to the start of the quantum in which something happens: in that one the harts' order is as without the stretch */
+    return least(end, quiet > quantum_end ? quiet / h->quantum * h->quantum : quantum_end);
 }
 
 /* Runs the harts that slept, or those that did not, to end; gives the least of their clocks, at most end. */
