@@ -68,6 +68,7 @@ struct ring {
     struct shared *sh;
     size_t bytes;
     unsigned end;
+    bool made;                 /* the file was empty before us */
     uint32_t mask, slot_bytes; /* copies: the file's may change under us */
     uint32_t head, tail;       /* of the lane we write; of the one we read */
     uint32_t seen_tail;        /* the other reader's, as we last looked */
@@ -200,13 +201,13 @@ static void bell_path(const struct ring *r, unsigned end, char *path, size_t siz
     snprintf(path, size, "%s.bell%u", r->path, end);
 }
 
-/* The last one to leave takes the files along. Under the lock nobody is between opening and locking an end. */
+/* Whoever leaves last takes the files along. Under the lock nobody is between opening and locking an end. */
 static void leave(struct ring *r)
 {
     char path[PATH_MAX + 8];
 
     lock(r->file, F_WRLCK, INIT_BYTE, true);
-    if (lock(r->file, F_WRLCK, !r->end, false) == 0) {
+    if (lock(r->file, F_WRLCK, 0, false) == 0 && lock(r->file, F_WRLCK, 1, false) == 0) {
         for (unsigned end = 0; end < 2; end++) {
             bell_path(r, end, path, sizeof(path));
             unlink(path);
@@ -306,8 +307,10 @@ static int map_file(struct ring *r, const struct config *cfg, struct error_text 
     if (fstat(r->file, &st) < 0)
         return failed(r, "stat", et);
     if (st.st_size == 0) {
-        int err = furnish(r, cfg, et);
+        int err;
 
+        r->made = true;
+        err = furnish(r, cfg, et);
         if (err < 0 || fstat(r->file, &st) < 0)
             return err < 0 ? err : failed(r, "stat", et);
     }
@@ -401,6 +404,8 @@ static int ring_open(const struct netdev_params *par, struct netdev **d, struct 
     if (par->cfg->net_offload)
         r->dev.offload = INET_TX_CSUM;
     if (err < 0) {
+        if (r->made)
+            leave(r);
         ring_free(r);
         return err;
     }

@@ -218,7 +218,7 @@ static void host__a_silent_peer_is_given_up(void **state)
 
     (void)state;
     assert_int_equal(demi_fini(), 0);
-    setenv("MSG_GIVE_UP_MS", "20", 1);
+    setenv("MSG_GIVE_UP_MS", "300", 1); /* valgrind takes its time */
     assert_int_equal(demi_init(NULL), 0);
     inet_pton(AF_INET, "10.7.0.99", &nobody.sin_addr);
     qd = bound(&a);
@@ -241,7 +241,7 @@ static void host__a_close_lets_go_of_what_waits(void **state)
 
     (void)state;
     assert_int_equal(demi_fini(), 0);
-    setenv("MSG_GIVE_UP_MS", "20", 1);
+    setenv("MSG_GIVE_UP_MS", "300", 1); /* valgrind takes its time */
     assert_int_equal(demi_init(NULL), 0);
     from = bound(&a);
     to = bound(&b);
