@@ -61,6 +61,13 @@ static bool mark_same(const struct mark *a, const struct mark *b)
            a->fs == b->fs && a->priv == b->priv && memcmp(&a->shape, &b->shape, sizeof(a->shape)) == 0;
 }
 
+/* What a register of the NIC has at a cycle. The scheduler forgets pulses but the last when it is asked. */
+static uint64_t nic_read(struct hart *h, uint64_t cycle, unsigned csr)
+{
+    hart_pulses_note(h, cycle);
+    return hts_csr_read(h->hts, cycle, csr);
+}
+
 static bool note_read(struct poll *poll, uint64_t addr, uint8_t size, uint64_t value)
 {
     if (poll->reads_len == POLL_READS_MAX) {
@@ -108,7 +115,7 @@ static bool watch_csr(struct hart *h, const struct uop *u)
         return false;
     }
     if (u->code == INSN_csrrs && u->op.rs1 == 0) {
-        return note_read(&h->poll, csr, 0, hts_csr_read(h->hts, h->now, csr));
+        return note_read(&h->poll, csr, 0, nic_read(h, h->now, csr));
     }
     if ((u->code == INSN_csrrw || immediate) && csr == CSR_lnicucmd && operand == NIC_IDLE && !h->poll.idles) {
         h->poll.idles = true;
@@ -193,7 +200,10 @@ static uint64_t change_next(struct hart *h)
     uint64_t next = hart_interrupt_next(h);
 
     if (reads_nic(h)) {
-        uint64_t change = hts_next_change(h->hts, nic_cycle(h));
+        uint64_t change;
+
+        hart_pulses_note(h, nic_cycle(h));
+        change = hts_next_change(h->hts, nic_cycle(h));
 
         next = change < next ? change : next;
     }
@@ -204,8 +214,8 @@ uint64_t hart_poll_event(struct hart *h)
 {
     for (unsigned i = 0; i < h->poll.reads_len; i++) {
         const struct poll_read *read = &h->poll.reads[i];
-        uint64_t value = read->size == 0 ? hts_csr_read(h->hts, nic_cycle(h), (unsigned)read->addr)
-                                         : dram_value(h, read->addr, read->size);
+        uint64_t value =
+            read->size == 0 ? nic_read(h, nic_cycle(h), (unsigned)read->addr) : dram_value(h, read->addr, read->size);
 
         if (value != read->value) {
             return h->now;
@@ -220,10 +230,10 @@ uint64_t hart_poll_event(struct hart *h)
  */
 static bool idles_alike(struct hart *h, uint64_t period)
 {
-    uint64_t at = nic_cycle(h), context = hts_csr_read(h->hts, at, CSR_lcurcontext) & 0xffff;
+    uint64_t at = nic_cycle(h), context = nic_read(h, at, CSR_lcurcontext) & 0xffff;
 
-    return hts_csr_read(h->hts, at, CSR_lmsgsrdy) == 0 && hts_csr_read(h->hts, at, CSR_lmsgcycles) > period &&
-           ((h->mie >> IRQ_NIC & 1) == 0 || hts_csr_read(h->hts, at, CSR_ltargetcontext) == context);
+    return nic_read(h, at, CSR_lmsgsrdy) == 0 && nic_read(h, at, CSR_lmsgcycles) > period &&
+           ((h->mie >> IRQ_NIC & 1) == 0 || nic_read(h, at, CSR_ltargetcontext) == context);
 }
 
 /* The loop is known: its turns are like the one from begin to now. */

@@ -99,8 +99,30 @@ idle_skip__changes_nothing() {
     done
 }
 
-tests=(idle_skip__changes_nothing homa__with_and_without_trimming ring__threads_and_order ring__without_timing
-    incast__exact_switch incast__osdi21_switch)
+# Interrupts of the thread scheduler hit the same instructions, also where two pulses are closer than a loop's turn.
+idle_skip__forgets_no_pulse() {
+    local skip load
+    load=service=fixed:1600,mean=900:900:50,count=250,seed=3,csv=answers.csv
+    cat >preempted.yaml <<YAML
+params: {timeout_cycles: 2240}
+hosts:
+  - {name: server, program: $CARACAL_BUILD_DIR/apps/nanopu/evaluation.elf,
+     args: [TWO_CONTEXTS_FOUR_SHARED_CORES, '10', '100'], background: yes}
+ports:
+  - {name: load, ip: 10.0.0.1, connect: "load:test=TWO_CONTEXTS_FOUR_SHARED_CORES,$load"}
+links:
+  - {between: [server, load]}
+YAML
+    for skip in 0 1; do
+        "$nanopu" run --quiet --set "idle_skip=$skip" --topology preempted.yaml >said 2>&1 || fail "it said $(<said)"
+        mv answers.csv "answers$skip"
+    done
+    same answers "$(wc -l <answers0)" 501
+    cmp answers0 answers1 || fail "they differ: $(diff answers0 answers1 | head -n 4)"
+}
+
+tests=(idle_skip__changes_nothing idle_skip__forgets_no_pulse homa__with_and_without_trimming ring__threads_and_order
+    ring__without_timing incast__exact_switch incast__osdi21_switch)
 need_guests "${tests[@]}"
 for t in "${tests[@]}"; do
     run_test "$t"
