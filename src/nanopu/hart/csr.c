@@ -352,6 +352,8 @@ int hart_csr(struct hart *h, enum csr_op op, unsigned csr, bool write, uint64_t 
     if (!write) {
         if (csr == CSR_lmsgsrdy && *old == 0) {
             hart_poll_look(h);
+        } else if (csr == CSR_cycle || csr == CSR_mcycle) {
+            hart_poll_clock(h);
         }
         return 0;
     }

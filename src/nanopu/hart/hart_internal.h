@@ -76,6 +76,11 @@ struct poll {
     uint64_t wait;                   /* how long after the last failure */
     uint64_t retry;                  /* no sooner than this, whatever suggests it */
     uint64_t skipped;                /* cycles, in all */
+    /* The register that a turn reads the cycle counter into, 0: none; each turn finds it a period further on. */
+    uint8_t clock;
+    uint64_t clock_room;              /* how much more a branch may find in it and still go the same way */
+    uint64_t clock_end;               /* no whole turn ends after this cycle */
+    uint64_t clock_pc, clock_read_at; /* where and when it was last read */
     unsigned reads_len;
     struct poll_read reads[POLL_READS_MAX];
 };
@@ -225,6 +230,7 @@ void hart_pulses_note(struct hart *h, uint64_t before);
  */
 void hart_poll(struct hart *h);
 void hart_poll_look(struct hart *h);
+void hart_poll_clock(struct hart *h); /* the cycle counter was read */
 uint64_t hart_poll_event(struct hart *h);
 
 /* Tells those who look on, in the cycle that the clock shows. */

@@ -9,6 +9,9 @@
  * something may change: the limit of this run, an interrupt, a register of the NIC. Memory stays as it is until the
  * limit, because the host lets other harts run only between two runs of this one.
  *
+ * The cycle counter is the exception among what changes: a loop may read it into a register that nothing but
+ * comparisons look at. As long as these come out the same, turns differ in that register alone, by a period each.
+ *
  * Looking for a loop costs a few hundred instructions' time. It begins when a poll found no message, and otherwise now
  * and then; after a failure it waits, each time twice as long.
  */
@@ -54,11 +57,19 @@ static void mark_set(const struct hart *h, struct mark *m)
     }
 }
 
-static bool mark_same(const struct mark *a, const struct mark *b)
+/* The registers are the same but for the one that has the cycle counter, which has gone on as the clock has. */
+static bool registers_same(const struct mark *a, const struct mark *b, unsigned clock)
 {
-    return a->pc == b->pc && a->traps == b->traps && memcmp(a->r, b->r, sizeof(a->r)) == 0 &&
-           a->mstatus == b->mstatus && a->mie == b->mie && a->frm == b->frm && a->fflags == b->fflags &&
-           a->fs == b->fs && a->priv == b->priv && memcmp(&a->shape, &b->shape, sizeof(a->shape)) == 0;
+    return memcmp(a->r, b->r, clock * sizeof(a->r[0])) == 0 &&
+           memcmp(a->r + clock + 1, b->r + clock + 1, (REG_NONE - clock - 1) * sizeof(a->r[0])) == 0 &&
+           (clock == 0 || b->r[clock] - a->r[clock] == b->now - a->now);
+}
+
+static bool mark_same(const struct mark *a, const struct mark *b, unsigned clock)
+{
+    return a->pc == b->pc && a->traps == b->traps && registers_same(a, b, clock) && a->mstatus == b->mstatus &&
+           a->mie == b->mie && a->frm == b->frm && a->fflags == b->fflags && a->fs == b->fs && a->priv == b->priv &&
+           memcmp(&a->shape, &b->shape, sizeof(a->shape)) == 0;
 }
 
 /* What a register of the NIC has at a cycle. The scheduler forgets pulses but the last when it is asked. */
@@ -104,6 +115,33 @@ static uint8_t load_size(enum insn_id id)
     }
 }
 
+static bool is_clock(unsigned csr)
+{
+    return csr == CSR_cycle || csr == CSR_mcycle;
+}
+
+/* What uses the register with the cycle counter may only compare it; its value will grow. */
+static bool watch_clock(struct hart *h, const struct uop *u)
+{
+    struct poll *poll = &h->poll;
+    uint64_t value = h->r[poll->clock], other, room;
+    bool first = u->op.rs1 == poll->clock, second = u->op.rs2 == poll->clock;
+
+    if (poll->clock == 0 || (!first && !second && u->op.rs3 != poll->clock)) {
+        return poll->clock == 0 || u->op.rd != poll->clock || u->code == INSN_csrrs;
+    }
+    if ((u->code != INSN_bltu && u->code != INSN_bgeu) || first == second) {
+        return false;
+    }
+    /* which of the two it is says whether equal counts as less */
+    other = h->r[first ? u->op.rs2 : u->op.rs1];
+    room = first ? other - value - 1 : other - value;
+    if (first ? value < other : value <= other) {
+        poll->clock_room = room < poll->clock_room ? room : poll->clock_room;
+    }
+    return true;
+}
+
 /* A CSR instruction that polls: reads a register of the NIC, or says idle. */
 static bool watch_csr(struct hart *h, const struct uop *u)
 {
@@ -111,6 +149,11 @@ static bool watch_csr(struct hart *h, const struct uop *u)
     bool immediate = u->code == INSN_csrrwi;
     uint64_t operand = immediate ? (uint64_t)u->imm >> 12 : h->r[u->op.rs1];
 
+    if (u->code == INSN_csrrs && u->op.rs1 == 0 && is_clock(csr) && u->op.rd < REG_RX &&
+        (h->poll.clock == 0 || h->poll.clock == u->op.rd)) {
+        h->poll.clock = u->op.rd;
+        return true;
+    }
     if (h->hts == NULL || !hts_is_csr(csr)) {
         return false;
     }
@@ -134,6 +177,9 @@ static bool watch(struct hart *h)
     uint8_t size;
 
     if (u == NULL || u->code >= INSN_LEN) { /* not decoded: it has not been executed; or netRX, netTX */
+        return false;
+    }
+    if (!watch_clock(h, u)) {
         return false;
     }
     switch (u->op.class) {
@@ -163,6 +209,7 @@ static bool execute_turn(struct hart *h, const struct mark *begin)
 {
     h->poll.reads_len = 0;
     h->poll.idles = false;
+    h->poll.clock_room = UINT64_MAX;
     for (unsigned i = 0; i < TURN_INSNS_MAX && h->now < h->until; i++) {
         if (!watch(h)) {
             return false;
@@ -207,7 +254,7 @@ static uint64_t change_next(struct hart *h)
 
         next = change < next ? change : next;
     }
-    return next;
+    return h->poll.clock != 0 && h->poll.clock_end < next ? h->poll.clock_end : next;
 }
 
 uint64_t hart_poll_event(struct hart *h)
@@ -246,6 +293,9 @@ static void keep_loop(struct hart *h, const struct mark *begin)
     poll->wait = 0;
     poll->period = h->now - begin->now;
     poll->insns = h->instret - begin->instret;
+    poll->clock_end = poll->clock_room / poll->period < (CYCLE_NEVER - h->now) / poll->period
+                          ? h->now + poll->clock_room / poll->period * poll->period
+                          : CYCLE_NEVER;
     if (h->timed) {
         poll->before = begin->stats;
         poll->after = h->pipe.stats;
@@ -283,6 +333,9 @@ static void add_turns(struct hart *h, uint64_t limit)
         hts_idle_turns(h->hts, poll->idle_cycle, poll->period, turns);
         poll->idle_cycle += (turns - 1) * poll->period;
     }
+    if (poll->clock != 0) {
+        h->r[poll->clock] += turns * poll->period;
+    }
     h->instret += turns * poll->insns;
     h->now += turns * poll->period;
     poll->skipped += turns * poll->period;
@@ -310,16 +363,18 @@ static void go_on(struct hart *h)
 /* Executes turns until two in a row begin in the same state, that of *begin. */
 static bool find_loop(struct hart *h, struct mark *begin)
 {
-    unsigned computing = 0;
+    unsigned computing = 0, clock = 0;
     struct mark end;
 
+    h->poll.clock = 0;
     mark_set(h, begin);
     for (unsigned i = 0; i < TURNS_MAX && computing < COMPUTING_MAX && execute_turn(h, begin); i++) {
         mark_set(h, &end);
-        if (mark_same(begin, &end)) {
+        if (mark_same(begin, &end, clock)) { /* that it was known before this turn is why all of it was watched */
             return true;
         }
-        computing += memcmp(begin->r, end.r, sizeof(end.r)) != 0;
+        computing += !registers_same(begin, &end, clock);
+        clock = h->poll.clock;
         *begin = end;
     }
     return false;
@@ -371,4 +426,16 @@ void hart_poll_look(struct hart *h)
         h->poll.next = h->now;
         h->stop = 0;
     }
+}
+
+/* Twice at the same place within what may be a turn: somebody waits for a time. */
+void hart_poll_clock(struct hart *h)
+{
+    struct poll *poll = &h->poll;
+
+    if (poll->clock_pc == h->pc && h->now - poll->clock_read_at < WAIT_MIN) {
+        hart_poll_look(h);
+    }
+    poll->clock_pc = h->pc;
+    poll->clock_read_at = h->now;
 }

@@ -108,6 +108,45 @@ static void a_word_in_memory_is_awaited(void **state)
     assert_int_equal(hart_x(pair->skipping.hart, A2), 1);
 }
 
+/* As the runtime's nanopu_wait_until, with the bound on either side of the comparison, by either branch. */
+static void a_cycle_is_awaited(void **state)
+{
+    struct pair *pair = *state;
+
+    for (unsigned how = 0; how < 4; how++) {
+        bool first = (how & 1) != 0, less = (how & 2) != 0;
+
+        put_both(pair, INSN_csrrs, A0, ZERO, 0, CSR_cycle);
+        if (less) /* while the clock is less than the bound, or not more than it */
+            put_both(pair, first ? INSN_bltu : INSN_bgeu, 0, first ? A0 : A1, first ? A1 : A0, -4);
+        else { /* until it is not, by a branch that leaves */
+            put_both(pair, first ? INSN_bgeu : INSN_bltu, 0, first ? A0 : A1, first ? A1 : A0, 8);
+            put_both(pair, INSN_jal, ZERO, 0, 0, -8);
+        }
+        put_both(pair, INSN_addi, A2, A2, 0, 1);
+        put_both(pair, INSN_addi, A1, A1, 0, 1000);
+    }
+    put_both(pair, INSN_jal, ZERO, 0, 0, 0);
+    hart_set_x(pair->skipping.hart, A1, 4321);
+    hart_set_x(pair->executing.hart, A1, 4321);
+    run(pair, 0, 137, 80);
+    assert_int_equal(hart_x(pair->skipping.hart, A2), 4);
+    assert_true(pair->skipping.hart->poll.skipped > 5000);
+}
+
+static void a_loop_that_computes_with_the_clock_is_executed(void **state)
+{
+    struct pair *pair = *state;
+
+    put_both(pair, INSN_csrrs, A0, ZERO, 0, CSR_cycle);
+    put_both(pair, INSN_andi, A3, A0, 0, 1024);
+    put_both(pair, INSN_beq, 0, A3, ZERO, -8);
+    put_both(pair, INSN_addi, A2, ZERO, 0, 1);
+    put_both(pair, INSN_jal, ZERO, 0, 0, 0);
+    run(pair, 0, 137, 20);
+    assert_int_equal(hart_x(pair->skipping.hart, A2), 1);
+}
+
 static void a_loop_that_counts_is_executed(void **state)
 {
     struct pair *pair = *state;
@@ -314,6 +353,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(a_jump_to_itself),
         BOTH(a_word_in_memory_is_awaited),
+        BOTH(a_cycle_is_awaited),
+        BOTH(a_loop_that_computes_with_the_clock_is_executed),
         BOTH(a_loop_that_counts_is_executed),
         BOTH(a_loop_that_stores_is_executed),
         BOTH(a_poll_for_messages),
