@@ -43,6 +43,16 @@ void op_fail(struct instance *inst, struct op *op, int err)
     op_finish(inst, op);
 }
 
+void op_fail_all(struct instance *inst, struct op_list *list, int err)
+{
+    struct op *op;
+
+    while ((op = op_list_first(&inst->ops, list)) != NULL) {
+        op_unpend(inst, list, op);
+        op_fail(inst, op, err);
+    }
+}
+
 void op_discard(struct instance *inst, struct op *op)
 {
     op_settle(inst, op);

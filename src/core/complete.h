@@ -72,6 +72,9 @@ void op_complete_connect(struct instance *inst, struct op *op);
 /* The operation failed with a positive errno; what it held is let go. */
 void op_fail(struct instance *inst, struct op *op, int err);
 
+/* Fails all operations of a list, the oldest first. */
+void op_fail_all(struct instance *inst, struct op_list *list, int err);
+
 /* Lets go of the object or the segments an operation holds. */
 void op_drop(struct instance *inst, struct op *op);
 

@@ -99,6 +99,8 @@ void nano_poll(struct nano *n)
     struct frame_in in[NETDEV_BURST];
     unsigned count = NETDEV_BURST;
 
+    if (UNLIKELY(n->dev->error != 0 && !n->lost))
+        nano_sock_lose(n);
     if (UNLIKELY(n->owing > 0))
         nano_flush(n); /* the application had its turn */
     for (unsigned burst = 0; burst < NANO_BURSTS && count == NETDEV_BURST; burst++) {

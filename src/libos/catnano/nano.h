@@ -122,6 +122,7 @@ struct nano {
     uint32_t ip, mask, gateway;
     uint8_t protocol;
     bool watched;    /* the device's descriptor can wake the instance */
+    bool lost;       /* the device is gone, and what waited has failed */
     bool rule;       /* link addresses follow the machine's rule */
     uint64_t random; /* state of the generator of cookies */
     const struct transport *transport;
@@ -183,6 +184,8 @@ int nano_socket(struct nano *n, struct queue *q);
 void nano_sock_deliver(struct nano_sock *s, const struct nano_message *m);
 void nano_sock_failed(struct nano *n, int32_t qd, int err);
 void nano_sock_unblock(struct nano *n);
+/* The device is gone for good (dev->error): what waits for it fails, and so does what is asked later. */
+void nano_sock_lose(struct nano *n);
 
 static inline bool nano_sock_has_room(const struct nano_sock *s)
 {

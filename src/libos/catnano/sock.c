@@ -72,6 +72,8 @@ static int sock_pop(struct instance *inst, struct queue *q, struct op *op)
         give(inst, op, &s->queue[s->head]);
         s->head = (s->head + 1) % NANO_QUEUE;
         s->count--;
+    } else if (UNLIKELY(s->nano->dev->error != 0)) {
+        op_fail(inst, op, -s->nano->dev->error);
     } else {
         op_pend(inst, &q->pops, op);
     }
@@ -180,6 +182,8 @@ static int sock_push(struct instance *inst, struct queue *q, struct op *op)
     s->error = 0;
     if (UNLIKELY((q->flags & QUEUE_SHUT_WR) != 0))
         err = -EPIPE;
+    else if (err == 0)
+        err = s->nano->dev->error;
     if (UNLIKELY(err == 0 && !s->bound)) {
         err = bind_port(s, 0);
         if (err == 0)
@@ -211,6 +215,20 @@ void nano_sock_failed(struct nano *n, int32_t qd, int err)
     }
     op_unpend(n->inst, &q->pops, op);
     op_fail(n->inst, op, err);
+}
+
+void nano_sock_lose(struct nano *n)
+{
+    n->lost = true;
+    for (unsigned port = 0; port < NANO_PORTS; port++) {
+        struct nano_sock *s = n->ports[port];
+
+        if (s == NULL)
+            continue;
+        unlink_blocked(s);
+        op_fail_all(n->inst, &s->q->pops, -n->dev->error);
+        op_fail_all(n->inst, &s->q->pushes, -n->dev->error);
+    }
 }
 
 /* --- the rest --- */

@@ -85,17 +85,6 @@ int catnap_segments(const struct op *op, struct iovec *iov, int max)
     return n;
 }
 
-/* Ends the head of a list or one of its members; l is gone afterwards. */
-static void fail_list(struct instance *inst, struct op_list *list, int err)
-{
-    while (!op_list_is_empty(list)) {
-        struct op *op = op_list_first(&inst->ops, list);
-
-        op_unpend(inst, list, op);
-        op_fail(inst, op, err);
-    }
-}
-
 /* Remembers why a stream broke: the first reason stays. */
 static int remember_error(struct instance *inst, struct queue *q, int err)
 {
@@ -115,8 +104,8 @@ void catnap_break(struct instance *inst, struct queue *q, struct op *op, int err
     }
     err = remember_error(inst, q, err);
     op_fail(inst, op, err);
-    fail_list(inst, &q->pushes, err);
-    fail_list(inst, &q->pops, err);
+    op_fail_all(inst, &q->pushes, err);
+    op_fail_all(inst, &q->pops, err);
 }
 
 void catnap_break_output(struct instance *inst, struct queue *q, struct op *op, int err)
@@ -132,7 +121,7 @@ void catnap_break_output(struct instance *inst, struct queue *q, struct op *op, 
     }
     err = remember_error(inst, q, err);
     op_fail(inst, op, err);
-    fail_list(inst, &q->pushes, err);
+    op_fail_all(inst, &q->pushes, err);
     q->flags |= QUEUE_HUP | QUEUE_READABLE; /* what arrived before is still there to be popped, then the error */
 }
 

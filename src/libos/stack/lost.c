@@ -6,16 +6,6 @@
  */
 #include "stack.h"
 
-static void fail_list(struct instance *inst, struct op_list *list, int err)
-{
-    struct op *op;
-
-    while ((op = op_list_first(&inst->ops, list)) != NULL) {
-        op_unpend(inst, list, op);
-        op_fail(inst, op, err);
-    }
-}
-
 static void lose(struct instance *inst, struct queue *q, int err)
 {
     struct sock *s = sock_of(q);
@@ -24,8 +14,8 @@ static void lose(struct instance *inst, struct queue *q, int err)
         tcp_fail(s->conn, err); /* fails what waits, and may take the connection from s */
         return;
     }
-    fail_list(inst, &q->pops, err);
-    fail_list(inst, &q->pushes, err);
+    op_fail_all(inst, &q->pops, err);
+    op_fail_all(inst, &q->pushes, err);
 }
 
 void stack_lose(struct stack *st)

@@ -111,16 +111,6 @@ static void end_output(struct sock *s)
     tcp_shutdown(s->conn);
 }
 
-static void fail_list(struct instance *inst, struct op_list *list, int err)
-{
-    struct op *op;
-
-    while ((op = op_list_first(&inst->ops, list)) != NULL) {
-        op_unpend(inst, list, op);
-        op_fail(inst, op, err);
-    }
-}
-
 static void run_output(struct instance *inst, struct sock *s);
 
 /* No memory for the queue of a push that has begun: nothing will tell when there is, so it asks once a turn. */
@@ -378,7 +368,7 @@ static void tcp_ended(void *ctx, int err)
             s->q->error = (uint16_t)err;
         }
         s->unsent = OP_NIL;
-        fail_list(inst, &s->q->pushes, err);
+        op_fail_all(inst, &s->q->pushes, err);
     }
     run_input(inst, s);
 }

@@ -38,5 +38,17 @@ if [ -f "${CARACAL_MODULES-}/caracal-xdp.so" ]; then
 else
     skip xdp_small "caracal-xdp is not built"
 fi
+# The interface goes while a server waits on it: it says why, and ends.
+deleted() {
+    ours "$ECHO" server --udp --bind 10.77.0.2:7000 --quiet 2>err &
+    sleep 0.4
+    ip -n "$NS_O" link del o0
+    wait $!
+    local status=$?
+    cat err
+    [ $status = 1 ] && grep -q 'No such device' err
+}
 wire_end
+export DRIVER=packet
+check packet_interface_is_deleted deleted
 check frames_were_lost test "$(wire_count lost)" -gt 0
