@@ -96,7 +96,7 @@ int mem_init(struct mem *m, size_t limit, size_t object_max, bool shared)
 void mem_fini(struct mem *m)
 {
     if (m->map != NULL) {
-        MEM_UNPOISON(m->map, m->map_bytes);
+        MEM_UNPOISON(m->base, (size_t)m->blocks_top << SUPERBLOCK_SHIFT); /* none above it is poisoned */
         os_region_free(m->map, m->map_bytes, m->fd);
     }
     free(m->owner);
