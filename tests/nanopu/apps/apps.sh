@@ -97,7 +97,7 @@ test_dot_products_are_quickest_in_registers() {
     loaded ring_dot "$load,acks=no" interrupt
     says out "60 requests answered"
     params=
-    [ "$optimised" -lt "$naive" ] && [ "$naive" -lt "$rings" ] ||
+    { [ "$optimised" -lt "$naive" ] && [ "$naive" -lt "$rings" ]; } ||
         fail "optimised $optimised cycles, naive $naive, with rings $rings"
 }
 

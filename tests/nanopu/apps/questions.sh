@@ -14,14 +14,14 @@ test_every_command_runs() {
     local n=2
     echo "PATH=$CARACAL_BUILD_DIR/tools:\$PATH APPS=$CARACAL_BUILD_DIR/apps/nanopu" >common.sh
     block 2 | sed -n '/^cat/,/^p99()/p' >>common.sh
-    while block $n >block.sh && [ -s block.sh ]; do
+    while block "$n" >block.sh && [ -s block.sh ]; do
         { cat common.sh && echo "set -eu -o pipefail" && cat block.sh; } >run.sh
         bash run.sh >said 2>err || fail "block $n: $(<err)"
         [ -s said ] || fail "block $n says nothing"
         ! grep -qE ': +(us)?$' said || fail "block $n has no figure: $(<said)"
         n=$((n + 1))
     done
-    [ $n -ge 9 ] || fail "only $((n - 1)) blocks"
+    [ "$n" -ge 9 ] || fail "only $((n - 1)) blocks"
 }
 
 # The page's claims, as far as they are of size and not of taste.
