@@ -223,7 +223,7 @@ int demi_pushto(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga, const 
         return fail_sga(inst, sga);
     if (UNLIKELY(dest == NULL || size != sizeof(struct sockaddr_in) || dest->sa_family != AF_INET)) {
         err = api_check_address("demi_pushto", dest, size);
-        if (err != 0)
+        if (err != 0 || dest == NULL) /* never the latter alone */
             return err;
     }
     q = api_queue(inst, qd);
