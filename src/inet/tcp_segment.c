@@ -372,8 +372,25 @@ static void text_and_fin(struct tcp_conn *c, const struct ip_packet *p, struct t
         take_fin(c);
 }
 
+/*
+ * A simultaneous open ends with the peer's SYN again, which acknowledges ours (RFC 9293 section 3.5, figure 7): what
+ * counts of it is the acknowledgement. To answer it with our SYN once more would go on for ever between two that both
+ * do, or one that is connected to itself.
+ */
+static void take_open(const struct tcp_conn *c, struct tcp_seg *s)
+{
+    if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != (TCP_SYN | TCP_ACK) || s->seq != c->irs ||
+        !seq_gt(s->ack, c->snd_una) || seq_gt(s->ack, c->snd_nxt))
+        return;
+    s->flags &= (uint8_t)~TCP_SYN;
+    s->seq++;
+    s->window >>= c->snd_wscale; /* that of a SYN is not scaled (RFC 7323 section 2.2) */
+}
+
 void tcp_segment(struct tcp_conn *c, const struct ip_packet *p, struct tcp_seg *s)
 {
+    if (c->state == TCP_SYN_RECEIVED)
+        take_open(c, s);
     if (!check_timestamps(c, s) || !check_sequence(c, s))
         return;
     if ((s->flags & TCP_RST) != 0) {
