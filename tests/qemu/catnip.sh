@@ -72,7 +72,7 @@ echo_over() {
     holds "$(field requests) == 20 && $(field errors) == 0 && $(field corrupt) == 0"
 }
 
-nics=${*:-virtio-net-pci e1000}
+nics=${*:-virtio-net-pci e1000 vmxnet3}
 if ! "$here/run" --have >"$work/have" 2>&1; then
     reason=$(tail -n 1 "$work/have")
 elif [ ! -f "$CARACAL_MODULES/caracal-dpdk.so" ]; then

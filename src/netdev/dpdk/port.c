@@ -216,9 +216,16 @@ static int set_mtu(struct dpdk_port *p, const struct rte_eth_dev_info *info, con
     return 0;
 }
 
-/* A port of several queues: one pool for all, and a way from each to the others. */
-static int make_shared(struct dpdk_port *p, struct dpdk_queue *q)
+/* Receive buffers that a queue's rings hold. vmxnet3 fills a second ring, for the further buffers of long packets. */
+static unsigned ring_buffers(const struct dpdk_port *p, const struct rte_eth_dev_info *info)
 {
+    return p->rx_desc * (strcmp(info->driver_name, "net_vmxnet3") == 0 ? 2u : 1u);
+}
+
+/* A port of several queues: one pool for all, and a way from each to the others. */
+static int make_shared(struct dpdk_port *p, struct dpdk_queue *q, const struct rte_eth_dev_info *info)
+{
+    unsigned buffers = ring_buffers(p, info) + HANDED_MAX + 4u * DPDK_CACHE;
     char name[RTE_RING_NAMESIZE];
 
     for (unsigned i = 0; p->queues > 1 && i < p->queues; i++) {
@@ -227,7 +234,7 @@ static int make_shared(struct dpdk_port *p, struct dpdk_queue *q)
         if (p->handed[i] == NULL)
             return -ENOMEM;
     }
-    return dpdk_pool_rx(q, p->queues * (p->rx_desc + HANDED_MAX + 4u * DPDK_CACHE), &p->rx_pool);
+    return dpdk_pool_rx(q, p->queues * buffers, &p->rx_pool);
 }
 
 static int start_queues(struct dpdk_port *p, struct error_text *et)
@@ -300,7 +307,7 @@ static int start(struct dpdk_port *p, struct dpdk_queue *q, const struct config 
         return err;
     q->swaps = p->direct && p->queues == 1;
     q->rx_bytes = RTE_PKTMBUF_HEADROOM + (p->mtu + FRAME_EXTRA > RX_BYTES ? p->mtu + FRAME_EXTRA : RX_BYTES);
-    err = make_shared(p, q);
+    err = make_shared(p, q, &info);
     if (err < 0)
         fail(et, err, "buffers (DPDK's memory is -m of eal, ours memory_limit)", p->id);
     else
