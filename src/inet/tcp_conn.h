@@ -32,7 +32,8 @@
 #define TCP_MSS_DEFAULT6     1220
 #define TCP_MSS_MIN          48 /* smaller offers are taken for this: headers would eat the link */
 #define TCP_DUPACKS          3
-#define TCP_CHALLENGE_GAP_NS (5 * NS_PER_MS) /* between challenge ACKs of a connection (RFC 5961 section 7) */
+#define TCP_CHALLENGE_GAP_NS (5 * NS_PER_MS)   /* between challenge ACKs of a connection (RFC 5961 section 7) */
+#define TCP_IDLE_MIN_NS      (200 * NS_PER_MS) /* without sending, before the window shrinks: as Linux */
 #define TCP_PAWS_IDLE_NS     (24 * 86400 * NS_PER_S)
 #define TCP_TSO_MAX          65000 /* payload bytes of a super-segment */
 #define TCP_LISTEN_BUCKETS   64

@@ -260,11 +260,17 @@ static bool resend_next(struct tcp_conn *c)
     return pace(c, r->end - r->seq) && tcp_resend(c, number);
 }
 
-/* Nothing was sent for longer than a timeout: the window is no longer true (RFC 5681 section 4.1). */
+/*
+ * Nothing was sent for longer than a timeout: the window is no longer true (RFC 5681 section 4.1). The timeout which
+ * that means is RFC 6298's, of a second at least (rule 2.4). Ours has a floor of a millisecond, for the sake of
+ * repairs; by that one a connection which is asked now and then would begin each answer with ten segments.
+ */
 static void after_idle(struct tcp_conn *c)
 {
     uint64_t idle = tcp_now(c) - c->sent_ns, rto = tcp_rtt_rto(&c->rtt);
 
+    if (rto < TCP_IDLE_MIN_NS)
+        rto = TCP_IDLE_MIN_NS;
     if (c->snd_una == c->snd_nxt && idle > rto)
         tcp_cc_idle(&c->cc, idle, rto, c->tcp->cfg.initial_segments);
 }
@@ -318,7 +324,7 @@ static inline bool push_is_plain(const struct tcp_conn *c, uint32_t len)
         return false;
     if (len - 1 >= c->mss || flight + len > c->snd_wnd || flight + len > c->cc.cwnd || flight + len > c->set.sndbuf)
         return false;
-    return flight != 0 || tcp_now(c) - c->sent_ns <= c->rtt.rto_ns;
+    return flight != 0 || tcp_now(c) - c->sent_ns <= TCP_IDLE_MIN_NS;
 }
 
 /*
