@@ -41,6 +41,7 @@
 #define TCP_RECENT           1024 /* a power of two */
 #define TCP_SACK_BASE        4    /* of the option, beside its blocks */
 #define TCP_DEVICE_RETRY_NS  (50 * NS_PER_US) /* the device's queue was full */
+#define TCP_MEMORY_RETRY_NS  NS_PER_MS        /* there was no memory: an application has to give some back */
 #define TCP_NEVER            UINT64_MAX
 
 enum tcp_conn_flag {

@@ -94,7 +94,7 @@ static int send_empty(struct tcp_conn *c, uint32_t seq, uint8_t flags)
 void tcp_send_ack(struct tcp_conn *c)
 {
     if (UNLIKELY(send_empty(c, c->snd_nxt, TCP_ACK) == -ENOMEM)) {
-        tcp_timer_set(c, TCP_TIMER_DELACK, tcp_now(c) + TCP_DEVICE_RETRY_NS);
+        tcp_timer_set(c, TCP_TIMER_DELACK, tcp_now(c) + TCP_MEMORY_RETRY_NS);
         return;
     }
     INET_COUNT(c->tcp->in, tcp_acks_out);

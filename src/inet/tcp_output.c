@@ -75,11 +75,13 @@ static void path_shrank(struct tcp_conn *c)
     tcp_mtu_search_later(c);
 }
 
-/* ip_output would not take it. */
+/* ip_output would not take it: an error, or 0 when there is no memory. */
 static COLD void refused(struct tcp_conn *c, int64_t err)
 {
     if (err == -EMSGSIZE)
         path_shrank(c);
+    else if (err == 0 || err == -ENOMEM)
+        tcp_timer_set(c, TCP_TIMER_MORE, tcp_now(c) + TCP_MEMORY_RETRY_NS);
     else
         tcp_timer_set(c, TCP_TIMER_MORE, tcp_now(c) + TCP_DEVICE_RETRY_NS);
 }
@@ -135,7 +137,7 @@ static bool send_new(struct tcp_conn *c, uint32_t len)
     if (UNLIKELY(!tcp_record_room(&c->snd, tcp_env(c), 1))) {
         INET_COUNT(c->tcp->in, tcp_flight_full);
         if (c->snd.flying == 0)
-            tcp_timer_set(c, TCP_TIMER_MORE, tcp_now(c) + NS_PER_MS);
+            tcp_timer_set(c, TCP_TIMER_MORE, tcp_now(c) + TCP_MEMORY_RETRY_NS);
         return false;
     }
     sent = send_range(c, seq, end + fin, fin, SEND_NEW);

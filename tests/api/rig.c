@@ -127,12 +127,12 @@ void rig_measure(struct rig_pools *p)
 bool rig_settle(const struct rig_pools *p)
 {
     uint64_t end = rig_now_ns() + NS_PER_S;
-    struct timespec minutes = {.tv_sec = 300};
+    struct timespec minutes = {.tv_sec = 400};
     struct rig_pools now;
     demi_qresult_t qr;
     int n;
 
-    if (rig_libos("sim")) /* where time costs nothing, TIME_WAIT passes */
+    if (rig_libos("sim")) /* where time costs nothing, TIME_WAIT and TCP's user timeout pass */
         demi_wait_next_n(&qr, 1, &n, &minutes);
     do {
         instance_turn(rig_instance());
