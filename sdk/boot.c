@@ -29,11 +29,9 @@ static uint32_t host_ip;
 /* In programs that have it, as those with PDPIX do, main sees its own arguments only, without the NIC's addresses. */
 extern const char nanopu_hides_addresses __attribute__((weak));
 
-static void set_up_tls(void)
+/* In the thread that has it, or before there is one. */
+void nanopu_set_up_tls(char *tp)
 {
-    char *tp;
-
-    __asm__("mv %0, tp" : "=r"(tp));
     memcpy(tp, __tdata_start, (size_t)__tdata_size);
     memset(tp + (size_t)__tdata_size, 0, (size_t)__tls_size - (size_t)__tdata_size);
 }
@@ -79,6 +77,8 @@ static void run_on_all(int argc, char **argv, unsigned hart, unsigned cores)
     uint64_t code = (uint64_t)core_main(argc, argv, hart, cores) & 0xff;
 
     nanopu_console_flush();
+    while (!nanopu_thread_is_alone())
+        nanopu_thread_yield();
     __atomic_fetch_or(&exit_code, code << (8 * (hart % 7)), __ATOMIC_ACQ_REL);
     if (nanopu_fetch_add(&returned, 1) + 1 == cores)
         nanopu_exit(exit_code);
@@ -88,9 +88,10 @@ static void run_on_all(int argc, char **argv, unsigned hart, unsigned cores)
 void nanopu_boot(unsigned hart, unsigned cores)
 {
     int argc;
-    char **argv;
+    char **argv, *tp;
 
-    set_up_tls();
+    __asm__("mv %0, tp" : "=r"(tp));
+    nanopu_set_up_tls(tp);
     if (hart == 0)
         set_up_program();
     while (__atomic_load_n(&program_ready, __ATOMIC_ACQUIRE) == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stdout and stderr of the C library. Each hart collects a line of at most 64 bytes and hands it to the host when it is
- * full or ends; a call of printf holds the lock, so lines of harts are not mixed.
+ * stdout and stderr of the C library. Each thread collects a line of at most 64 bytes and hands it to the host when it
+ * is full or ends; a call of printf holds the lock, so lines of threads are not mixed.
  */
 #include "runtime.h"
 
@@ -14,27 +14,26 @@ struct line {
     char text[LINE_BYTES];
 };
 
-static _Thread_local struct line line_of_hart;
+static _Thread_local struct line line_of_thread;
 static struct nanopu_lock console_lock;
 
 uint64_t nanopu_console_lock(void)
 {
-    uint64_t mstatus;
+    uint64_t interrupts = nanopu_interrupts_off();
 
-    __asm__ volatile("csrrci %0, mstatus, 8" : "=r"(mstatus) : : "memory");
     nanopu_lock(&console_lock);
-    return mstatus & 8;
+    return interrupts;
 }
 
 void nanopu_console_unlock(uint64_t state)
 {
     nanopu_unlock(&console_lock);
-    nanopu_csr_set(0x300, state);
+    nanopu_interrupts_back(state);
 }
 
 void nanopu_console_flush(void)
 {
-    struct line *line = &line_of_hart;
+    struct line *line = &line_of_thread;
 
     if (line->len != 0)
         nanopu_write(1, line->text, line->len);
@@ -43,7 +42,7 @@ void nanopu_console_flush(void)
 
 static int console_put(char c, FILE *stream)
 {
-    struct line *line = &line_of_hart;
+    struct line *line = &line_of_thread;
 
     (void)stream;
     line->text[line->len++] = c;

@@ -27,14 +27,13 @@ uint64_t nanopu_htif_call_unlocked(uint64_t number, uint64_t arg0, uint64_t arg1
 
 uint64_t nanopu_htif_call(uint64_t number, uint64_t arg0, uint64_t arg1, uint64_t arg2)
 {
-    uint64_t mstatus, result;
-
     /* A thread of this hart that interrupted us here would wait for the lock for ever. */
-    __asm__ volatile("csrrci %0, mstatus, 8" : "=r"(mstatus) : : "memory");
+    uint64_t interrupts = nanopu_interrupts_off(), result;
+
     nanopu_lock(&htif_lock);
     result = nanopu_htif_call_unlocked(number, arg0, arg1, arg2);
     nanopu_unlock(&htif_lock);
-    nanopu_csr_set(0x300, mstatus & 8);
+    nanopu_interrupts_back(interrupts);
     return result;
 }
 

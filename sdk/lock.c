@@ -23,22 +23,21 @@ static struct __lock *const the_lock = &__lock___libc_recursive_mutex;
 static int acquire(int wait)
 {
     uint32_t me = 1 + nanopu_hart();
-    uint64_t mstatus;
+    uint64_t interrupts = nanopu_interrupts_off();
 
-    __asm__ volatile("csrrci %0, mstatus, 8" : "=r"(mstatus) : : "memory");
     if (__atomic_load_n(&the_lock->owner, __ATOMIC_RELAXED) == me) {
         the_lock->depth++;
         return 1;
     }
     if (!wait && !nanopu_trylock(&the_lock->lock)) {
-        nanopu_csr_set(0x300, mstatus & 8);
+        nanopu_interrupts_back(interrupts);
         return 0;
     }
     if (wait)
         nanopu_lock(&the_lock->lock);
     __atomic_store_n(&the_lock->owner, me, __ATOMIC_RELAXED);
     the_lock->depth = 1;
-    the_lock->interrupts = mstatus & 8;
+    the_lock->interrupts = interrupts;
     return 1;
 }
 
@@ -50,7 +49,7 @@ static void release(void)
         return;
     __atomic_store_n(&the_lock->owner, NOBODY, __ATOMIC_RELAXED);
     nanopu_unlock(&the_lock->lock);
-    nanopu_csr_set(0x300, interrupts);
+    nanopu_interrupts_back(interrupts);
 }
 
 void __retarget_lock_init(_LOCK_T *lock)

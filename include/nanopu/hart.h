@@ -58,6 +58,20 @@ static inline uint64_t nanopu_mtime(void)
     return *(volatile uint64_t *)0x0200bff8UL;
 }
 
+/* Keeps other threads of this hart away for some instructions; returns what nanopu_interrupts_back wants. */
+static inline uint64_t nanopu_interrupts_off(void)
+{
+    uint64_t mstatus;
+
+    __asm__ volatile("csrrci %0, mstatus, 8" : "=r"(mstatus) : : "memory");
+    return mstatus & 8;
+}
+
+static inline void nanopu_interrupts_back(uint64_t interrupts)
+{
+    nanopu_csr_set(0x300, interrupts);
+}
+
 /* A spinlock. Zero is free. Not to be held across anything that lets another thread of the same hart run. */
 struct nanopu_lock {
     uint32_t taken;

@@ -16,12 +16,12 @@
 
 #include "net.h"
 
-#define NANOPU_THREAD_STACK_BYTES 16384
+#define NANOPU_THREAD_STACK_BYTES 16384 /* with the thread's thread-local data */
 
 /*
  * Registers context on this core and makes function(arg) its thread. It runs once nanopu_scheduler_run is under way;
  * the caller's context and priority stay as they are. context: 0 to 3; priority: 0 (first) to 255. Returns 0, or -1
- * when the context is none or has a thread that has not returned.
+ * when the context is none or has a thread that has not returned, or the thread-local data is more than half a stack.
  */
 int nanopu_thread_start(void (*function)(void *arg), void *arg, unsigned context, unsigned priority);
 
@@ -37,5 +37,31 @@ enum nanopu_scheduling {
  * thrown away until then. At most once at a time.
  */
 void nanopu_scheduler_run(enum nanopu_scheduling scheduling);
+
+/*
+ * Beneath threads of POSIX that share a hart (pthread.h), and for libraries that serve them. Such a thread has no
+ * context of its own: it registers those that it wants, in NANOPU_NANOKERNEL it is exempt from lmsgcycles, and the
+ * hardware interrupts another thread of the hart for the one that owns the context.
+ */
+void nanopu_thread_own(unsigned context); /* messages for it are the calling thread's from now on */
+void nanopu_thread_disown(unsigned context);
+
+#define NANOPU_CSR_MSCRATCH 0x340 /* where the runtime keeps what it knows of this hart's threads */
+#define NANOPU_AREA_ALIVE   16    /* bytes from there: how many there are beside the hart's own */
+
+/* Is the calling thread the only one of its hart? */
+static inline bool nanopu_thread_is_alone(void)
+{
+    return *(volatile uint64_t *)(nanopu_csr_read(NANOPU_CSR_MSCRATCH) + NANOPU_AREA_ALIVE) == 0;
+}
+
+/*
+ * nanopu_idle, and then the next thread of this hart that does not wait for messages alone: what waits for a time, a
+ * lock or another thread calls it again and again. Interrupts are on when it returns, if there is another thread.
+ */
+void nanopu_thread_yield(void);
+
+/* nanopu_wait for the current context, and other threads of this hart run meanwhile. */
+void nanopu_thread_wait(void);
 
 #endif /* NANOPU_THREAD_H */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread of POSIX is a hart of its own: one that main does not run on and that no other thread has. There are as many
- * as the program was linked for (nanopu cc --cores), less one. They are not preempted; waiting is spinning.
+ * A thread of POSIX gets a hart of its own while there is one that main does not run on and that no other thread has
+ * (nanopu cc --cores). The next ones share the hart of who makes them, four beside the one that is there: they give way
+ * to each other when they wait, for whatever it is, and the NIC's scheduler interrupts one for another whose context
+ * has a message and the better priority (nanopu/thread.h). Waiting is spinning.
  */
 #ifndef SDK_PTHREAD_H
 #define SDK_PTHREAD_H
 
 #include <stdint.h>
 
-typedef unsigned pthread_t; /* the hart */
+typedef unsigned pthread_t; /* place * 64 + hart; place 0 is the hart's own thread */
 typedef struct pthread_attr pthread_attr_t;
 
 typedef struct {
@@ -28,9 +30,9 @@ typedef struct {
         0                                                                                                              \
     }
 
-/* attr must be NULL. EINVAL: it is not. EAGAIN: every hart has a thread. */
+/* attr must be NULL. EINVAL: it is not. EAGAIN: no hart and no place on this one is free. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*function)(void *arg), void *arg);
-/* Waits for the thread's end; its hart is free then. */
+/* Waits for the thread's end; its hart, or its place, is free then. */
 int pthread_join(pthread_t thread, void **result);
 pthread_t pthread_self(void);
 
