@@ -18,14 +18,14 @@
 extern const char nanopu_hides_addresses;
 const char nanopu_hides_addresses;
 
-extern char __heap_start[], __heap_end[]; /* the linker script */
+extern char __heap_end[]; /* the linker script */
 
 const char *api_libos_name(void)
 {
     return "catnano";
 }
 
-/* Half of what a hart's share of the heap is: the rest is for the program's own malloc. */
+/* Of what is left of the heap a share that further instances and the program's own malloc find room beside. */
 int api_read_config(struct config *cfg, struct error_text *et)
 {
     (void)et;
@@ -34,7 +34,7 @@ int api_read_config(struct config *cfg, struct error_text *et)
     cfg->max_queues = QUEUES;
     cfg->max_operations = OPERATIONS;
     cfg->queue_depth = OPERATIONS;
-    cfg->memory_limit = ((uintptr_t)__heap_end - (uintptr_t)__heap_start) / 2 / nanopu_cores();
+    cfg->memory_limit = ((uintptr_t)__heap_end - (uintptr_t)sbrk(0)) / 2 / (nanopu_cores() + 1);
     cfg->sga_limit = cfg->memory_limit;
     return 0;
 }

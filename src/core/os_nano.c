@@ -32,34 +32,39 @@ void os_table_free(void *table, size_t bytes)
 
 void *os_region_new(size_t bytes, bool shared, int *fd)
 {
-    size_t room = bytes + REGION_ALIGN;
+    size_t room = bytes + REGION_ALIGN, used = 0;
+    uint64_t interrupts;
     char *at;
 
     *fd = -1;
     if (shared)
         return NULL;
+    interrupts = nanopu_interrupts_off();
     nanopu_lock(&break_lock);
     at = sbrk((ptrdiff_t)room);
-    if (at == (char *)-1) {
-        nanopu_unlock(&break_lock);
-        return NULL;
+    if (at != (char *)-1) {
+        used = at < break_top ? (size_t)(break_top - at) : 0;
+        break_top = at + room > break_top ? at + room : break_top;
     }
-    if (at < break_top)
-        memset(at, 0, (size_t)(break_top - at) < room ? (size_t)(break_top - at) : room);
-    if (at + room > break_top)
-        break_top = at + room;
     nanopu_unlock(&break_lock);
+    nanopu_interrupts_back(interrupts);
+    if (at == (char *)-1)
+        return NULL;
+    memset(at, 0, used < room ? used : room);
     return (char *)(((uintptr_t)at + REGION_ALIGN - 1) & ~(uintptr_t)(REGION_ALIGN - 1));
 }
 
 /* What lies below something else is lost until the program ends: instances end in the reverse order, or not at all. */
 void os_region_free(void *region, size_t bytes, int fd)
 {
+    uint64_t interrupts = nanopu_interrupts_off();
+
     (void)fd;
     nanopu_lock(&break_lock);
     if ((char *)sbrk(0) - (char *)region <= (ptrdiff_t)(bytes + REGION_ALIGN))
         sbrk((char *)region - (char *)sbrk(0));
     nanopu_unlock(&break_lock);
+    nanopu_interrupts_back(interrupts);
 }
 
 bool os_region_discard(void *part, size_t bytes, int fd)

@@ -2,24 +2,17 @@
 /* Messages in registers: see guest.h. */
 #include "guest.h"
 
+#include "guest_context.h"
+
 #include "core/complete.h"
 
 #include <errno.h>
-#include <nanopu/nanopu.h>
 #include <stdlib.h>
 
-#define CORES_MAX     64
 #define BLOCK         8  /* words that are moved without a jump */
 #define LOOKS         32 /* in one turn of a wait: half a microsecond at most */
 #define PRIORITY_LAST 255
-#define CONTEXT_NONE  UINT64_MAX
-
-/* A queue's words. */
-enum nano_word {
-    NANO_CONTEXT,  /* CONTEXT_NONE: not bound */
-    NANO_PEER,     /* header of messages to the peer, of length 0; 0: not connected */
-    NANO_PRIORITY, /* 0 first */
-};
+#define BOUND_CYCLES  16000 /* lmsgcycles: a first message takes over 3000, with nothing in the caches */
 
 struct nano {
     struct queue *of[NANOPU_CONTEXTS]; /* by context */
@@ -28,11 +21,6 @@ struct nano {
 };
 
 static const struct queue_ops nano_ops;
-
-/* Contexts of each core that the hardware knows, and those that a socket has. */
-static struct {
-    uint8_t registered, taken;
-} cores[CORES_MAX];
 
 static inline struct nano *nano_of(struct instance *inst)
 {
@@ -64,19 +52,6 @@ static inline uint64_t header_of_address(const struct sockaddr *addr)
     return swapped << 32 | (swapped >> 16 & 0xffff0000);
 }
 
-static inline void enter(uint64_t context)
-{
-    if (UNLIKELY(nanopu_context() != context))
-        nanopu_set_context((unsigned)context);
-}
-
-static void drop_words(unsigned words)
-{
-    for (unsigned i = 0; i < words; i++)
-        (void)nanopu_rx();
-    nanopu_msg_done();
-}
-
 static inline void take_words(uint64_t *to, unsigned bytes)
 {
     unsigned words = bytes / 8;
@@ -93,18 +68,18 @@ static inline void take_words(uint64_t *to, unsigned bytes)
 }
 
 /* The bytes of the message whose header was read, in an object with one reference; NULL: they are lost. */
-static inline void *take_message(struct instance *inst, uint64_t header, uint32_t ref)
+static inline void *take_message(struct instance *inst, struct queue *q, uint64_t header, uint32_t ref)
 {
     unsigned bytes = nanopu_header_bytes(header);
     uint64_t *to = mem_alloc(&inst->mem, bytes, ref);
 
     if (UNLIKELY(to == NULL)) {
-        drop_words(nanopu_words(bytes));
+        context_drop(header);
         COUNT(inst, dgram_dropped);
         return NULL;
     }
     take_words(to, bytes);
-    nanopu_msg_done();
+    q->word[NANO_FLAGS] |= NANO_OWED;
     return to;
 }
 
@@ -113,7 +88,7 @@ static inline bool is_foreign(struct instance *inst, const struct queue *q, uint
 {
     if (LIKELY(q->word[NANO_PEER] == 0 || (header ^ q->word[NANO_PEER]) >> 16 == 0))
         return false;
-    drop_words(nanopu_words(nanopu_header_bytes(header)));
+    context_drop(header);
     COUNT(inst, dgram_dropped);
     return true;
 }
@@ -129,7 +104,7 @@ static bool receive(struct instance *inst, struct queue *q, struct op *op)
     if (is_foreign(inst, q, header))
         return false;
     op_unpend(inst, &q->pops, op);
-    obj = take_message(inst, header, 1);
+    obj = take_message(inst, q, header, 1);
     if (UNLIKELY(obj == NULL)) {
         op_fail(inst, op, ENOMEM);
         return true;
@@ -151,9 +126,10 @@ static inline bool is_alone(struct instance *inst, const struct op *op)
 {
     const struct queue *q = op->queue;
 
-    return nano_of(inst)->bound == 1 && q->ops == &nano_ops && op->opcode == DEMI_OPC_POP && op->len == 0 &&
-           q->pops.head == op->index && q->pops.tail == op->index && sched_is_idle(&inst->sched, SCHED_APPLICATION) &&
-           sched_is_idle(&inst->sched, SCHED_BACKGROUND) && inst->timers.armed == 0;
+    return nano_of(inst)->bound == 1 && context_left_over() == 0 && q->ops == &nano_ops && op->opcode == DEMI_OPC_POP &&
+           op->len == 0 && q->pops.head == op->index && q->pops.tail == op->index &&
+           sched_is_idle(&inst->sched, SCHED_APPLICATION) && sched_is_idle(&inst->sched, SCHED_BACKGROUND) &&
+           inst->timers.armed == 0;
 }
 
 /* The array of a popped message: its words are written as whole words. */
@@ -182,13 +158,13 @@ static bool take(struct instance *inst, struct op *op, demi_qresult_t *qr)
 
     if (!is_alone(inst, op))
         return false;
-    enter(op->queue->word[NANO_CONTEXT]);
-    while (!nanopu_ready())
-        nanopu_idle();
+    context_enter(op->queue->word[NANO_CONTEXT]);
+    context_settle(op->queue);
+    nanopu_thread_wait();
     header = nanopu_rx();
     if (UNLIKELY(is_foreign(inst, op->queue, header)))
         return false;
-    obj = take_message(inst, header, REF_APP);
+    obj = take_message(inst, op->queue, header, REF_APP);
     if (UNLIKELY(obj == NULL)) {
         op_unpend(inst, &op->queue->pops, op);
         op_fail(inst, op, ENOMEM);
@@ -208,11 +184,14 @@ static bool serve(struct instance *inst, struct queue *q)
     struct op *op = op_list_first(&inst->ops, &q->pops);
     bool got = false;
 
-    if (op == NULL)
+    if (op == NULL && (q->word[NANO_FLAGS] & NANO_OWED) == 0)
         return false;
-    enter(q->word[NANO_CONTEXT]);
-    for (; op != NULL && nanopu_ready(); op = op_list_first(&inst->ops, &q->pops))
+    context_enter(q->word[NANO_CONTEXT]);
+    context_settle(q);
+    for (; op != NULL && nanopu_ready(); op = op_list_first(&inst->ops, &q->pops)) {
+        context_settle(q);
         got |= receive(inst, q, op);
+    }
     return got;
 }
 
@@ -225,20 +204,17 @@ static enum co_status look(struct instance *inst, struct op *task)
     struct nano *n = nano_of(inst);
 
     (void)task;
+    context_clear_left_over();
     for (unsigned looks = inst->waiting ? LOOKS : 1; looks != 0; looks--) {
         for (uint32_t i = 0; i < n->bound; i++)
             if (serve(inst, n->of[n->order[i]]))
                 return CO_AGAIN;
-        nanopu_idle();
+        if (nanopu_thread_is_alone())
+            nanopu_idle();
+        else
+            nanopu_thread_yield();
     }
     return CO_AGAIN;
-}
-
-/* A context that was registered before: what came for it while nobody had it goes. */
-static void clear_context(void)
-{
-    while (nanopu_ready())
-        drop_words(nanopu_words(nanopu_header_bytes(nanopu_rx())));
 }
 
 /* Puts a context into the order of the looks. */
@@ -252,28 +228,14 @@ static void put_in_order(struct nano *n, struct queue *q, unsigned context)
     n->order[at] = (uint8_t)context;
 }
 
+/* The context, or any free one with NANOPU_CONTEXTS. */
 static int take_context(struct instance *inst, struct queue *q, unsigned context)
 {
-    unsigned core = nanopu_hart();
+    int err = context_take(inst, q, context);
 
-    if (core >= CORES_MAX)
-        return error_set(&inst->error, ENOTSUP, "more than %d cores", CORES_MAX);
-    for (unsigned c = 0; context == NANOPU_CONTEXTS && c < NANOPU_CONTEXTS; c++)
-        if ((cores[core].taken >> c & 1) == 0)
-            context = c;
-    if (context == NANOPU_CONTEXTS || (cores[core].taken >> context & 1) != 0)
-        return error_set(&inst->error, EADDRINUSE, "the context is another socket's on this core");
-    cores[core].taken |= (uint8_t)(1u << context);
-    q->word[NANO_CONTEXT] = context;
-    put_in_order(nano_of(inst), q, context);
-    if ((cores[core].registered >> context & 1) != 0) {
-        nanopu_set_context(context);
-        clear_context();
-    } else {
-        cores[core].registered |= (uint8_t)(1u << context);
-        nanopu_register(context, (unsigned)q->word[NANO_PRIORITY]);
-    }
-    return 0;
+    if (err == 0)
+        put_in_order(nano_of(inst), q, (unsigned)q->word[NANO_CONTEXT]);
+    return err;
 }
 
 static int nano_bind(struct instance *inst, struct queue *q, const struct sockaddr *addr, socklen_t len)
@@ -360,7 +322,7 @@ static int nano_send(struct instance *inst, struct queue *q, const char *bytes, 
             return err;
         q->status = QUEUE_BOUND;
     }
-    enter(q->word[NANO_CONTEXT]);
+    context_enter(q->word[NANO_CONTEXT]);
     nanopu_tx(header | len);
     if (LIKELY(((uintptr_t)bytes & 7) == 0))
         send_words((const uint64_t *)(const void *)bytes, len);
@@ -397,21 +359,25 @@ static void nano_close(struct instance *inst, struct queue *q)
         if (n->order[i] != context)
             n->order[to++] = n->order[i];
     n->bound = to;
-    cores[nanopu_hart()].taken &= (uint8_t) ~(1u << context);
+    context_give_up(q);
 }
 
 static int nano_setsockopt(struct instance *inst, struct queue *q, int level, int name, const void *val, socklen_t len)
 {
-    int priority;
+    int value;
 
-    if (level != SOL_SOCKET || name != SO_PRIORITY)
+    if (level != SOL_SOCKET || (name != SO_PRIORITY && name != SO_REUSEPORT))
         return -ENOPROTOOPT;
-    memcpy(&priority, val, len);
-    if (priority > PRIORITY_LAST)
-        return error_set(&inst->error, EINVAL, "a priority is 0 (first) to %d", PRIORITY_LAST);
+    memcpy(&value, val, len);
     if (q->word[NANO_CONTEXT] != CONTEXT_NONE)
-        return error_set(&inst->error, EINVAL, "the priority is given to the hardware by bind: set it before");
-    q->word[NANO_PRIORITY] = (uint64_t)priority;
+        return error_set(&inst->error, EINVAL, "bind has told the hardware how it is: set the option before");
+    if (name == SO_REUSEPORT) {
+        q->word[NANO_FLAGS] = value != 0 ? NANO_SHARED : 0;
+        return 0;
+    }
+    if (value > PRIORITY_LAST)
+        return error_set(&inst->error, EINVAL, "a priority is 0 (first) to %d", PRIORITY_LAST);
+    q->word[NANO_PRIORITY] = (uint64_t)value;
     return 0;
 }
 
@@ -420,10 +386,12 @@ static int nano_getsockopt(struct instance *inst, struct queue *q, int level, in
     int value = 0;
 
     (void)inst;
-    if (level != SOL_SOCKET || (name != SO_PRIORITY && name != SO_ERROR))
+    if (level != SOL_SOCKET || (name != SO_PRIORITY && name != SO_REUSEPORT && name != SO_ERROR))
         return -ENOPROTOOPT;
     if (name == SO_PRIORITY)
         value = (int)q->word[NANO_PRIORITY];
+    else if (name == SO_REUSEPORT)
+        value = (q->word[NANO_FLAGS] & NANO_SHARED) != 0;
     memcpy(val, &value, sizeof(value));
     *len = sizeof(value);
     return 0;
@@ -472,7 +440,8 @@ int catnano_enter(struct instance *inst, struct queue *q)
         return error_set(&inst->error, ENOTSUP, "not a socket of catnano");
     if (q->word[NANO_CONTEXT] == CONTEXT_NONE)
         return error_set(&inst->error, EDESTADDRREQ, "the socket is not bound");
-    enter(q->word[NANO_CONTEXT]);
+    context_enter(q->word[NANO_CONTEXT]);
+    context_settle(q);
     return 0;
 }
 
@@ -495,9 +464,12 @@ static int nano_init(struct instance *inst)
     if (inst->net_state == NULL)
         return error_set(&inst->error, ENOMEM, "no memory for catnano");
     err = instance_add_poller(inst, look, NULL, NULL);
-    if (err != 0)
+    if (err != 0) {
         free(inst->net_state);
-    return err;
+        return err;
+    }
+    nanopu_csr_write(NANOPU_CSR_lmsgcycles, BOUND_CYCLES);
+    return 0;
 }
 
 static void nano_fini(struct instance *inst)

@@ -4,8 +4,12 @@
  * balancing are the NIC's; nothing is left for software but the API.
  *
  * - A port is a context. bind registers it on this core with the socket's priority (SO_PRIORITY); port 0 takes the
- *   lowest free one. The hardware cannot take a registration back: a context that was closed stays registered, and what
- *   arrived for it meanwhile is thrown away when it is bound again.
+ *   lowest whose messages no other socket of the host gets. With SO_REUSEPORT several cores have one, and the NIC
+ *   spreads the messages. The hardware cannot take a registration back: a context that was closed stays registered, and
+ *   what arrives for it is thrown away while this core waits for something else.
+ * - A message is done, for the NIC, when the thread looks for the next one in that context: until then it counts as one
+ *   that the core has, and the thread that works on it as one that the hardware comes back to.
+ * - Threads that share a hart: nanopu/thread.h. Who waits lets the others run.
  * - Bytes of a message stand in its words in the order of memory: a load or store of eight bytes is all there is to a
  *   word. Of the last one, which may be part of a word, the NIC takes the most significant bytes, so it is shifted.
  * - A message is read from netRX into the buffer that the pop gives away, when there is a pop: until then it stays in

@@ -37,7 +37,7 @@ static int server(int qd, unsigned hart)
 
 static int client(int qd, const char *name)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(1)};
     uint64_t by_hart[4] = {0}, seen = 0;
     unsigned asked = 0;
 
@@ -71,5 +71,5 @@ int core_main(int argc, char **argv, unsigned hart, unsigned cores)
     (void)cores;
     if (argc > 2 && hart != 0)
         return 0;
-    return argc > 2 ? client(open_socket(argc, argv, 0), argv[2]) : server(open_socket(argc, argv, 0), hart);
+    return argc > 2 ? client(open_socket(0), argv[2]) : server(open_socket_with(1, SO_REUSEPORT, 1), hart);
 }

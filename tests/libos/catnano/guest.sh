@@ -64,7 +64,7 @@ cores=4
 hosts cores 20M 'several harts answered' "name: server, program: cores.elf, args: [server]" \
     "name: client, program: cores.elf, args: [client, 10.0.0.2]"
 "$nanopu" cc -Wall -Wextra -Werror "$here/threads.c" -o threads.elf >log 2>&1
-hosts threads 5M 'the sum is 10' "program: threads.elf"
+hosts threads 5M 'the sum is 33' "program: threads.elf"
 cores=1
 
 # The same sources as on Linux: nothing in them asks where it is.
@@ -82,6 +82,32 @@ kv="program: $CARACAL_BUILD_DIR/apps/nanopu/caracal-kv.elf"
 hosts kv 20M 'client\| kv answers' \
     "name: server, $kv, args: [--bind, none, --rpc, '0.0.0.0:0', --maxmemory, '8', --maxclients, '1']" \
     "name: client, program: kv.elf, args: [10.0.0.2]"
+
+# Threads: a hart each, and several on one, where the hardware interrupts one for the other by priorities.
+"$nanopu" cc -Wall -Wextra -Werror --cores 1 "$here/sharing.c" -lcaracal -o sharing.elf >log 2>&1
+sharing="program: sharing.elf, args"
+hosts threads_share_a_hart 10M '20 of 20 overtook, soon, the other went on' \
+    "name: server, $sharing: [server, '0', '1']" "name: client, $sharing: [client, 10.0.0.2]"
+hosts threads_without_priorities 10M '0 of 20 overtook, late' \
+    "name: server, $sharing: [server, '1', '1']" "name: client, $sharing: [client, 10.0.0.2]"
+cores=4
+hosts echo_threads 20M 'client\| +errors 0  corrupt 0  lost 0  late 0  unanswered 0' \
+    "name: server, $echo, background: yes, args: [server, --udp, --bind, '0.0.0.0:1', --quiet, --threads, '4']" \
+    "name: client, $echo, args: [client, --udp, --connect, '10.0.0.2:1', --requests, '400', --depth, '4', --check,
+    --connections, '4', --threads, '4']"
+cores=2
+echo2="program: echo2.elf, args"
+"$nanopu" cc --cores 2 -I"$CARACAL_SOURCE_DIR/apps" "$CARACAL_SOURCE_DIR"/apps/echo/*.c \
+    "$CARACAL_SOURCE_DIR"/apps/common/{addr,args,demi_util,hist,json,pattern,report,stop,tokset}.c \
+    -lcaracal -lm -o echo2.elf >log 2>&1
+hosts echo_threads_share_harts 20M 'client\| +errors 0  corrupt 0  lost 0  late 0  unanswered 0' \
+    "name: server, $echo2: [server, --udp, --bind, '0.0.0.0:1', --quiet, --threads, '2'], background: yes" \
+    "name: client, $echo2: [client, --udp, --connect, '10.0.0.2:1', --requests, '200', --size, '1500', --check,
+    --connections, '4', --threads, '4']"
+# A hart's context has one socket: the third thread shares a hart with the first.
+hosts echo_threads_one_port 4M "another socket's" \
+    "name: server, $echo2: [server, --udp, --bind, '0.0.0.0:1', --quiet, --threads, '3']"
+cores=1
 hosts echo_wrong_port 1M "a port is a context" "name: server, $echo, args: [server, --udp, --bind, '0.0.0.0:7000']"
 hosts echo_stream 1M 'no streams' "name: server, $echo, args: [server]"
 exit "$failed"

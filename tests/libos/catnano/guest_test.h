@@ -32,17 +32,22 @@ static inline size_t length(const demi_sgarray_t *sga)
     return sga->sga_segs[0].sgaseg_len;
 }
 
-/* A datagram socket bound to a port; 0: the lowest that is free. */
-static inline int open_socket(int argc, char **argv, unsigned port)
+/* A datagram socket with an option of SOL_SOCKET, or 0 for none, bound to a port; 0: the lowest that is free. */
+static inline int open_socket_with(unsigned port, int option, int value)
 {
-    struct demi_args args = {.argc = argc, .argv = argv};
     struct sockaddr_in me = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int qd = -1;
 
-    CHECK(demi_init(&args) == 0);
+    CHECK(demi_init(NULL) == 0);
     CHECK(demi_socket(&qd, AF_INET, SOCK_DGRAM, 0) == 0);
+    CHECK(option == 0 || demi_setsockopt(qd, SOL_SOCKET, option, &value, sizeof(value)) == 0);
     CHECK(demi_bind(qd, (struct sockaddr *)&me, sizeof(me)) == 0);
     return qd;
+}
+
+static inline int open_socket(unsigned port)
+{
+    return open_socket_with(port, 0, 0);
 }
 
 /* Clients begin when every server has bound: what comes before is thrown away. */

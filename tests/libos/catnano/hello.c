@@ -23,7 +23,7 @@ static int client(int qd, const char *server)
 
 int main(int argc, char **argv)
 {
-    int qd = open_socket(argc, argv, 0);
+    int qd = open_socket(0);
     demi_qresult_t qr;
 
     if (argc > 1)

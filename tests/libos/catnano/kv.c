@@ -47,7 +47,7 @@ int main(int argc, char **argv)
     demi_qtoken_t qt;
 
     CHECK(argc == 2 && inet_pton(AF_INET, argv[1], &server.sin_addr) == 1);
-    qd = open_socket(argc, argv, 0);
+    qd = open_socket(0);
     CHECK(demi_connect(&qt, qd, (struct sockaddr *)&server, sizeof(server)) == 0 && demi_wait(&qr, qt, NULL) == 0);
     nanosleep(&start, NULL);
     expect(PING, "", "", 0, "");
