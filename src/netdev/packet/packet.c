@@ -16,8 +16,10 @@
  * 4. An interface that goes down takes frames and loses them, and comes back; one that is deleted does not (error). The
  * kernel tells of both by an error of the socket, which is looked at before a sleep, once in many polls that found
  * nothing, and when sending fails.
- * 5. A slot holds the largest frame that segmentation offload of the sender can make, 64 KiB; of the memory no more is
- * touched than frames need.
+ * 5. A slot holds a frame of the usual MTU. Of a larger one (jumbo, or what the sender's interface did not cut, up to
+ * 64 KiB) the kernel keeps the packet beside the ring, in the same order (PACKET_COPY_THRESH), and recvmsg copies it to
+ * its object: once, where it would be twice by way of a slot, and the ring stays in the processor's cache. What is kept
+ * so is bounded by the socket's receive buffer. Where that may not be large (CAP_NET_ADMIN), slots hold 64 KiB.
  * 6. Several instances are a group of sockets (fanout), to which the kernel deals frames out by our hash. All of them
  * come to the first one until the others are there.
  */
@@ -37,24 +39,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SLOT_BYTES      69632 /* 64 KiB of a frame, the ring's header, in whole pages */
-#define BLOCK_BYTES     1048576
-#define SLOTS_PER_BLOCK (BLOCK_BYTES / SLOT_BYTES)
-#define RING            512
-#define SEND_BYTES      8388608 /* asked of the kernel for frames under way */
-#define IDLE_LOOK       262144  /* polls without a frame between two looks at the interface */
-#define MAC_BYTES       12      /* both addresses: what stands in front of a tag */
-#define TAG_BYTES       4
+#define SLOT_BYTES    2048  /* 1500 bytes of a packet, the headers, the ring's own */
+#define SLOT_LARGE    69632 /* 64 KiB and the same, in whole pages */
+#define BLOCK_BYTES   65536 /* of the ring's memory at a time */
+#define BLOCK_LARGE   1048576
+#define RING          512
+#define SEND_BYTES    8388608  /* asked of the kernel for frames under way */
+#define RECEIVE_BYTES 16777216 /* and for large ones that wait; it counts their overhead, and gives twice as much */
+#define IDLE_LOOK     262144   /* polls without a frame between two looks at the interface */
+#define MAC_BYTES     12       /* both addresses: what stands in front of a tag */
+#define TAG_BYTES     4
 
 struct packet {
     struct netdev dev;
     char *map;
     size_t map_bytes;
     uint32_t slots, next; /* of the receive ring */
-    uint32_t idle_polls;  /* since a frame came, or the interface was looked at */
-    bool bypass;          /* frames go past the interface's queueing discipline */
-    bool down;            /* the interface was, when it was last looked at */
-    char *slot[];
+    uint32_t slot_bytes, block_bytes;
+    uint32_t idle_polls; /* since a frame came, or the interface was looked at */
+    bool bypass;         /* frames go past the interface's queueing discipline */
+    bool down;           /* the interface was, when it was last looked at */
+    char **slot;         /* where each is */
 };
 
 static struct packet *packet_of(struct netdev *d)
@@ -91,38 +96,72 @@ static COLD void look_at_interface(struct packet *p)
         d->error = -ENODEV;
 }
 
-/* Copies a frame out of its slot. The kernel has taken a VLAN tag out; it is put back. False: no memory, or cut. */
-static bool take(struct netdev *d, const struct tpacket2_hdr *h, struct frame_in *in)
+/* Where the tag goes that the kernel has taken out of the frame, behind both addresses. */
+static void put_tag(const struct tpacket2_hdr *h, char *to)
 {
-    const char *frame = (const char *)h + h->tp_mac;
-    bool tagged = (h->tp_status & TP_STATUS_VLAN_VALID) != 0;
-    uint32_t len = h->tp_snaplen;
-    char *obj, *to;
+    uint16_t tag[2] = {htons((h->tp_status & TP_STATUS_VLAN_TPID_VALID) != 0 ? h->tp_vlan_tpid : ETH_P_8021Q),
+                       htons(h->tp_vlan_tci)};
 
-    if (UNLIKELY(len != h->tp_len || len < MAC_BYTES)) {
+    memcpy(to, tag, TAG_BYTES);
+}
+
+/*
+ * The packet that the kernel kept for a slot: addresses to `to`, the rest to `rest`, which together have room for len
+ * bytes; to NULL: it is only taken away. False: it is not there whole.
+ */
+static bool receive(struct packet *p, char *to, char *rest, uint32_t len)
+{
+    struct virtio_net_hdr vnet;
+    struct iovec iov[3] = {{&vnet, VNET_BYTES}, {to, MAC_BYTES}, {rest, len - MAC_BYTES}};
+    struct msghdr m = {.msg_iov = iov, .msg_iovlen = to != NULL ? 3 : 1};
+    ssize_t n;
+
+    NETDEV_COUNT_ADD(&p->dev, syscalls, 1);
+    do {
+        n = recvmsg(p->dev.fd, &m, MSG_DONTWAIT);
+        if (UNLIKELY(n < 0 && errno != EAGAIN && errno != EINTR))
+            p->down = true; /* the interface's error, told once: it is not about the packet */
+    } while (UNLIKELY(n < 0 && errno != EAGAIN));
+    return n == (ssize_t)(VNET_BYTES + len);
+}
+
+/* Copies a frame out of its slot, or from where the kernel kept it. False: no memory, or cut. */
+static bool take(struct packet *p, const struct tpacket2_hdr *h, struct frame_in *in)
+{
+    struct netdev *d = &p->dev;
+    const char *frame = (const char *)h + h->tp_mac;
+    bool kept = (h->tp_status & TP_STATUS_COPY) != 0, whole = h->tp_snaplen == h->tp_len || kept;
+    uint32_t len = h->tp_len, tag = (h->tp_status & TP_STATUS_VLAN_VALID) != 0 ? TAG_BYTES : 0;
+    char *obj = NULL, *to, *rest;
+
+    if (UNLIKELY(!whole || len < MAC_BYTES))
         NETDEV_COUNT_ADD(d, drop_device_rx, 1);
-        return false;
-    }
-    obj = mem_alloc(d->mem, FRAME_IN_ROOM + TAG_BYTES + len, 1);
-    if (UNLIKELY(obj == NULL)) {
+    else if (UNLIKELY((obj = mem_alloc(d->mem, FRAME_IN_ROOM + tag + len, 1)) == NULL))
         NETDEV_COUNT_ADD(d, drop_no_memory, 1);
+    if (UNLIKELY(obj == NULL)) {
+        if (kept)
+            (void)receive(p, NULL, NULL, MAC_BYTES);
         return false;
     }
     to = obj + FRAME_IN_ROOM;
-    if (UNLIKELY(tagged)) {
-        uint16_t tag[2] = {htons((h->tp_status & TP_STATUS_VLAN_TPID_VALID) != 0 ? h->tp_vlan_tpid : ETH_P_8021Q),
-                           htons(h->tp_vlan_tci)};
-
-        memcpy(to, frame, MAC_BYTES);
-        memcpy(to + MAC_BYTES, tag, TAG_BYTES);
-        memcpy(to + MAC_BYTES + TAG_BYTES, frame + MAC_BYTES, len - MAC_BYTES);
-        len += TAG_BYTES;
-    } else {
+    rest = to + MAC_BYTES + tag;
+    if (UNLIKELY(tag != 0))
+        put_tag(h, to + MAC_BYTES);
+    if (UNLIKELY(kept)) {
+        if (UNLIKELY(!receive(p, to, rest, len))) {
+            NETDEV_COUNT_ADD(d, drop_device_rx, 1);
+            mem_unref(d->mem, obj);
+            return false;
+        }
+    } else if (LIKELY(tag == 0)) {
         memcpy(to, frame, len);
+    } else {
+        memcpy(to, frame, MAC_BYTES);
+        memcpy(rest, frame + MAC_BYTES, len - MAC_BYTES);
     }
     *in = (struct frame_in){.obj = obj,
                             .ptr = (uint8_t *)to,
-                            .len = len,
+                            .len = len + tag,
                             .flags =
                                 vnet_frame_in_flags((const struct virtio_net_hdr *)(const void *)(frame - VNET_BYTES))};
     return true;
@@ -139,7 +178,7 @@ static unsigned packet_rx(struct netdev *d, struct frame_in *in, unsigned max)
 
         if ((status & TP_STATUS_USER) == 0)
             break;
-        if (take(d, h, &in[n]))
+        if (take(p, h, &in[n]))
             n++;
         __atomic_store_n(&h->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
         p->next = p->next + 1 == p->slots ? 0 : p->next + 1;
@@ -242,6 +281,7 @@ static void packet_close(struct netdev *d)
         munmap(p->map, p->map_bytes);
     if (d->fd >= 0)
         close(d->fd);
+    free(p->slot);
     free(p);
 }
 
@@ -346,29 +386,49 @@ static int join_group(int fd, uint32_t *common)
     return 0;
 }
 
-static int make_ring(struct packet *p, struct error_text *et)
+/* Note 5: how large the slots are. */
+static void choose_slots(struct packet *p)
 {
-    struct tpacket_req r = {.tp_block_size = BLOCK_BYTES,
-                            .tp_frame_size = SLOT_BYTES,
-                            .tp_block_nr = p->slots / SLOTS_PER_BLOCK,
-                            .tp_frame_nr = p->slots};
+    int bytes = RECEIVE_BYTES;
+    bool small = setsockopt(p->dev.fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) == 0 &&
+                 set(p->dev.fd, PACKET_COPY_THRESH, 1) == 0;
+
+    p->slot_bytes = small ? SLOT_BYTES : SLOT_LARGE;
+    p->block_bytes = small ? BLOCK_BYTES : BLOCK_LARGE;
+}
+
+static int make_ring(struct packet *p, uint32_t wanted, struct error_text *et)
+{
+    uint32_t in_block, blocks;
+    struct tpacket_req r;
     void *map;
 
+    choose_slots(p);
+    in_block = p->block_bytes / p->slot_bytes;
+    blocks = (wanted + in_block - 1) / in_block;
+    r = (struct tpacket_req){.tp_block_size = p->block_bytes,
+                             .tp_frame_size = p->slot_bytes,
+                             .tp_block_nr = blocks,
+                             .tp_frame_nr = blocks * in_block};
+    p->slots = r.tp_frame_nr;
+    p->slot = calloc(p->slots, sizeof(p->slot[0]));
+    if (p->slot == NULL)
+        return error_set(et, ENOMEM, "no memory for a device");
     if (set(p->dev.fd, PACKET_VERSION, TPACKET_V2) < 0 || set(p->dev.fd, PACKET_VNET_HDR, 1) < 0)
         return refused("ring of version 2 with offloads", et);
     if (setsockopt(p->dev.fd, SOL_PACKET, PACKET_RX_RING, &r, sizeof(r)) < 0)
         return refused("receive ring (fewer frames: net_ring)", et);
-    p->map_bytes = (size_t)r.tp_block_nr * BLOCK_BYTES;
+    p->map_bytes = (size_t)blocks * p->block_bytes;
     map = mmap(NULL, p->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->dev.fd, 0);
     if (map == MAP_FAILED)
         return refused("mapping the receive ring", et);
     p->map = map;
     for (uint32_t i = 0; i < p->slots; i++)
-        p->slot[i] = p->map + (size_t)(i / SLOTS_PER_BLOCK) * BLOCK_BYTES + (i % SLOTS_PER_BLOCK) * SLOT_BYTES;
+        p->slot[i] = p->map + (size_t)(i / in_block) * p->block_bytes + (size_t)(i % in_block) * p->slot_bytes;
     return 0;
 }
 
-static int start(struct packet *p, uint32_t *common, struct error_text *et)
+static int start(struct packet *p, uint32_t slots, uint32_t *common, struct error_text *et)
 {
     struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = p->dev.ifindex};
     int bytes = SEND_BYTES, err;
@@ -376,7 +436,7 @@ static int start(struct packet *p, uint32_t *common, struct error_text *et)
     p->dev.fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (p->dev.fd < 0)
         return refused("socket", et);
-    err = make_ring(p, et);
+    err = make_ring(p, slots, et);
     if (err < 0)
         return err;
     if (attach_filter(p->dev.fd, p->dev.mac) < 0)
@@ -397,18 +457,16 @@ static int start(struct packet *p, uint32_t *common, struct error_text *et)
 
 static int packet_open(const struct netdev_params *par, struct netdev **d, struct error_text *et)
 {
-    uint32_t slots = (iface_ring(par->cfg, RING) + SLOTS_PER_BLOCK - 1) / SLOTS_PER_BLOCK * SLOTS_PER_BLOCK;
     struct iface i;
     struct packet *p;
     int err = iface_look(par->cfg->device, &i, et);
 
     if (err < 0)
         return err;
-    p = calloc(1, sizeof(*p) + slots * sizeof(p->slot[0]));
+    p = calloc(1, sizeof(*p));
     if (p == NULL)
         return error_set(et, ENOMEM, "no memory for a device");
     p->dev = (struct netdev){.ops = &packet_ops, .mem = par->mem, .count = par->count, .fd = -1, .ifindex = i.index};
-    p->slots = slots;
     if (par->cfg->net_offload)
         p->dev.offload = INET_TX_CSUM | INET_TX_TSO;
     p->dev.shared = par->cfg->net_shared && par->cfg->net_address[0] == '\0';
@@ -420,7 +478,7 @@ static int packet_open(const struct netdev_params *par, struct netdev **d, struc
     if (err == 0)
         err = iface_mtu(par->cfg, i.mtu, &p->dev.mtu, et);
     if (err == 0)
-        err = start(p, par->common, et);
+        err = start(p, iface_ring(par->cfg, RING), par->common, et);
     if (err < 0) {
         packet_close(&p->dev);
         return err;

@@ -99,16 +99,24 @@ else
 fi >tc.log 2>&1
 grep -aE '^(ok|not ok|skip)' tc.log
 
-# a program that root put there, and processes that may open raw sockets and nothing else
-room=$(mktemp -d /tmp/caracal-share-XXXXXX)
-trap 'umount "$room" 2>/dev/null; rmdir "$room"; ns_end' EXIT
-mount -t bpf bpf "$room" 2>mount.log || { skip pinned_program_serves "no BPF file system here"; exit 0; }
-export XDP_MAP=$room/o0 NET_RING=256
+# processes that may open raw sockets and nothing else: without a large receive buffer long frames come by slots
 as_nobody() {
     setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all,+net_raw --ambient-caps=-all,+net_raw \
         --bounding-set=-all,+net_raw "$@"
 }
 plain() { in_o bash -c "$(declare -f as_nobody); as_nobody"' "$@"' bash env LIBOS=catpowder "$@"; }
+packet_with_raw_sockets_alone() {
+    serve plain env DRIVER=packet NET_ADDRESS=10.77.0.9/24 "$ECHO" server --bind 0.0.0.0:7000 --quiet &&
+        linux "${client[@]}" 50 --size 300000 --connect 10.77.0.9:7000
+}
+check packet_with_raw_sockets_alone packet_with_raw_sockets_alone
+end_server
+
+# a program that root put there, and processes that may open raw sockets and nothing else
+room=$(mktemp -d /tmp/caracal-share-XXXXXX)
+trap 'umount "$room" 2>/dev/null; rmdir "$room"; ns_end' EXIT
+mount -t bpf bpf "$room" 2>mount.log || { skip pinned_program_serves "no BPF file system here"; exit 0; }
+export XDP_MAP=$room/o0 NET_RING=256
 attach() { in_o "$demi" xdp attach o0 --pin "$XDP_MAP" --user 65534; }
 pinned_names_what_is_missing() {
     plain "$ECHO" server --bind 0.0.0.0:7000 --quiet 2>err && return 1
