@@ -10,7 +10,8 @@ export BUILD
 export TESTS
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test diff kv-oracle sim sim-lwip run-sim soak bench install format check-style coverage clean
+.PHONY: help build demo test diff kv-oracle kv-clients sim sim-lwip run-sim soak bench install format \
+  check-style coverage clean
 
 help:
 	@printf '%s\n' \
@@ -19,6 +20,7 @@ help:
 	  'make test         everything CI runs; STAGES="gcc asan" and TESTS=name narrow it' \
 	  'make diff         millions of random instructions on the simulated machine and on QEMU (DIFF_PROGRAMS=100)' \
 	  'make kv-oracle    random commands to caracal-kv and to redis-server, replies compared (COMMANDS=100000)' \
+	  'make kv-clients   10,000 connections to caracal-kv at a time, on both engines (CLIENTS=10000)' \
 	  'make sim          SEEDS=n worlds of the whole-stack simulation; a failing one says how to repeat it' \
   '                  BREAK=name with that mistake in TCP, which must be found; BREAK=help lists them' \
 	  'make sim-lwip     SEEDS=n meetings of our stack with lwIP on a simulated network' \
@@ -60,6 +62,13 @@ kv-oracle:
 	@ninja -C "$(BUILD)" --quiet
 	@KV_ORACLE_COMMANDS=$(COMMANDS) CARACAL_BUILD_DIR=$$(realpath "$(BUILD)") \
 	  tests/apps/kv.sh beside_redis_resp2 beside_redis_resp3 beside_redis_uring
+
+CLIENTS ?= 10000
+kv-clients:
+	@scripts/setup test
+	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
+	@ninja -C "$(BUILD)" --quiet
+	@KV_CLIENTS=$(CLIENTS) CARACAL_BUILD_DIR=$$(realpath "$(BUILD)") tests/apps/kv.sh many_clients many_clients_uring
 
 bench:
 	@scripts/setup build

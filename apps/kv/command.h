@@ -28,6 +28,7 @@ struct session {
 #define KV_COUNTERS(X)                                                                                                 \
     X(total_connections_received)                                                                                      \
     X(rejected_connections)                                                                                            \
+    X(descriptor_limit_reached)                                                                                        \
     X(total_commands_processed)                                                                                        \
     X(total_error_replies)                                                                                             \
     X(total_net_input_bytes)                                                                                           \

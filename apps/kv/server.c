@@ -71,10 +71,12 @@ static const struct session *next_session(struct kv *kv, uint32_t *at)
     return NULL;
 }
 
+/* With one descriptor to spare for those who are refused, accepting several at once would fail for all others. */
 static void accept_more(struct server *s)
 {
     demi_qtoken_t token;
-    while (s->listen_qd >= 0 && s->accepts < ACCEPTS && s->kv.store.now_ms >= s->accept_again_ms) {
+    uint32_t most = s->clients_fit == UINT32_MAX ? ACCEPTS : 1;
+    while (s->listen_qd >= 0 && s->accepts < most && s->kv.store.now_ms >= s->accept_again_ms) {
         if (demi_accept(&token, s->listen_qd) != 0) {
             s->accept_again_ms = s->kv.store.now_ms + ACCEPT_REST_MS;
             return;
@@ -125,15 +127,40 @@ static void rpc_result(struct server *s, demi_qresult_t *qr)
     }
 }
 
+/* Accepting failed. Where the descriptors are all in use the reserve gives one, to tell those who come that they cannot
+ * stay: nobody waits for an answer that does not come. */
+static void accept_failed(struct server *s, int err)
+{
+    if ((err == EMFILE || err == ENFILE) && s->reserve_qd >= 0) {
+        (void)demi_close(s->reserve_qd);
+        s->reserve_qd = -1;
+        s->clients_fit = s->kv.clients;
+        s->kv.count.descriptor_limit_reached++;
+    } else {
+        s->accept_again_ms = s->kv.store.now_ms + ACCEPT_REST_MS;
+    }
+}
+
 static void accept_result(struct server *s, const demi_qresult_t *qr)
 {
     s->accepts--;
     if (qr->qr_opcode != DEMI_OPC_ACCEPT) {
-        s->accept_again_ms = s->kv.store.now_ms + ACCEPT_REST_MS;
-    } else if (s->kv.clients < s->options->clients_max) {
+        accept_failed(s, (int)qr->qr_ret);
+    } else if (s->kv.clients < s->options->clients_max && s->kv.clients < s->clients_fit) {
         conn_open(s, qr->qr_value.ares.qd);
     } else {
         conn_refuse(s, qr->qr_value.ares.qd);
+    }
+}
+
+/* Takes a descriptor back for the reserve, when enough of them were given back for it. */
+static void fill_reserve(struct server *s)
+{
+    int qd;
+    if (s->listen_qd >= 0 && s->reserve_qd < 0 && s->kv.clients < s->clients_fit &&
+        demi_socket(&qd, s->options->bind.storage.ss_family, SOCK_STREAM, 0) == 0) {
+        s->reserve_qd = qd;
+        s->clients_fit = UINT32_MAX;
     }
 }
 
@@ -171,6 +198,7 @@ static int loop(struct server *s)
     bool hungry = false;
     while (!stop_requested()) {
         int n = 0;
+        fill_reserve(s);
         accept_more(s);
         rpc_pop_more(s);
         bool soon = s->kv.store.expiring > 0 || s->lingering > 0 || (s->listen_qd >= 0 && s->accepts == 0);
@@ -257,6 +285,9 @@ static void finish(struct server *s)
     if (s->listen_qd >= 0) {
         (void)demi_close(s->listen_qd);
     }
+    if (s->reserve_qd >= 0) {
+        (void)demi_close(s->reserve_qd);
+    }
     if (s->rpc_qd >= 0) {
         (void)demi_close(s->rpc_qd);
     }
@@ -269,7 +300,8 @@ static void finish(struct server *s)
 int server_run(const struct server_options *o)
 {
     static struct server s;
-    s = (struct server){.options = o, .listen_qd = -1, .rpc_qd = -1, .first_free = UINT32_MAX};
+    s = (struct server){.options = o, .listen_qd = -1, .reserve_qd = -1, .rpc_qd = -1, .first_free = UINT32_MAX};
+    s.clients_fit = UINT32_MAX;
     s.kv.clients_max = o->clients_max;
     s.kv.input_max = o->input_max;
     s.kv.session = next_session;

@@ -75,8 +75,10 @@ struct server {
     uint32_t look; /* where the search for lingering ones goes on */
     uint32_t lingering;
     int listen_qd;
-    int rpc_qd;       /* -1: none */
-    uint32_t accepts; /* pending */
+    int reserve_qd;       /* an idle socket, given up when descriptors run out; -1: it was */
+    uint32_t clients_fit; /* connections at which they did */
+    int rpc_qd;           /* -1: none */
+    uint32_t accepts;     /* pending */
     uint32_t rpc_pops;
     uint64_t accept_again_ms;
     uint64_t next_session;

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 # usage: kv.sh [TEST...]
 # The key-value server: by redis-cli, beside redis-server, and by hand. KV_ORACLE_COMMANDS (3000): random commands that
-# each comparison with redis-server takes.
+# each comparison with redis-server takes. KV_CLIENTS (900): connections of many_clients at a time.
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/apps/lib.bash
 . "$here/lib.bash"
+export KV_CLIENTS=${KV_CLIENTS:-900}
 
 start_server() {
     serve "$work/server" "$kv_program" --bind 127.0.0.1:0 "$@"
@@ -24,10 +25,11 @@ replies() {
     [ "$got" = "$1|" ] || fail "'${*:2}' gives '$got' and not '$1|'"
 }
 
-# peer TEST OPTIONS...: a test of kv_peer.py against a server with these options.
+# peer TEST OPTIONS...: a test of kv_peer.py, or of $script, against a server with these options.
+script=kv_peer.py
 peer() {
     start_server "${@:2}"
-    python3 "$here/kv_peer.py" "$port" "$1" || fail "$(cat "$work/server.err")"
+    python3 "$here/$script" "$port" "$1" || fail "$(cat "$work/server.err")"
     end "$server"
     [ "$status" -eq 0 ] || fail "server: status $status: $(cat "$work/server.err")"
 }
@@ -125,8 +127,28 @@ for name in malformed byte_by_byte long_values slow_reader; do
     eval "${name}_uring() { ENGINE=uring peer $name; }"
 done
 
+for name in huge_lengths inline_commands killed_clients resets never_reading half_closed; do
+    eval "$name() { script=kv_hostile.py peer $name; }"
+    eval "${name}_uring() { ENGINE=uring script=kv_hostile.py peer $name; }"
+done
+
+no_descriptors() {
+    serve "$work/server" prlimit --nofile=64:64 "$kv_program" --bind 127.0.0.1:0
+    python3 "$here/kv_hostile.py" "$port" no_descriptors || fail "$(cat "$work/server.err")"
+    end "$started"
+    [ "$status" -eq 0 ] || fail "server: status $status: $(cat "$work/server.err")"
+}
+
+no_descriptors_uring() {
+    ENGINE=uring no_descriptors
+}
+
 many_clients() {
-    peer many_clients
+    peer many_clients --maxclients "$KV_CLIENTS"
+}
+
+many_clients_uring() {
+    ENGINE=uring many_clients
 }
 
 input_is_bounded() {
@@ -167,6 +189,8 @@ fi
 if [ $# -eq 0 ]; then
     set -- help_and_usage one_source_for_every_libos redis_cli expiry redis_benchmark malformed malformed_uring \
         byte_by_byte byte_by_byte_uring long_values long_values_uring slow_reader slow_reader_uring many_clients \
+        many_clients_uring huge_lengths inline_commands killed_clients killed_clients_uring resets resets_uring \
+        never_reading never_reading_uring half_closed half_closed_uring no_descriptors no_descriptors_uring \
         input_is_bounded memory_is_full old_keys_are_evicted messages killed beside_redis_resp2 beside_redis_resp3 \
         beside_redis_uring
 fi
