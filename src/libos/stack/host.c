@@ -3,16 +3,15 @@
 #include "host.h"
 
 #include "kernel.h"
+#include "libos/prefix.h"
 #include "netdev/netdev.h"
 #include "stack.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define WORD_MAX     64
 #define KERNEL_ADDRS 256 /* of all its interfaces, as far as they are compared */
 
 struct host {
@@ -53,54 +52,6 @@ static bool arm(struct instance *inst)
 
 /* --- addresses --- */
 
-/* Takes the next word of a list that commas and blanks separate. False: there is none; *err: it is too long. */
-static bool next_word(const char **list, char word[WORD_MAX], bool *too_long)
-{
-    size_t len;
-
-    *list += strspn(*list, ", ");
-    len = strcspn(*list, ", ");
-    *too_long = len >= WORD_MAX;
-    if (len == 0 || *too_long)
-        return false;
-    memcpy(word, *list, len);
-    word[len] = '\0';
-    *list += len;
-    return true;
-}
-
-static bool parse_addr(const char *text, struct inet_addr *a)
-{
-    uint8_t b[16];
-
-    if (inet_pton(AF_INET, text, b) == 1)
-        *a = inet_addr_from4(b);
-    else if (inet_pton(AF_INET6, text, b) == 1)
-        *a = inet_addr_from6(b);
-    else
-        return false;
-    return true;
-}
-
-/* An address with its prefix; without one it is alone on its link (32, 128). */
-static bool parse_prefixed(char *text, struct inet_addr *a, unsigned *prefix)
-{
-    char *slash = strchr(text, '/'), *end = NULL;
-    unsigned most;
-
-    if (slash != NULL)
-        *slash = '\0';
-    if (!parse_addr(text, a))
-        return false;
-    most = inet_addr_is4(a) ? 32 : 128;
-    *prefix = most;
-    if (slash == NULL)
-        return true;
-    *slash = '/';
-    *prefix = (unsigned)strtoul(slash + 1, &end, 10);
-    return end != slash + 1 && *end == '\0' && *prefix <= most;
-}
-
 static bool own_add(struct host *h, const struct inet_addr *a, unsigned prefix)
 {
     if (h->addrs == NETDEV_ADDRS)
@@ -113,13 +64,13 @@ static bool own_add(struct host *h, const struct inet_addr *a, unsigned prefix)
 static int read_addresses(struct instance *inst, struct host *h)
 {
     const char *list = inst->config.net_address;
-    char word[WORD_MAX];
+    char word[PREFIX_WORD];
     struct inet_addr a;
     unsigned prefix;
     bool too_long;
 
-    while (next_word(&list, word, &too_long)) {
-        if (!parse_prefixed(word, &a, &prefix) || inet_addr_is_any(&a) || inet_addr_is_multicast(&a))
+    while (prefix_word(&list, word, &too_long)) {
+        if (!prefix_parse(word, &a, &prefix) || inet_addr_is_any(&a) || inet_addr_is_multicast(&a))
             return error_set(&inst->error, EINVAL, "net_address: \"%s\" is not of the form 10.0.0.2/24 or fd00::2/64",
                              word);
         if (!own_add(h, &a, prefix))
@@ -228,13 +179,13 @@ static int share_routes(struct instance *inst, const struct host *h)
 static int set_gateways(struct instance *inst, const struct host *h)
 {
     const char *list = inst->config.net_gateway;
-    char word[WORD_MAX];
+    char word[PREFIX_WORD];
     struct inet_addr a;
     bool too_long;
     int err;
 
-    while (next_word(&list, word, &too_long)) {
-        if (!parse_addr(word, &a))
+    while (prefix_word(&list, word, &too_long)) {
+        if (!prefix_parse_addr(word, &a))
             return error_set(&inst->error, EINVAL, "net_gateway: \"%s\" is no address", word);
         err = inet_route_add(h->stack->in, inet_addr_is4(&a) ? &INET_ANY4 : &INET_ANY6, 0, &a);
         if (err < 0)
