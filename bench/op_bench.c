@@ -269,7 +269,7 @@ static struct ends *ends_new(bool udp, bool offload)
     wire.dev.offload = offload ? INET_TX_CSUM : 0;
     config_defaults(&cfg);
     cfg.idle = IDLE_SPIN;
-    api_self.inst = instance_new(&wire_os, &cfg, &err, &text);
+    api_self.inst = instance_new(&wire_os, NULL, &cfg, &err, &text);
     must(api_self.inst != NULL, "instance_new");
     peer.up = tcp_upcalls;
     e->peer = host_new(2, &peer);

@@ -28,6 +28,37 @@ int api_fail_libos(struct instance *inst, const char *call, int neg) COLD;
 /* 0, or EINVAL: NULL, or a size that is wrong for the family. */
 int api_check_address(const char *call, const struct sockaddr *addr, socklen_t size);
 
+/* EBADF, ENOTSUP: the descriptor names no queue, or one that is no socket. */
+int api_fail_qd(const char *call, int qd);
+int api_fail_no_socket(const char *call, int qd);
+
+#define API_OPTIONS 32 /* at most */
+
+/* Values of the options that were set on a socket. */
+struct api_options {
+    uint32_t set; /* a bit each */
+    socklen_t len[API_OPTIONS];
+    char value[API_OPTIONS][16]; /* the longest is the name of a congestion control, as Linux has it */
+};
+
+void api_options_take(struct instance *inst, struct queue *q, struct api_options *o);
+void api_options_give(struct instance *inst, struct queue *q, const struct api_options *o);
+
+/* Makes q, a slot without a socket, one of the local libOS. Negative errno. */
+int api_place_local(struct instance *inst, struct queue *q);
+
+/* api_place, where there are two libOSes. */
+int api_place_beside(struct instance *inst, struct queue *q, const struct sockaddr *addr);
+
+/*
+ * q is about to be given its first address: it becomes a socket of the libOS whose address that is. Negative errno: it
+ * stays what it was.
+ */
+static inline int api_place(struct instance *inst, struct queue *q, const struct sockaddr *addr)
+{
+    return LIKELY(inst->local == NULL) ? 0 : api_place_beside(inst, q, addr);
+}
+
 static inline struct queue *api_queue(struct instance *inst, int qd)
 {
     return queue_lookup(&inst->queues, qd);

@@ -40,20 +40,20 @@ int api_fail_libos(struct instance *inst, const char *call, int neg)
 
 int demi_init(const struct demi_args *args)
 {
-    const struct libos *os;
+    struct libos_choice os;
     struct config cfg;
-    int err = 0;
+    int err;
 
     (void)args; /* nothing in it is needed: settings come from the environment and the file */
     if (api_self.inst != NULL)
         return api_fail(EEXIST, "demi_init was called before in this thread");
-    os = libos_find(api_libos_name(), &err, &api_self.error);
-    if (os == NULL)
+    err = libos_find(api_libos_name(), &os, &api_self.error);
+    if (err != 0)
         return -err;
     err = api_read_config(&cfg, &api_self.error);
     if (err != 0)
         return err;
-    api_self.inst = instance_new(os, &cfg, &err, &api_self.error);
+    api_self.inst = instance_new(os.net, os.local, &cfg, &err, &api_self.error);
     if (api_self.inst == NULL)
         return -err;
     api_thread_owns(api_self.inst);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The control path: sockets, addresses, options, closing. */
+/* The control path: sockets, addresses, closing. */
 #include "api.h"
 
 #include <demi/ext.h>
 #include <demi/libos.h>
-#include <netinet/tcp.h>
+#include <netinet/in.h>
 #include <string.h>
 
 int api_check_address(const char *call, const struct sockaddr *addr, socklen_t size)
@@ -24,12 +24,12 @@ int api_check_address(const char *call, const struct sockaddr *addr, socklen_t s
     return 0;
 }
 
-static int fail_qd(const char *call, int qd)
+int api_fail_qd(const char *call, int qd)
 {
     return api_fail(EBADF, "%s: queue %d is not open", call, qd);
 }
 
-static int fail_no_socket(const char *call, int qd)
+int api_fail_no_socket(const char *call, int qd)
 {
     return api_fail(ENOTSUP, "%s: queue %d is not a socket", call, qd);
 }
@@ -63,6 +63,8 @@ int demi_socket(int *sockqd_out, int domain, int type, int protocol)
     q->domain = (uint16_t)domain;
     q->type = (uint8_t)type;
     err = inst->net->socket(inst, q);
+    if (err == -ENOTSUP && inst->local != NULL && type == SOCK_STREAM)
+        err = api_place_local(inst, q); /* the network has messages only */
     if (err < 0) {
         queue_free(&inst->queues, q);
         return api_fail_libos(inst, "demi_socket", err);
@@ -91,16 +93,18 @@ int demi_bind(int qd, const struct sockaddr *addr, socklen_t size)
         return err;
     q = api_queue(inst, qd);
     if (q == NULL)
-        return fail_qd("demi_bind", qd);
+        return api_fail_qd("demi_bind", qd);
     if (q->ops->bind == NULL)
-        return fail_no_socket("demi_bind", qd);
+        return api_fail_no_socket("demi_bind", qd);
     if (q->status == QUEUE_CONNECTED)
         return api_fail(EISCONN, "demi_bind: queue %d is connected", qd);
     if (q->status != QUEUE_FRESH)
         return api_fail(EINVAL, "demi_bind: queue %d is bound, listening or connecting", qd);
     if (addr->sa_family != q->domain)
         return api_fail(EINVAL, "demi_bind: the address's family is not the socket's");
-    err = q->ops->bind(inst, q, addr, size);
+    err = api_place(inst, q, addr);
+    if (err == 0)
+        err = q->ops->bind(inst, q, addr, size);
     if (err < 0)
         return api_fail_libos(inst, "demi_bind", err);
     q->status = QUEUE_BOUND;
@@ -121,9 +125,9 @@ int demi_listen(int qd, int backlog)
         return api_fail(EINVAL, "demi_listen: a backlog of %d", backlog);
     q = api_queue(inst, qd);
     if (q == NULL)
-        return fail_qd("demi_listen", qd);
+        return api_fail_qd("demi_listen", qd);
     if (q->ops->bind == NULL)
-        return fail_no_socket("demi_listen", qd);
+        return api_fail_no_socket("demi_listen", qd);
     if (q->status == QUEUE_FRESH)
         return api_fail(EDESTADDRREQ, "demi_listen: queue %d is not bound", qd);
     if (q->status == QUEUE_LISTENING || q->status == QUEUE_CONNECTING)
@@ -153,9 +157,9 @@ int demi_accept(demi_qtoken_t *qt_out, int qd)
         return api_fail(EINVAL, "demi_accept: no place for the token");
     q = api_queue(inst, qd);
     if (q == NULL)
-        return fail_qd("demi_accept", qd);
+        return api_fail_qd("demi_accept", qd);
     if (q->ops->accept == NULL)
-        return fail_no_socket("demi_accept", qd);
+        return api_fail_no_socket("demi_accept", qd);
     if (q->status != QUEUE_LISTENING)
         return api_fail(EINVAL, "demi_accept: queue %d is not listening", qd);
     op = op_issue(inst, q, DEMI_OPC_ACCEPT);
@@ -186,9 +190,9 @@ int demi_connect(demi_qtoken_t *qt_out, int qd, const struct sockaddr *addr, soc
         return err;
     q = api_queue(inst, qd);
     if (q == NULL)
-        return fail_qd("demi_connect", qd);
+        return api_fail_qd("demi_connect", qd);
     if (q->ops->connect == NULL)
-        return fail_no_socket("demi_connect", qd);
+        return api_fail_no_socket("demi_connect", qd);
     if (q->status == QUEUE_LISTENING)
         return api_fail(EOPNOTSUPP, "demi_connect: queue %d is listening", qd);
     if (q->status == QUEUE_CONNECTING)
@@ -197,6 +201,9 @@ int demi_connect(demi_qtoken_t *qt_out, int qd, const struct sockaddr *addr, soc
         return api_fail(EISCONN, "demi_connect: queue %d is connected", qd);
     if (addr->sa_family != q->domain)
         return api_fail(EINVAL, "demi_connect: the address's family is not the socket's");
+    err = q->status == QUEUE_FRESH ? api_place(inst, q, addr) : 0;
+    if (err < 0)
+        return api_fail_libos(inst, "demi_connect", err);
     op = op_issue(inst, q, DEMI_OPC_CONNECT);
     if (op == NULL)
         return api_fail(ENOMEM, "demi_connect: max_operations are outstanding");
@@ -218,7 +225,7 @@ int demi_close(int qd)
         return api_no_instance();
     q = api_queue(inst, qd);
     if (q == NULL)
-        return fail_qd("demi_close", qd);
+        return api_fail_qd("demi_close", qd);
     instance_close_queue(inst, q);
     return 0;
 }
@@ -235,9 +242,9 @@ int demi_shutdown(int qd, int how)
         return api_fail(EINVAL, "demi_shutdown: %d is none of SHUT_RD, SHUT_WR, SHUT_RDWR", how);
     q = api_queue(inst, qd);
     if (q == NULL)
-        return fail_qd("demi_shutdown", qd);
+        return api_fail_qd("demi_shutdown", qd);
     if (q->ops->shutdown == NULL)
-        return fail_no_socket("demi_shutdown", qd);
+        return api_fail_no_socket("demi_shutdown", qd);
     if (q->status != QUEUE_CONNECTED)
         return api_fail(ENOTCONN, "demi_shutdown: queue %d is not connected", qd);
     err = q->ops->shutdown(inst, q, how);
@@ -245,119 +252,6 @@ int demi_shutdown(int qd, int how)
         return api_fail_libos(inst, "demi_shutdown", err);
     trace_add(&inst->trace, TRACE_SHUTDOWN, 0, (uint32_t)qd, (uint32_t)how);
     return 0;
-}
-
-enum option_kind { OPTION_INT, OPTION_LINGER, OPTION_NAME, OPTION_INFO };
-enum option_access { OPTION_GET = 1, OPTION_SET = 2 };
-
-static const struct option {
-    int level, name;
-    enum option_kind kind;
-    int access;
-} options[] = {
-    {SOL_SOCKET, SO_LINGER, OPTION_LINGER, OPTION_GET | OPTION_SET},
-    {SOL_SOCKET, SO_KEEPALIVE, OPTION_INT, OPTION_GET | OPTION_SET},
-    {SOL_SOCKET, SO_REUSEADDR, OPTION_INT, OPTION_GET | OPTION_SET},
-    {SOL_SOCKET, SO_REUSEPORT, OPTION_INT, OPTION_GET | OPTION_SET},
-    {SOL_SOCKET, SO_RCVBUF, OPTION_INT, OPTION_GET | OPTION_SET},
-    {SOL_SOCKET, SO_SNDBUF, OPTION_INT, OPTION_GET | OPTION_SET},
-    {SOL_SOCKET, SO_PRIORITY, OPTION_INT, OPTION_GET | OPTION_SET},
-    {SOL_SOCKET, SO_ERROR, OPTION_INT, OPTION_GET},
-    {IPPROTO_TCP, TCP_NODELAY, OPTION_INT, OPTION_GET | OPTION_SET},
-    {IPPROTO_TCP, TCP_KEEPIDLE, OPTION_INT, OPTION_GET | OPTION_SET},
-    {IPPROTO_TCP, TCP_KEEPINTVL, OPTION_INT, OPTION_GET | OPTION_SET},
-    {IPPROTO_TCP, TCP_KEEPCNT, OPTION_INT, OPTION_GET | OPTION_SET},
-    {IPPROTO_TCP, TCP_USER_TIMEOUT, OPTION_INT, OPTION_GET | OPTION_SET},
-    {IPPROTO_TCP, TCP_CONGESTION, OPTION_NAME, OPTION_GET | OPTION_SET},
-    {IPPROTO_TCP, TCP_MAXSEG, OPTION_INT, OPTION_GET | OPTION_SET},
-    {IPPROTO_TCP, TCP_INFO, OPTION_INFO, OPTION_GET},
-};
-
-/* The option, or NULL with *err: ENOTSUP unknown level, ENOPROTOOPT unknown name. */
-static const struct option *find_option(int level, int name, int access, int *err)
-{
-    bool level_known = false;
-
-    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-        if (options[i].level != level)
-            continue;
-        level_known = true;
-        if (options[i].name == name && (options[i].access & access) != 0)
-            return &options[i];
-    }
-    *err = level_known ? api_fail(ENOPROTOOPT, "socket option: level %d has no such name as %d", level, name)
-                       : api_fail(ENOTSUP, "socket option: level %d is neither SOL_SOCKET nor IPPROTO_TCP", level);
-    return NULL;
-}
-
-static bool option_fits(const struct option *o, const void *val, socklen_t len)
-{
-    static const socklen_t size[] = {sizeof(int), sizeof(struct linger), 1, 1};
-
-    return val != NULL && (o->kind <= OPTION_LINGER ? len == size[o->kind] : len >= 1);
-}
-
-/* Values the kernel would take for another: a negative size or time. */
-static bool option_sane(const struct option *o, const void *val)
-{
-    int v;
-
-    if (o->kind == OPTION_LINGER) {
-        struct linger l;
-
-        memcpy(&l, val, sizeof(l));
-        return l.l_linger >= 0;
-    }
-    if (o->kind != OPTION_INT)
-        return true;
-    memcpy(&v, val, sizeof(v));
-    return v >= 0;
-}
-
-int demi_setsockopt(int qd, int level, int name, const void *val, socklen_t len)
-{
-    struct instance *inst = api_self.inst;
-    const struct option *o;
-    struct queue *q;
-    int err = 0;
-
-    if (inst == NULL)
-        return api_no_instance();
-    o = find_option(level, name, OPTION_SET, &err);
-    if (o == NULL)
-        return err;
-    if (!option_fits(o, val, len) || !option_sane(o, val))
-        return api_fail(EINVAL, "demi_setsockopt: a value of this kind or length does not fit the option");
-    q = api_queue(inst, qd);
-    if (q == NULL)
-        return fail_qd("demi_setsockopt", qd);
-    if (q->ops->setsockopt == NULL)
-        return fail_no_socket("demi_setsockopt", qd);
-    err = q->ops->setsockopt(inst, q, level, name, val, len);
-    return err < 0 ? api_fail_libos(inst, "demi_setsockopt", err) : 0;
-}
-
-int demi_getsockopt(int qd, int level, int name, void *val, socklen_t *len)
-{
-    struct instance *inst = api_self.inst;
-    const struct option *o;
-    struct queue *q;
-    int err = 0;
-
-    if (inst == NULL)
-        return api_no_instance();
-    o = find_option(level, name, OPTION_GET, &err);
-    if (o == NULL)
-        return err;
-    if (len == NULL || !(option_fits(o, val, *len) || (val != NULL && *len >= sizeof(int) && o->kind == OPTION_INT)))
-        return api_fail(EINVAL, "demi_getsockopt: NULL, or no room for the value");
-    q = api_queue(inst, qd);
-    if (q == NULL)
-        return fail_qd("demi_getsockopt", qd);
-    if (q->ops->getsockopt == NULL)
-        return fail_no_socket("demi_getsockopt", qd);
-    err = q->ops->getsockopt(inst, q, level, name, val, len);
-    return err < 0 ? api_fail_libos(inst, "demi_getsockopt", err) : 0;
 }
 
 /*
@@ -375,7 +269,7 @@ static struct queue *address_queue(const char *call, int qd, const struct sockad
     else if (addr == NULL || addrlen == NULL || *addrlen < sizeof(struct sockaddr_in))
         *rc = api_fail(EINVAL, "%s: NULL, or no room for an address", call);
     else if ((q = api_queue(inst, qd)) == NULL)
-        *rc = fail_qd(call, qd);
+        *rc = api_fail_qd(call, qd);
     return q;
 }
 
@@ -405,7 +299,7 @@ int demi_getpeername(int qd, struct sockaddr *addr, socklen_t *addrlen)
     if (q == NULL)
         return rc;
     if (q->ops->getpeername == NULL)
-        return fail_no_socket("demi_getpeername", qd);
+        return api_fail_no_socket("demi_getpeername", qd);
     if (q->status != QUEUE_CONNECTED)
         return api_fail(ENOTCONN, "demi_getpeername: queue %d is not connected", qd);
     return give_address("demi_getpeername", q, q->ops->getpeername, addr, addrlen);
@@ -419,6 +313,6 @@ int demi_getsockname(int qd, struct sockaddr *addr, socklen_t *addrlen)
     if (q == NULL)
         return rc;
     if (q->ops->getsockname == NULL)
-        return fail_no_socket("demi_getsockname", qd);
+        return api_fail_no_socket("demi_getsockname", qd);
     return give_address("demi_getsockname", q, q->ops->getsockname, addr, addrlen);
 }

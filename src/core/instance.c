@@ -20,13 +20,53 @@ static int make_parts(struct instance *inst)
     if (err == 0)
         err = queue_table_init(&inst->queues, (uint32_t)cfg->max_queues);
     if (err == 0)
-        err = mem_init(&inst->mem, cfg->memory_limit, cfg->sga_limit, inst->net->shared_memory);
+        err = mem_init(&inst->mem, cfg->memory_limit, cfg->sga_limit,
+                       inst->net->shared_memory || (inst->local != NULL && inst->local->shared_memory));
     if (err != 0)
         return error_set(&inst->error, -err, "no memory for the instance's tables");
     return os_instance_open(inst);
 }
 
-struct instance *instance_new(const struct libos *net, const struct config *cfg, int *err, struct error_text *et)
+/*
+ * The libOSes in the order in which they begin, which is that in which their devices are armed before a sleep: the
+ * local one costs system calls to arm and comes behind a device that may have work, or nothing to sleep on; one that
+ * moves time comes behind all others. The second may be NULL.
+ */
+static void order(const struct instance *inst, const struct libos *os[2])
+{
+    bool local_first = inst->local != NULL && inst->net->moves_time;
+
+    os[local_first] = inst->net;
+    os[!local_first] = inst->local;
+}
+
+static int begin(struct instance *inst)
+{
+    const struct libos *os[2];
+    int err;
+
+    order(inst, os);
+    err = os[0]->init(inst);
+    if (err < 0 || os[1] == NULL)
+        return err;
+    err = os[1]->init(inst);
+    if (err < 0)
+        os[0]->fini(inst);
+    return err;
+}
+
+static void end(struct instance *inst)
+{
+    const struct libos *os[2];
+
+    order(inst, os);
+    if (os[1] != NULL)
+        os[1]->fini(inst);
+    os[0]->fini(inst);
+}
+
+struct instance *instance_new(const struct libos *net, const struct libos *local, const struct config *cfg, int *err,
+                              struct error_text *et)
 {
     struct instance *inst = aligned_alloc(CACHE_LINE, (sizeof(*inst) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
 
@@ -38,19 +78,20 @@ struct instance *instance_new(const struct libos *net, const struct config *cfg,
     inst->epfd = inst->timerfd = -1;
     inst->mem.fd = -1;
     inst->net = net;
+    inst->local = local;
     inst->config = *cfg;
     clock_init(&inst->clock, !cfg->tsc);
     inst->now_ns = inst->tick_ns = inst->refine_ns = clock_now_ns(&inst->clock);
     timer_wheel_init(&inst->timers, inst->now_ns);
     *err = make_parts(inst);
     if (*err == 0)
-        *err = net->init(inst);
+        *err = begin(inst);
     if (*err == 0) {
         inst->error.text[0] = '\0'; /* a page that is private for want of a directory is no error */
         return inst;
     }
     *et = inst->error;
-    inst->net = NULL; /* its init left nothing behind */
+    inst->net = NULL; /* nothing was left behind */
     instance_free(inst);
     return NULL;
 }
@@ -86,7 +127,7 @@ void instance_free(struct instance *inst)
 {
     if (inst->net != NULL) {
         close_everything(inst);
-        inst->net->fini(inst);
+        end(inst);
         trace_add(&inst->trace, TRACE_FINI, 0, 0, 0);
     }
     os_instance_close(inst);

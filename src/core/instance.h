@@ -29,6 +29,7 @@ struct libos {
     const char *what;                   /* one line for demi doctor */
     bool shared_memory;                 /* its buffers must be visible to other processes */
     bool messages;                      /* its datagrams arrive: SOCK_RDM is another name for SOCK_DGRAM */
+    bool moves_time;                    /* its devices have a clock of their own (instance_use_clock) */
     int (*init)(struct instance *inst); /* negative errno and a text; leaves nothing behind on failure */
     void (*fini)(struct instance *inst);
     int (*socket)(struct instance *inst, struct queue *q); /* q->domain and q->type are set; sets q->ops */
@@ -38,6 +39,11 @@ struct libos {
      * any other. May be NULL.
      */
     bool (*take)(struct instance *inst, struct op *op, demi_qresult_t *qr);
+    /*
+     * Of one that can stand beside another: does a stream whose first address this is belong to it? NULL: it stands
+     * alone, or is the other.
+     */
+    bool (*serves)(const struct instance *inst, const struct sockaddr *addr);
     /* In a child of fork: closes its descriptors but the queues' and does nothing else. May be NULL. */
     void (*forget)(struct instance *inst);
 };
@@ -75,6 +81,8 @@ struct instance {
     uint32_t poller_count;
     const struct libos *net; /* serves demi_socket */
     void *net_state;
+    const struct libos *local; /* beside net, for the streams that its `serves` says; NULL: there is net alone */
+    void *local_state;         /* of a libOS with `serves`, also where it is net */
     struct config config;
     struct rundir_file stat_file, trace_file;
     struct error_text error;
@@ -84,10 +92,11 @@ struct instance {
 #define COUNT(inst, name)        COUNT_ADD(inst, name, 1)
 
 /*
- * Makes an instance for the libOS net with the settings in cfg. NULL on failure, with the negative errno in *err and
- * the text in et.
+ * Makes an instance for the libOS net, with local beside it (or NULL), with the settings in cfg. NULL on failure, with
+ * the negative errno in *err and the text in et.
  */
-struct instance *instance_new(const struct libos *net, const struct config *cfg, int *err, struct error_text *et);
+struct instance *instance_new(const struct libos *net, const struct libos *local, const struct config *cfg, int *err,
+                              struct error_text *et);
 
 /*
  * For a libOS with a clock of its own, in its init: from now on the instance's time is what stands at ns, which

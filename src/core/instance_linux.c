@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -29,6 +30,7 @@ static int map_private(struct rundir_file *f, size_t bytes)
 static int open_files(struct instance *inst)
 {
     const struct config *cfg = &inst->config;
+    char name[STAT_NAME_MAX];
     uint32_t records = 1024;
     int err;
 
@@ -38,7 +40,9 @@ static int open_files(struct instance *inst)
     if (err < 0)
         return err;
     inst->stat = inst->stat_file.mem;
-    stat_page_init(inst->stat, inst->net->name, program_invocation_short_name);
+    snprintf(name, sizeof(name), "%s%s%s", inst->net->name, inst->local != NULL ? "+" : "",
+             inst->local != NULL ? inst->local->name : "");
+    stat_page_init(inst->stat, name, program_invocation_short_name);
     if (!cfg->trace)
         return 0;
     while (records < cfg->trace_records)
@@ -81,6 +85,8 @@ void instance_forget(struct instance *inst)
 {
     if (inst->net->forget != NULL)
         inst->net->forget(inst);
+    if (inst->local != NULL && inst->local->forget != NULL)
+        inst->local->forget(inst);
     for (uint32_t i = 0; i < inst->queues.carved; i++)
         if (inst->queues.queues[i].ops != NULL)
             close_fd(&inst->queues.queues[i].fd);

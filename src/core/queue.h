@@ -33,6 +33,7 @@ enum queue_flag {
     QUEUE_LINGER = 32,  /* SO_LINGER with a time was asked for */
     QUEUE_WAS_BOUND = 64,
     QUEUE_SHUT_LATER = 128, /* QUEUE_SHUT_WR, but pending pushes go first */
+    QUEUE_LOCAL = 256,      /* a socket of the instance's local libOS, where it has one beside net */
 };
 
 /*
@@ -86,7 +87,10 @@ struct queue {
     uint32_t done_count;   /* completed operations nobody waited for yet */
     uint32_t pop_bytes;    /* room a receive offers, adapted to what comes */
     uint32_t linger_s;
-    uint32_t next_free;
+    union {
+        uint32_t options_set; /* the options that the application has set: the API's bits */
+        uint32_t next_free;   /* of a free slot */
+    };
     uint64_t word[4]; /* of the libOS */
 };
 _Static_assert(sizeof(struct queue) <= 2 * CACHE_LINE, "a queue is two cache lines at most");

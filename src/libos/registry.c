@@ -25,21 +25,56 @@ static const struct {
 #undef LIBOS
 };
 
-const struct libos *libos_find(const char *name, int *err, struct error_text *et)
+/* The libOS whose name is the len bytes at part, within the whole name. */
+static int find_part(const char *name, const char *part, size_t len, const struct libos **os, struct error_text *et)
 {
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        if (strcmp(known[i].name, name) != 0)
+        if (strlen(known[i].name) != len || memcmp(known[i].name, part, len) != 0)
             continue;
-        if (known[i].os == NULL)
-            *err =
-                error_set(et, ENOENT, "LIBOS=%s: this libOS (%s) is not installed; `demi doctor` lists those that are",
-                          name, known[i].device);
-        return known[i].os;
+        *os = known[i].os;
+        if (*os != NULL)
+            return 0;
+        return error_set(et, ENOENT, "LIBOS=%.64s: %s (%s) is not installed; `demi doctor` lists the libOSes that are",
+                         name, known[i].name, known[i].device);
     }
-    *err = error_set(
-        et, EINVAL, "LIBOS=%.64s: no libOS has this name; there are catnap, catmem, catpowder, catnip, catnano and sim",
-        name);
-    return NULL;
+    return error_set(
+        et, EINVAL,
+        "LIBOS=%.64s: no libOS has the name \"%.*s\"; there are catnap, catmem, catpowder, catnip, catnano "
+        "and sim, and catmem beside any other, as in catnap+catmem",
+        name, len > 64 ? 64 : (int)len, part);
+}
+
+int libos_find(const char *name, struct libos_choice *choice, struct error_text *et)
+{
+    const char *part = name;
+    size_t len;
+
+    choice->net = choice->local = NULL;
+    for (;; part += len + 1) {
+        const struct libos *os, **place;
+        int err;
+
+        len = strcspn(part, "+");
+        err = find_part(name, part, len, &os, et);
+        if (err < 0)
+            return err;
+        place = os->serves != NULL ? &choice->local : &choice->net;
+        if (*place == os)
+            return error_set(et, EINVAL, "LIBOS=%.64s: %s stands there twice", name, os->name);
+        if (*place != NULL)
+            return error_set(et, EINVAL,
+                             "LIBOS=%.64s: %s and %s are both network libOSes, and an instance has one, with catmem "
+                             "beside it",
+                             name, (*place)->name, os->name);
+        *place = os;
+        if (part[len] == '\0')
+            break;
+    }
+    if (choice->net == NULL) {
+        choice->net = choice->local;
+        choice->local = NULL;
+    }
+    return 0;
 }
 
 void libos_each(libos_each_fn *fn, void *arg)

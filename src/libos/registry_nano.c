@@ -7,10 +7,11 @@
 #include <errno.h>
 #include <string.h>
 
-const struct libos *libos_find(const char *name, int *err, struct error_text *et)
+int libos_find(const char *name, struct libos_choice *choice, struct error_text *et)
 {
+    choice->net = &libos_catnano_guest;
+    choice->local = NULL;
     if (strcmp(name, libos_catnano_guest.name) == 0)
-        return &libos_catnano_guest;
-    *err = error_set(et, EINVAL, "LIBOS=%.64s: the nanoPU has catnano", name);
-    return NULL;
+        return 0;
+    return error_set(et, EINVAL, "LIBOS=%.64s: the nanoPU has catnano", name);
 }

@@ -115,6 +115,72 @@ static void init__known_libos_that_is_not_installed(void **state)
     }
 }
 
+static void init__two_liboses(void **state)
+{
+    static const char *const both_ways[] = {"catnap+catmem", "catmem+catnap"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(both_ways); i++) {
+        setenv("LIBOS", both_ways[i], 1);
+        assert_int_equal(demi_init(NULL), 0);
+        assert_string_equal(rig_instance()->net->name, "catnap");
+        assert_string_equal(rig_instance()->local->name, "catmem");
+        assert_string_equal(rig_instance()->stat->libos, "catnap+catmem");
+        assert_int_equal(demi_fini(), 0);
+    }
+}
+
+static void init__two_liboses_that_do_not_go_together(void **state)
+{
+    static const struct {
+        const char *name;
+        int err;
+        const char *says;
+    } refusals[] = {
+        {"catnap+catme", EINVAL, "\"catme\""},
+        {"nonsense+catmem", EINVAL, "\"nonsense\""},
+        {"catnap+", EINVAL, "\"\""},
+        {"+catmem", EINVAL, "\"\""},
+        {"catnap++catmem", EINVAL, "\"\""},
+        {"catmem+catmem", EINVAL, "catmem stands there twice"},
+        {"catnap+catnap", EINVAL, "catnap stands there twice"},
+        {"catnap+catmem+catnap", EINVAL, "catnap stands there twice"},
+        {"catnap+sim", EINVAL, "catnap and sim are both network libOSes"},
+        {"sim+catmem+catnap", EINVAL, "sim and catnap are both network libOSes"},
+        {"catmint+catmem", ENOENT, "catmint"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+        setenv("LIBOS", refusals[i].name, 1);
+        refused(refusals[i].err, refusals[i].says);
+    }
+}
+
+/* What begins first is ended when the second cannot begin, whichever that is. */
+static void init__second_libos_that_cannot_begin(void **state)
+{
+    static const char *const names[] = {"catnap+catmem", "sim+catmem", "catmem"};
+    unsigned before = open_files();
+
+    (void)state;
+    setenv("CATMEM_ADDRESS", "127.0.0.0/8, localhost", 1);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        setenv("LIBOS", names[i], 1);
+        refused(EINVAL, "catmem_address: \"localhost\"");
+    }
+    unsetenv("CATMEM_ADDRESS");
+    setenv("LIBOS", "catpowder+catmem", 1);
+    setenv("DRIVER", "nonsense", 1);
+    refused(EINVAL, "nonsense");
+    unsetenv("DRIVER");
+    setenv("LIBOS", "sim+catmem", 1);
+    setenv("PCAP", "/no/such/place/file", 1);
+    refused(ENOENT, "/no/such/place/file");
+    unsetenv("PCAP");
+    assert_int_equal(open_files(), before);
+}
+
 static void init__engine_that_is_not_installed(void **state)
 {
     const char *dir = getenv("CARACAL_MODULES");
@@ -287,6 +353,9 @@ int main(void)
         CASE(init__second_time),
         CASE(init__unknown_libos),
         CASE(init__known_libos_that_is_not_installed),
+        CASE(init__two_liboses),
+        CASE(init__two_liboses_that_do_not_go_together),
+        CASE(init__second_libos_that_cannot_begin),
         CASE(init__engine_that_is_not_installed),
         CASE(init__config_that_is_not_there),
         CASE(init__config_with_an_unknown_key),

@@ -50,7 +50,7 @@ void rig_make_run_dir(void)
         made_by = getpid();
         setenv("RUN_DIR", run_dir, 1);
         atexit(remove_run_dir);
-        if (rig_libos("catpowder"))
+        if (rig_network("catpowder") && getenv("DRIVER") == NULL)
             use_ring();
     }
 }
@@ -78,6 +78,14 @@ bool rig_libos(const char *name)
     return strcmp(libos == NULL || libos[0] == '\0' ? "catnap" : libos, name) == 0;
 }
 
+bool rig_network(const char *name)
+{
+    const char *libos = getenv("LIBOS");
+    size_t len = strlen(name);
+
+    return rig_libos(name) || (libos != NULL && strncmp(libos, name, len) == 0 && libos[len] == '+');
+}
+
 bool rig_engine(const char *name)
 {
     const char *engine = getenv("ENGINE");
@@ -101,7 +109,7 @@ void rig_need_kernel(const char *why)
 
 void rig_need_instances(void)
 {
-    if (rig_libos("sim"))
+    if (rig_network("sim"))
         skip_for("a simulated network lies inside one instance, and this test's ends are two");
 }
 
@@ -117,10 +125,10 @@ void rig_measure(struct rig_pools *p)
     p->ops = inst->ops.used;
     p->queues = inst->queues.used;
     p->bytes = mem_bytes_used(&inst->mem);
-    if (rig_libos("catnap")) /* kept for the next receives */
+    if (rig_network("catnap")) /* kept for the next receives */
         p->bytes -=
             catnap_of(inst)->lent_bytes + (catnap_of(inst)->spare != NULL ? mem_room(catnap_of(inst)->spare) : 0);
-    if (rig_libos("catpowder")) /* connections in TIME_WAIT have that object, and nothing else */
+    if (rig_network("catpowder")) /* connections in TIME_WAIT have that object, and nothing else */
         p->bytes -= inst->stat->value[CTR_tcp_conns_now] * rig_conn_bytes(&inst->mem);
 }
 
@@ -132,7 +140,7 @@ bool rig_settle(const struct rig_pools *p)
     demi_qresult_t qr;
     int n;
 
-    if (rig_libos("sim")) /* where time costs nothing, TIME_WAIT and TCP's user timeout pass */
+    if (rig_network("sim")) /* where time costs nothing, TIME_WAIT and TCP's user timeout pass */
         demi_wait_next_n(&qr, 1, &n, &minutes);
     do {
         instance_turn(rig_instance());

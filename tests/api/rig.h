@@ -49,6 +49,7 @@ int rig_teardown(void **state);
 /* Is this the libOS / engine under test? Skips a test that needs the kernel's sockets where they are not under test. */
 bool rig_libos(const char *name);
 bool rig_engine(const char *name);
+bool rig_network(const char *name); /* the libOS under test, alone or with catmem beside it */
 void rig_need_kernel(const char *why);
 
 /* Skips a test whose ends are two instances where the network lies inside of one. */

@@ -41,7 +41,7 @@ static inline struct instance *fake_instance(const struct config *cfg)
 {
     struct error_text et = {""};
     int err = 0;
-    struct instance *inst = instance_new(&fake_libos, cfg, &err, &et);
+    struct instance *inst = instance_new(&fake_libos, NULL, cfg, &err, &et);
 
     if (inst == NULL)
         fprintf(stderr, "instance_new: %d: %s\n", err, et.text);

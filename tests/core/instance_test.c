@@ -80,7 +80,7 @@ static void instance_new__failing_libos_leaves_nothing_behind(void **state)
 
     (void)state;
     fake.init_result = -ENODEV;
-    assert_null(instance_new(&fake_libos, &cfg, &err, &et));
+    assert_null(instance_new(&fake_libos, NULL, &cfg, &err, &et));
     assert_int_equal(err, -ENODEV);
     assert_string_equal(et.text, "the device is on fire");
     assert_int_equal(fake.finis, 0);

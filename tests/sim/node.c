@@ -97,7 +97,7 @@ bool node_open(struct node *n, struct sim_net *net, const struct node_config *ho
     cfg.stat = cfg.trace = false;
     *n = (struct node){.net = net, .cfg = *how};
     newborn = n;
-    n->inst = instance_new(&node_libos, &cfg, &err, &et);
+    n->inst = instance_new(&node_libos, NULL, &cfg, &err, &et);
     if (n->inst == NULL) {
         snprintf(text, NODE_TEXT, "instance_new: %s", et.text);
         return false;

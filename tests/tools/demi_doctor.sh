@@ -22,10 +22,17 @@ doctor__default_works() {
 
 doctor__json_names_every_libos() {
     demi 0 doctor --json
-    same names "catmem catmint catnano catnap catnip catpowder cattree sim" \
+    same names "catmem catmint catnano catnap catnap+catmem catnip catpowder cattree sim" \
         "$(value '" ".join(sorted({r["name"] for r in d["libos"]}))')"
+    same "both in one" works "$(libos catnap+catmem '' state)"
     same "strange states" 0 "$(value \
         'len({r["state"] for r in d["libos"]} - {"works", "not available", "not in this version"})')"
+    same default True "$(value 'd["default_works"]')"
+}
+
+doctor__two_in_one_instance() {
+    LIBOS=sim+catmem demi 0 doctor --json
+    same state works "$(libos sim+catmem '' state)"
     same default True "$(value 'd["default_works"]')"
 }
 
@@ -118,7 +125,7 @@ doctor__works_as_a_user() {
 }
 
 : >"$work/stamp"
-for t in doctor__default_works doctor__json_names_every_libos doctor__unknown_libos_fails \
+for t in doctor__default_works doctor__json_names_every_libos doctor__two_in_one_instance doctor__unknown_libos_fails \
     doctor__bad_setting_is_the_reason doctor__module_that_is_missing_is_the_reason \
     doctor__engine_of_the_settings_decides doctor__low_limit_is_told_with_its_command \
     doctor__foreign_run_directory_is_told doctor__drivers_are_tried doctor__driver_of_the_settings_decides \

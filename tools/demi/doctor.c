@@ -169,6 +169,7 @@ static void examine(struct report *r)
     doctor_host(&r->checks, good ? &cfg : NULL, problem.text);
     doctor_uring(&r->checks);
     libos_each(try_each, r);
+    try_libos(r, strchr(r->libos, '+') != NULL ? r->libos : "catnap+catmem", "", "two in one instance", true);
 }
 
 static void print_json(const struct report *r)

@@ -203,7 +203,29 @@ static void catmem_fini(struct instance *inst)
     catmem_poll_fini(m);
     peer_fini(m);
     free(m);
-    inst->net_state = NULL;
+    inst->local_state = NULL;
+}
+
+/* Setting catmem_address. */
+static int read_addresses(struct catmem *m)
+{
+    char bad[PREFIX_WORD];
+    int err = prefix_list_parse(&m->mine, m->inst->config.catmem_address, bad);
+
+    if (err == -E2BIG)
+        return error_set(&m->inst->error, EINVAL, "catmem_address: more than %d prefixes", PREFIXES_MAX);
+    return err == 0 ? 0
+                    : error_set(&m->inst->error, EINVAL, "catmem_address: \"%s\" is not of the form 127.0.0.0/8 or ::1",
+                                bad);
+}
+
+static bool catmem_serves(const struct instance *inst, const struct sockaddr *addr)
+{
+    const struct sockaddr_in *in = (const void *)addr;
+    const struct sockaddr_in6 *in6 = (const void *)addr;
+    struct inet_addr a = addr->sa_family == AF_INET ? inet_addr_from4(&in->sin_addr) : inet_addr_from6(&in6->sin6_addr);
+
+    return prefix_list_has(&catmem_of(inst)->mine, &a);
 }
 
 static int catmem_init(struct instance *inst)
@@ -217,8 +239,10 @@ static int catmem_init(struct instance *inst)
     m->inst = inst;
     m->bell_memory_fd = m->bell_fd = m->control_fd = -1;
     m->random = (uint32_t)(clock_gettime_ns() ^ (uintptr_t)m ^ (uint64_t)getpid() << 16) | 1;
-    inst->net_state = m;
-    err = peer_init(m);
+    inst->local_state = m;
+    err = read_addresses(m);
+    if (err == 0)
+        err = peer_init(m);
     if (err == 0)
         err = catmem_poll_init(m);
     if (err < 0)
@@ -249,4 +273,5 @@ const struct libos libos_catmem = {
     .fini = catmem_fini,
     .socket = catmem_socket,
     .forget = catmem_forget,
+    .serves = catmem_serves,
 };

@@ -26,6 +26,7 @@
 #include "bell.h"
 #include "core/complete.h"
 #include "core/instance.h"
+#include "libos/prefix.h"
 #include "ring.h"
 
 #include <sys/socket.h>
@@ -215,11 +216,12 @@ struct catmem {
     bool woken;    /* slept since the control set was looked at */
     int bell_memory_fd, bell_fd, control_fd;
     uint32_t random;
+    struct prefix_list mine; /* the addresses that are ours where a network libOS has the others */
 };
 
 static inline struct catmem *catmem_of(const struct instance *inst)
 {
-    return inst->net_state;
+    return inst->local_state;
 }
 
 static inline struct catmem_sock *catmem_sock_of(const struct queue *q)

@@ -212,6 +212,7 @@ static int sim_socket(struct instance *inst, struct queue *q)
 const struct libos libos_sim = {
     .name = "sim",
     .what = "a simulated network inside the process",
+    .moves_time = true,
     .init = sim_init,
     .fini = sim_fini,
     .socket = sim_socket,
