@@ -15,6 +15,7 @@
 #define NETDEV_ADDRS 16 /* addresses that a device can be told of */
 
 struct netdev;
+struct flow_deal;
 
 /* Whose frames are ours, for a device that takes them from the kernel. */
 struct netdev_claim {
@@ -71,6 +72,7 @@ struct netdev {
     uint16_t mtu;     /* of the largest frame's payload */
     bool shared;      /* it is the interface's own station, beside the kernel: its addresses are ours too */
     uint8_t mac[6];
+    const struct flow_deal *deal; /* it deals conversations out to its queues like this (flow.h). NULL: as it likes */
 };
 
 #define NETDEV_COUNT_ADD(d, name, n) ((d)->count != NULL ? (void)((d)->count[CTR_##name] += (n)) : (void)0)

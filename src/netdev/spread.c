@@ -81,20 +81,22 @@ static size_t port_index(uint8_t proto, uint16_t port)
 #define TYPE_6    0x86dd
 
 enum { ARP_OP = 6, ARP_SPA = 14, ARP_TPA = 24, ARP_BYTES = 28 };
-
 static uint32_t half(const uint8_t *p)
 {
     return (uint32_t)p[0] << 8 | p[1];
 }
 
-static uint32_t of_ports(const struct team *t, uint8_t proto, const uint8_t *remote, const uint8_t *local,
-                         const uint8_t *ports)
+/* Whose a conversation is: addresses of bytes each (4 or 16), the remote port in the upper half of ports. */
+static uint32_t of_ends(const struct member *m, uint8_t proto, const uint8_t *remote, const uint8_t *local,
+                        unsigned bytes, uint32_t ports)
 {
-    uint8_t owner = __atomic_load_n(&t->owner[port_index(proto, (uint16_t)half(ports + 2))], __ATOMIC_RELAXED);
+    uint8_t owner = __atomic_load_n(&m->team->owner[port_index(proto, (uint16_t)ports)], __ATOMIC_RELAXED);
 
     if (UNLIKELY(owner != 0))
         return owner - 1u;
-    return flow_hash(flow_word(remote), flow_word(local), flow_word(ports)) % t->places;
+    if (m->inner->deal != NULL)
+        return flow_queue(m->inner->deal, flow_fold(remote, local, bytes, ports));
+    return flow_hash(flow_word(remote + bytes - 4), flow_word(local + bytes - 4), ports) % m->team->places;
 }
 
 /* p: an ARP packet. An announcement has one address for both. */
@@ -103,26 +105,26 @@ static uint32_t of_arp(const uint8_t *p, uint32_t len)
     return len < ARP_BYTES || p[ARP_OP + 1] != 1 || memcmp(p + ARP_SPA, p + ARP_TPA, 4) == 0 ? ALL : FIRST;
 }
 
-static uint32_t of_4(const struct team *t, const uint8_t *p, uint32_t len)
+static uint32_t of_4(const struct member *m, const uint8_t *p, uint32_t len)
 {
     if (len < 24 || p[0] != 0x45 || (half(p + 6) & 0x3fff) != 0)
         return FIRST;
     if (p[9] == IPPROTO_TCP || p[9] == IPPROTO_UDP)
-        return of_ports(t, p[9], p + 12, p + 16, p + 20);
+        return of_ends(m, p[9], p + 12, p + 16, 4, flow_word(p + 20));
     return p[9] == IPPROTO_ICMP && p[20] != 8 ? ALL : FIRST;
 }
 
-static uint32_t of_6(const struct team *t, const uint8_t *p, uint32_t len)
+static uint32_t of_6(const struct member *m, const uint8_t *p, uint32_t len)
 {
     if (len < 44)
         return FIRST;
     if (p[6] == IPPROTO_TCP || p[6] == IPPROTO_UDP)
-        return of_ports(t, p[6], p + 20, p + 36, p + 40);
+        return of_ends(m, p[6], p + 8, p + 24, 16, flow_word(p + 40));
     /* echo requests, router solicitations and neighbour solicitations have one answer */
     return p[6] == IPPROTO_ICMPV6 && p[40] != 128 && p[40] != 133 && p[40] != 135 ? ALL : FIRST;
 }
 
-static uint32_t whose(const struct team *t, const struct frame_in *f)
+static uint32_t whose(const struct member *m, const struct frame_in *f)
 {
     const uint8_t *p = f->ptr + 12;
     uint32_t len = f->len, type;
@@ -136,8 +138,8 @@ static uint32_t whose(const struct team *t, const struct frame_in *f)
     type = half(p);
     p += 2;
     len -= 14;
-    return type == TYPE_4     ? of_4(t, p, len)
-           : type == TYPE_6   ? of_6(t, p, len)
+    return type == TYPE_4     ? of_4(m, p, len)
+           : type == TYPE_6   ? of_6(m, p, len)
            : type == TYPE_ARP ? of_arp(p, len)
                               : FIRST;
 }
@@ -244,7 +246,7 @@ static unsigned first_member(const struct team *t)
 static bool keep(struct member *m, const struct frame_in *f)
 {
     struct team *t = m->team;
-    uint32_t to = whose(t, f);
+    uint32_t to = whose(m, f);
 
     if (LIKELY(to == m->number))
         return true;
@@ -333,14 +335,12 @@ static int spread_claim(struct netdev *d, const struct netdev_claim *claim, stru
 
 static bool spread_keeps(struct netdev *d, const struct netdev_flow *f)
 {
-    const struct member *m = member_of(d);
-    const struct team *t = m->team;
-    uint8_t owner = __atomic_load_n(&t->owner[port_index(f->proto, f->local_port)], __ATOMIC_RELAXED);
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    unsigned skip = memcmp(f->remote, mapped, 12) == 0 ? 12 : 0;
     uint32_t ports = (uint32_t)f->remote_port << 16 | f->local_port;
+    const struct member *m = member_of(d);
 
-    if (owner != 0)
-        return owner - 1u == m->number;
-    return flow_hash(flow_word(f->remote + 12), flow_word(f->local + 12), ports) % t->places == m->number;
+    return of_ends(m, f->proto, f->remote + skip, f->local + skip, 16 - skip, ports) == m->number;
 }
 
 /* With the lock held. */

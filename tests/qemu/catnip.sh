@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: MIT
 # usage: catnip.sh [NIC...]
 # catnip on drivers of real cards: two cards of each kind on one wire, in a guest, with huge pages, taken from the
-# kernel by uio_pci_generic. Bytes must arrive whole from one program to another.
+# kernel by uio_pci_generic. Bytes must arrive whole from one program to another. NIC "rss": a card with two queues, a
+# thread a queue; its other side is Linux, outside of the guest.
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/apps/lib.bash
 . "$here/../apps/lib.bash"
+ns='' # where the other side of the card with two queues is
+trap 'end_all; [ -z "$ns" ] || ip netns del "$ns"' EXIT
 
 # In the guest.
 inside() {
@@ -37,12 +40,34 @@ echo_on() {
         --check --connect 10.9.0.1:7000 --requests 20 --size 5000 2>&1)"
     kill $server
 }
+connects() { grep -o '"connects": *[0-9]*' "$SHARE/connected" | awk '{ n += $2 } END { print +n }'; }
+# Two threads serve Linux and then connect to it; who is outside says in the share how far it is.
+threads() {
+    take 16
+    export EAL="-a 0000:00:16.0" NET_ADDRESS=10.79.0.2/24 RUN_DIR=/run/tmp/run STAT=true
+    "$BUILD/apps/caracal-echo" server --threads 2 --bind 10.79.0.2:7000 --quiet >"$SHARE/server" &
+    local pid=$!
+    for ((i = 0; i < 300 && $(cat "$SHARE/step") < 1; i++)); do sleep 0.1; done
+    "$BUILD/tools/demi" stat --json >"$SHARE/accepted"
+    kill $pid
+    wait $pid
+    "$BUILD/apps/caracal-echo" client --threads 2 --connect 10.79.0.1:7000 --connections 8 --duration 60 --quiet &
+    pid=$!
+    for ((i = 0; i < 60 && $(connects) < 8; i++)); do
+        sleep 0.5
+        "$BUILD/tools/demi" stat --json >"$SHARE/connected"
+    done
+    sleep 1
+    "$BUILD/tools/demi" stat --json >"$SHARE/connected"
+    kill -KILL $pid
+}
 cd /run/tmp
 for nic in $NICS; do
     case $nic in
     virtio-net-pci) echo_on $nic 10 11 ;;
     e1000) echo_on $nic 12 13 ;;
     vmxnet3) echo_on $nic 14 15 ;;
+    rss) [ ! -e "$SHARE/step" ] || threads ;;
     esac
 done
 SCRIPT
@@ -55,13 +80,39 @@ wire() {
     done
 }
 
+# Linux's end of the card with two queues: a namespace with a TAP interface.
+outside() {
+    ns=car$$rss
+    ip netns add "$ns" && ip -n "$ns" tuntap add rss0 mode tap multi_queue || return 1
+    ip -n "$ns" addr add 10.79.0.1/24 dev rss0
+    ip -n "$ns" link set rss0 up
+    local tap=tap,id=n16,ifname=rss0,script=no,downscript=no,queues=2,vhost=off
+    local card=virtio-net-pci,disable-modern=off,netdev=n16,addr=0x16,mq=on,vectors=8,rss=on
+    machine+=(--qemu -netdev --qemu "$tap" --device "$card")
+    within=(ip netns exec "$ns")
+    echo 0 >"$work/share/step"
+    : >"$work/share/connected"
+    LIBOS=catnap "${within[@]}" "$echo_program" server --bind 10.79.0.1:7000 --quiet >"$work/linux" 2>&1 &
+    children+=($!) && disown
+    (
+        until grep -q listening "$work/share/server" 2>/dev/null; do sleep 0.2; done
+        LIBOS=catnap timeout 20 "${within[@]}" "$echo_program" client --json --check --connect 10.79.0.2:7000 \
+            --connections 24 --requests 240 >"$work/from_linux" 2>&1
+        echo 1 >"$work/share/step"
+    ) &
+    children+=($!) && disown
+}
+
 boot() {
-    local machine=()
+    local machine=() within=()
+    mkdir "$work/share"
+    [[ $nics != *rss* ]] || [ "$(id -u)" -ne 0 ] || outside >"$work/err" 2>&1 || return
     wire virtio-net-pci,disable-modern=off 1 10 11
     wire e1000 2 12 13
     wire vmxnet3 3 14 15
-    "$here/run" --cpus 2 --memory 1024 --append hugepages=160 --timeout 240 --module uio_pci_generic \
-        "${machine[@]}" --env LIBOS=catnip --env "BUILD=$build" --env "NICS=$nics" --env STAT=false --env TRACE=false \
+    "${within[@]}" "$here/run" --cpus 2 --memory 1024 --append hugepages=160 --timeout 240 \
+        --module uio_pci_generic --share "$work/share" --env "SHARE=$work/share" "${machine[@]}" \
+        --env LIBOS=catnip --env "BUILD=$build" --env "NICS=$nics" --env STAT=false --env TRACE=false \
         -- bash -c "$(inside)" >"$work/out" 2>"$work/err"
     status=$?
 }
@@ -72,7 +123,23 @@ echo_over() {
     holds "$(field requests) == 20 && $(field errors) == 0 && $(field corrupt) == 0"
 }
 
-nics=${*:-virtio-net-pci e1000 vmxnet3}
+# What is not for one instance alone is handed on, ARP, and nothing else: the card brought all by the right queue.
+by_the_right_queue() {
+    json=$(cat "$work/from_linux")
+    [ -n "$(field requests)" ] || fail "status $status: $json $(cat "$work/out" "$work/err")"
+    holds "$(field requests) == 240 && $(field errors) == 0 && $(field corrupt) == 0"
+    python3 - "$work/share/accepted" "$work/share/connected" <<'END' || fail "frames were handed on"
+import json, sys
+for path in sys.argv[1:]:
+    all = [i["counters"] for i in json.load(open(path))["instances"]]
+    print(path, [{n: c[n] for n in ("accepts", "connects", "handed_over", "drop_device_rx")} for c in all])
+    assert len(all) == 2 and sum(c["handed_over"] for c in all) < 8
+    assert sum(c["accepts"] for c in all) == 24 or sum(c["connects"] for c in all) == 8
+    assert min(c["accepts"] + c["connects"] for c in all) > 0
+END
+}
+
+nics=${*:-virtio-net-pci e1000 vmxnet3 rss}
 if ! "$here/run" --have >"$work/have" 2>&1; then
     reason=$(tail -n 1 "$work/have")
 elif [ ! -f "$CARACAL_MODULES/caracal-dpdk.so" ]; then
@@ -83,7 +150,12 @@ else
 fi
 for nic in $nics; do
     name=catnip_on_${nic//-/_}
-    eval "$name() { echo_over; }"
+    if [ "$nic" = rss ]; then
+        eval "$name() { by_the_right_queue; }"
+        [ -n "$ns$reason" ] || reason="a TAP interface needs root"
+    else
+        eval "$name() { echo_over; }"
+    fi
     if [ -n "$reason" ]; then skip_test "$name" "$reason"; else run_test "$name"; fi
 done
 exit $((failures != 0))

@@ -4,9 +4,7 @@
 
 #define COPY_BYTES(m) rte_pktmbuf_mtod(m, char *)
 #define IDLE_POLLS    0x100000 /* empty polls between two looks at the device's own counters */
-#define ICMP6         58
-#define NEXT_HEADER   20 /* of an IPv6 packet in an Ethernet frame */
-#define TCP_OFFSET    12 /* where a TCP header has its length */
+#define TCP_OFFSET    12       /* where a TCP header has its length */
 
 /* --- in --- */
 
@@ -58,17 +56,6 @@ static bool take_copy(struct dpdk_queue *q, const struct rte_mbuf *m, struct fra
     return true;
 }
 
-/* Does every stack on the port want to see it: ARP, and ICMPv6 with its neighbour discovery? */
-static bool concerns_all(const struct rte_mbuf *m)
-{
-    const struct rte_ether_hdr *e = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
-
-    if (m->data_len <= NEXT_HEADER)
-        return false;
-    return e->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP) ||
-           (e->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6) && ((const uint8_t *)e)[NEXT_HEADER] == ICMP6);
-}
-
 void dpdk_count_missed(struct dpdk_queue *q)
 {
     struct rte_eth_stats s;
@@ -101,20 +88,13 @@ unsigned dpdk_rx_burst(struct netdev *d, struct frame_in *in, unsigned max)
 {
     struct dpdk_queue *q = dpdk_queue_of(d);
     struct rte_mbuf *m[NETDEV_BURST];
-    unsigned n = 0, own;
+    unsigned n;
 
     if (max > NETDEV_BURST)
         max = NETDEV_BURST;
     if (UNLIKELY(q->waiting_at != q->waiting_end))
         send_waiting(q);
-    if (UNLIKELY(q->handed != NULL))
-        n = rte_ring_sc_dequeue_burst(q->handed, (void **)m, max, NULL);
-    own = n;
-    n += rte_eth_rx_burst(q->port_id, q->queue_id, m + n, (uint16_t)(max - n));
-    if (UNLIKELY(q->handed != NULL))
-        for (unsigned i = own; i < n; i++)
-            if (concerns_all(m[i]))
-                dpdk_port_hand(q, m[i]);
+    n = rte_eth_rx_burst(q->port_id, q->queue_id, m, (uint16_t)max);
     if (n == 0) {
         if (UNLIKELY(++q->idle_polls == IDLE_POLLS)) {
             q->idle_polls = 0;

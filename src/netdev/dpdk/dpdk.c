@@ -34,6 +34,7 @@ static int dpdk_open(const struct netdev_params *par, struct netdev **d, struct 
     if (q == NULL)
         return error_set(et, ENOMEM, "no memory for a device");
     q->dev = (struct netdev){.ops = &dpdk_ops, .mem = par->mem, .count = par->count, .fd = -1};
+    q->queue_id = (uint16_t)par->queue;
     q->threshold = (uint32_t)par->cfg->zero_copy_threshold;
     err = dpdk_port_take(q, par->cfg, et);
     if (err < 0) {
@@ -46,7 +47,7 @@ static int dpdk_open(const struct netdev_params *par, struct netdev **d, struct 
 
 VISIBLE extern const struct netdev_driver caracal_netdev_dpdk;
 const struct netdev_driver caracal_netdev_dpdk = {
-    .name = "dpdk", .netdev_bytes = sizeof(struct netdev), .open = dpdk_open};
+    .name = "dpdk", .queues = NETDEV_SPREAD, .netdev_bytes = sizeof(struct netdev), .open = dpdk_open};
 
 VISIBLE extern const struct module_mark caracal_module;
 const struct module_mark caracal_module = MODULE_MARK;

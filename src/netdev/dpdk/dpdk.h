@@ -13,8 +13,10 @@
  * and go, and nobody tells the device.
  * 3. A device keeps mbufs; what it had no room for waits in `waiting` and goes first next time, because a frame that
  * was turned into mbufs cannot be handed back.
- * 4. A port has net_queues queues, and each instance of the process takes one. What comes by a queue that nobody took
- * is lost. With more than one, received frames are copied: a queue's buffers are set before its instance is there.
+ * 4. A port has net_queues queues, and each instance of the process takes one (spread.h). What comes by a queue that
+ * nobody took is lost. With more than one, received frames are copied: a queue's buffers are set before its instance is
+ * there. A device with receive-side scaling gets a key of ours (rss.c), so that we know by which queue it brings a
+ * conversation; with others (memif, tap, af_packet, or where the other side chooses) half of the frames are handed on.
  * 5. A peer of a memif that goes while we poll may take us with it: DPDK 22.11's driver unmaps the memory of both in a
  * thread of its own, whoever is reading there. Rejected: holding that thread back between bursts, in an alarm of ours
  * (it is the thread that makes connections, and it ends the process over descriptors that were closed meanwhile).
@@ -30,10 +32,10 @@
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
-#include <rte_ring.h>
 #undef NS_PER_S /* the core has its own of this name */
 
 #include "core/counter.h"
+#include "netdev/flow.h"
 #include "netdev/netdev.h"
 
 #define DPDK_QUEUES_MAX 16 /* as the largest value of the key net_queues */
@@ -57,7 +59,6 @@ struct dpdk_queue {
     uint64_t missed;     /* frames that the device lost so far */
     uint64_t tx_offload; /* RTE_ETH_TX_OFFLOAD_ that are on */
     struct rte_mempool *rx_pool, *copy_pool, *ref_pool;
-    struct rte_ring *handed; /* frames that came by another queue: see port.c */
     unsigned waiting_at, waiting_end;
     struct rte_mbuf *waiting[NETDEV_BURST];
 };
@@ -87,8 +88,14 @@ int dpdk_port_take(struct dpdk_queue *q, const struct config *cfg, struct error_
 /* Gives the queue back; the port stops with its last one. No mbuf points into our memory afterwards. */
 void dpdk_port_give(struct dpdk_queue *q);
 
-/* Tells the other queues of the port of a frame that concerns every stack on it. m stays the caller's. */
-void dpdk_port_hand(struct dpdk_queue *q, const struct rte_mbuf *m);
+/* What a port of several queues is configured with; all 0 where the device cannot spread what it receives. */
+struct rte_eth_rss_conf dpdk_rss_conf(const struct rte_eth_dev_info *info);
+
+/*
+ * How the running port id, which was configured with dpdk_rss_conf, deals conversations out to its queues. False:
+ * nobody can say.
+ */
+bool dpdk_rss_deal(uint16_t id, unsigned queues, struct flow_deal *deal);
 
 /*
  * The pools of a queue: -ENOMEM. Freeing leaves one alone of which a device or another port still has mbufs, as ports

@@ -3,10 +3,6 @@
  * Ports: configured and started for the first instance that takes a queue, stopped with the last one (DPDK 22.11,
  * rte_ethdev.h).
  *
- * The stacks of several instances on one port have one set of addresses. What the device spreads by its hash of
- * addresses and ports goes to one of them; ARP and ICMPv6 come by whichever queue the device likes, so that one hands
- * the others a copy.
- *
  * A port that stops is closed and its device removed, because only then are all mbufs back; what it was is remembered,
  * and it is probed again when somebody asks for a port.
  */
@@ -20,7 +16,6 @@
 #include <string.h>
 
 #define RING_DEFAULT 512
-#define HANDED_MAX   64 /* frames that wait for a queue's instance; more are lost */
 #define FRAME_EXTRA  (RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN) /* beside the packet */
 #define DEVARGS_MAX  256
 #define RX_BYTES     2048 /* of a receive buffer behind its headroom: some devices take only such */
@@ -34,7 +29,8 @@ struct dpdk_port {
     bool direct, prepares;
     struct dpdk_queue *queue[DPDK_QUEUES_MAX];
     struct rte_mempool *rx_pool; /* of all queues, when there are several */
-    struct rte_ring *handed[DPDK_QUEUES_MAX];
+    bool dealt;                  /* as deal says */
+    struct flow_deal deal;
 };
 
 static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -173,11 +169,9 @@ static struct rte_eth_conf configuration(const struct dpdk_port *p, const struct
     if (offload)
         c.rxmode.offloads = info->rx_offload_capa & rx_csum;
     if (p->queues > 1) {
-        c.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-        c.rx_adv_conf.rss_conf.rss_hf =
-            info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
-        if (c.rx_adv_conf.rss_conf.rss_hf == 0)
-            c.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE; /* the other side chooses */
+        c.rx_adv_conf.rss_conf = dpdk_rss_conf(info);
+        if (c.rx_adv_conf.rss_conf.rss_hf != 0) /* else the other side chooses */
+            c.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     }
     return c;
 }
@@ -222,21 +216,6 @@ static unsigned ring_buffers(const struct dpdk_port *p, const struct rte_eth_dev
     return p->rx_desc * (strcmp(info->driver_name, "net_vmxnet3") == 0 ? 2u : 1u);
 }
 
-/* A port of several queues: one pool for all, and a way from each to the others. */
-static int make_shared(struct dpdk_port *p, struct dpdk_queue *q, const struct rte_eth_dev_info *info)
-{
-    unsigned buffers = ring_buffers(p, info) + HANDED_MAX + 4u * DPDK_CACHE;
-    char name[RTE_RING_NAMESIZE];
-
-    for (unsigned i = 0; p->queues > 1 && i < p->queues; i++) {
-        snprintf(name, sizeof(name), "car_handed_%u_%u", p->id, i);
-        p->handed[i] = rte_ring_create(name, HANDED_MAX, SOCKET_ID_ANY, RING_F_SC_DEQ);
-        if (p->handed[i] == NULL)
-            return -ENOMEM;
-    }
-    return dpdk_pool_rx(q, p->queues * buffers, &p->rx_pool);
-}
-
 static int start_queues(struct dpdk_port *p, struct error_text *et)
 {
     int err = 0;
@@ -251,6 +230,7 @@ static int start_queues(struct dpdk_port *p, struct error_text *et)
     err = rte_eth_dev_start(p->id);
     if (err < 0)
         return fail(et, err, "starting it", p->id);
+    p->dealt = p->queues > 1 && dpdk_rss_deal(p->id, p->queues, &p->deal);
     rte_eth_allmulticast_enable(p->id); /* a device that cannot hears all anyway, or will do for IPv4 */
     return 0;
 }
@@ -283,10 +263,6 @@ static int configure(struct dpdk_port *p, const struct rte_eth_dev_info *info, c
 static void stop(struct dpdk_port *p, struct dpdk_queue *q)
 {
     remove_device(p->id);
-    for (unsigned i = 0; i < p->queues; i++) {
-        rte_ring_free(p->handed[i]);
-        p->handed[i] = NULL;
-    }
     q->rx_pool = p->rx_pool; /* freed with the last queue's others */
     p->rx_pool = NULL;
     p->used = false;
@@ -307,7 +283,7 @@ static int start(struct dpdk_port *p, struct dpdk_queue *q, const struct config 
         return err;
     q->swaps = p->direct && p->queues == 1;
     q->rx_bytes = RTE_PKTMBUF_HEADROOM + (p->mtu + FRAME_EXTRA > RX_BYTES ? p->mtu + FRAME_EXTRA : RX_BYTES);
-    err = make_shared(p, q, &info);
+    err = dpdk_pool_rx(q, p->queues * (ring_buffers(p, &info) + 4u * DPDK_CACHE), &p->rx_pool);
     if (err < 0)
         fail(et, err, "buffers (DPDK's memory is -m of eal, ours memory_limit)", p->id);
     else
@@ -334,8 +310,6 @@ static int join(struct dpdk_port *p, struct dpdk_queue *q, struct error_text *et
     struct rte_ether_addr mac;
     int err;
 
-    while (p->queue[q->queue_id] != NULL)
-        q->queue_id++;
     rte_eth_dev_info_get(p->id, &info);
     rte_eth_macaddr_get(p->id, &mac);
     memcpy(q->dev.mac, mac.addr_bytes, 6);
@@ -349,7 +323,7 @@ static int join(struct dpdk_port *p, struct dpdk_queue *q, struct error_text *et
     q->segs_max = !p->direct ? 0 : info.tx_desc_lim.nb_mtu_seg_max == 0 ? FRAME_SEGS : info.tx_desc_lim.nb_mtu_seg_max;
     q->room = p->mtu + FRAME_EXTRA;
     q->rx_pool = p->rx_pool;
-    q->handed = p->handed[q->queue_id];
+    q->dev.deal = p->dealt ? &p->deal : NULL;
     err = dpdk_pool_tx(q, p->tx_desc);
     return err < 0 ? fail(et, err, "buffers (DPDK's memory is -m of eal)", p->id) : 0;
 }
@@ -362,7 +336,7 @@ static int take(uint16_t id, struct dpdk_queue *q, const struct config *cfg, str
     p->id = id;
     if (!p->used)
         err = start(p, q, cfg, et);
-    else if (p->taken == p->queues)
+    else if (q->queue_id >= p->queues || p->queue[q->queue_id] != NULL)
         err = error_set(et, EBUSY, "device %s: its %u queues are in use in this process (net_queues)", cfg->device,
                         p->queues);
     if (err < 0)
@@ -402,21 +376,4 @@ void dpdk_port_give(struct dpdk_queue *q)
     rte_pktmbuf_free_bulk(q->waiting + q->waiting_at, q->waiting_end - q->waiting_at);
     dpdk_pool_free(q);
     pthread_mutex_unlock(&ports_lock);
-}
-
-void dpdk_port_hand(struct dpdk_queue *q, const struct rte_mbuf *m)
-{
-    struct dpdk_port *p = q->port;
-
-    for (unsigned i = 0; i < p->queues; i++) {
-        struct rte_mbuf *copy;
-
-        if (i == q->queue_id)
-            continue;
-        copy = rte_pktmbuf_copy(m, q->rx_pool, 0, UINT32_MAX);
-        if (copy != NULL && rte_ring_enqueue(p->handed[i], copy) == 0)
-            continue;
-        rte_pktmbuf_free(copy);
-        NETDEV_COUNT_ADD(&q->dev, drop_device_rx, 1);
-    }
 }

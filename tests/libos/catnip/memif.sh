@@ -40,7 +40,14 @@ ipv6() {
     over --bind '[::]:7000' -- --connect '[fd09::1]:7000' --requests 100
 }
 
-tests=(streams bulk_by_reference_and_by_copy datagrams_and_fragments ipv6)
+# A queue each way for each thread: what comes by another's queue is handed on, in both directions.
+threads() {
+    over --threads 2 --bind 0.0.0.0:7000 -- --threads 2 --connect 10.9.0.1:7000 --requests 400 --connections 16
+    over --udp --threads 2 --bind '[::]:7000' -- --udp --threads 2 --connect '[fd09::1]:7000' --requests 100 \
+        --connections 8
+}
+
+tests=(streams bulk_by_reference_and_by_copy datagrams_and_fragments ipv6 threads)
 need_dpdk "${tests[@]}"
 for name in "${tests[@]}"; do
     run_test "$name"
