@@ -35,6 +35,7 @@
 #define VISIBLE __attribute__((visibility("default")))
 
 #define RING        2048
+#define IDLE_LOOKS  (1 << 20)
 #define BUSY_BUDGET 64 /* frames the kernel takes off the interface in a call */
 #define CHUNK       UINT64_C(4096)
 #define XDP_ROOM    256                      /* the kernel keeps so much in front of a frame */
@@ -53,6 +54,7 @@ struct xdp {
     uint32_t queue;
     uint32_t frames, free_count; /* of each direction; chunks that no frame to be sent is in */
     uint64_t lost;               /* the kernel's count as we last saw it */
+    uint32_t idle_looks;         /* that found nothing, since the interface was last looked for */
     bool busy;                   /* the kernel works in our calls */
     int fd;                      /* the socket's; dev.fd is that, or waits for it and for the ears */
     int station;                 /* note 2 */
@@ -92,6 +94,14 @@ static bool take(struct xdp *x, const struct xdp_desc *desc, struct frame_in *in
     return true;
 }
 
+/* A socket of AF_XDP does not answer questions about interfaces; one of AF_PACKET, which there is for either kind of
+ * station, does. */
+static COLD void look_for_iface(struct xdp *x)
+{
+    if (iface_is_gone(x->station >= 0 ? x->station : x->ears.fd, x->dev.ifindex))
+        x->dev.error = -ENODEV;
+}
+
 /* The interface's queue is worked off in this call, in our thread, instead of by an interrupt (SO_PREFER_BUSY_POLL). */
 static void busy_poll(struct xdp *x)
 {
@@ -110,8 +120,13 @@ static unsigned xdp_rx(struct netdev *d, struct frame_in *in, unsigned max)
     if (x->busy && xsk_cons_nb_avail(&x->rx, 1) == 0)
         busy_poll(x);
     count = xsk_ring_cons__peek(&x->rx, max - n, &at);
-    if (count == 0)
+    if (count == 0) {
+        if (UNLIKELY(++x->idle_looks == IDLE_LOOKS)) { /* one that never sleeps hears nothing of its interface's end */
+            x->idle_looks = 0;
+            look_for_iface(x);
+        }
         return n;
+    }
     /* as many chunks are in the two rings as the fill ring has room for: this succeeds */
     if (xsk_ring_prod__reserve(&x->fill, count, &to) != count)
         return n;
@@ -144,12 +159,6 @@ static void reap(struct xdp *x)
     assert(x->free_count <= x->frames);
     if (count > 0)
         xsk_ring_cons__release(&x->done, count);
-}
-
-static COLD void look_for_iface(struct xdp *x)
-{
-    if (iface_is_gone(x->fd, x->dev.ifindex))
-        x->dev.error = -ENODEV;
 }
 
 /* The kernel sends what is in the ring, at most 32 frames a call where it copies. */
@@ -291,7 +300,9 @@ static int prefer_busy_poll(struct xdp *x, int us, struct error_text *et)
     if (setsockopt(x->fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &on, sizeof(on)) < 0 ||
         setsockopt(x->fd, SOL_SOCKET, SO_BUSY_POLL, &us, sizeof(us)) < 0 ||
         setsockopt(x->fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof(budget)) < 0)
-        return xdp_failed("busy polling (xdp_busy_us)", -errno, et);
+        return errno == EPERM
+                   ? error_set(et, EPERM, "driver xdp: no permission for xdp_busy_us: needs CAP_NET_ADMIN, or root")
+                   : xdp_failed("busy polling (xdp_busy_us)", -errno, et);
     return 0;
 }
 

@@ -70,11 +70,22 @@ ring_full() {
 }
 # What the process PID has used of a processor, in hundredths of a second.
 used() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+# The interface and its cable, where they are gone.
+link_again() {
+    ip -n "$NS_O" link show o0 >/dev/null 2>&1 && return
+    ns_link "$NS_O" o0 "$NS_B" b1
+    ip netns exec "$NS_O" ethtool -K o0 tx off gso off gro off >ethtool.log 2>&1
+    ip netns exec "$NS_B" ethtool -K b1 tx off gso off gro off >ethtool.log 2>&1
+    ip -n "$NS_B" addr add 10.76.0.254/24 dev b1
+    ip -n "$NS_B" link set b1 up
+    ip -n "$NS_O" link set o0 up
+    [ -n "$NET_ADDRESS" ] || ip -n "$NS_O" addr add 10.76.0.2/24 dev o0
+}
 # The interface goes while a client of ours and a server of ours use it: both say why, and end.
 deleted() {
     local began=$SECONDS side status
     for side in stream datagram; do
-        ip -n "$NS_O" link show o0 >/dev/null 2>&1 || { ns_link "$NS_O" o0 "$NS_B" b1 && ip -n "$NS_O" link set o0 up; }
+        link_again
         in_o "$ECHO" server "$([ $side = stream ] && echo --tcp || echo --udp)" --bind 0.0.0.0:7000 --quiet 2>err &
         local server=$!
         sleep 0.5
@@ -124,3 +135,16 @@ end_server
 serve linux "$ECHO" server --bind 0.0.0.0:7000 --quiet && check interface_is_deleted_under_load deleted_under_load
 end_server
 check interface_is_deleted deleted
+if [ -e "$CARACAL_MODULES/caracal-xdp.so" ]; then
+    export DRIVER=xdp
+    link_again
+    check interface_of_xdp_is_deleted deleted
+    link_again
+    serve linux "$ECHO" server --bind 0.0.0.0:7000 --quiet &&
+        check interface_of_xdp_is_deleted_under_load deleted_under_load
+    end_server
+    export NET_ADDRESS="" NET_GATEWAY="" IDLE=spin
+    check shared_interface_is_deleted_while_polling deleted
+else
+    skip interface_of_xdp_is_deleted "the module is not built"
+fi

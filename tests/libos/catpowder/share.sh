@@ -28,7 +28,22 @@ from_linux() {
 kernel_serves() {
     serve in_o env LIBOS=catnap "$ECHO" server --bind 10.77.0.3:7100 --quiet || return 1
     linux "${client[@]}" 100 --connect 10.77.0.3:7100 && in_k ping -q -c 2 -i 0.2 10.77.0.3 &&
-        in_k ping -6 -q -c 2 -i 0.2 fd77::3
+        in_k ping -q -c 2 -i 0.2 -s 4000 10.77.0.3 && in_k ping -6 -q -c 2 -i 0.2 fd77::3 || return 1
+    serve in_o env LIBOS=catnap "$ECHO" server --udp --bind 10.77.0.3:7100 --quiet &&
+        linux "${client[@]}" 100 --udp --connect 10.77.0.3:7100
+}
+# with an address of our own: the kernel's, beside it on the interface, is answered by the kernel, port for port
+two_stations() {
+    serve in_o env LIBOS=catnap "$ECHO" server --bind 10.77.0.3:7000 --quiet || return 1
+    for host in 10.77.0.2 10.77.0.3; do
+        in_k ping -q -c 2 -i 0.2 $host && in_k ping -q -c 2 -i 0.2 -s 4000 $host || return 1
+        linux "${client[@]}" 100 --size 3000 --connect $host:7000 || return 1
+        in_k timeout 3 nc -z $host 7999
+        [ $? = 1 ] || return 1
+    done
+    in_k ip neigh show dev k0 | grep -E '^10.77.0.[23] ' >macs
+    cat macs
+    [ "$(awk '{ print $3 }' macs | sort -u | wc -l)" = 2 ]
 }
 closed_port_is_refused() {
     in_k timeout 3 nc -z 10.77.0.3 7999
@@ -63,8 +78,39 @@ ping_too_big() {
     return $status
 }
 
+# XDP_BUSY_US: what the kernel has of it, by copies of the server's descriptors
+busy_options() {
+    python3 -c '
+import ctypes, os, socket, sys
+SO_DOMAIN, PREFER, US, AF_XDP, PIDFD_GETFD = 39, 69, 46, 44, 438  # asm-generic/socket.h; x86-64
+pid, want = int(sys.argv[1]), int(sys.argv[2])
+pidfd, found = os.pidfd_open(pid), []
+for fd in map(int, os.listdir(f"/proc/{pid}/fd")):
+    copy = ctypes.CDLL(None).syscall(PIDFD_GETFD, pidfd, fd, 0)
+    try:
+        s = socket.socket(AF_XDP, socket.SOCK_RAW, 0, fileno=copy)
+        if s.getsockopt(socket.SOL_SOCKET, SO_DOMAIN) == AF_XDP:
+            found.append([s.getsockopt(socket.SOL_SOCKET, o) for o in (PREFER, US)])
+    except OSError:
+        pass
+print("prefer, us:", found)
+sys.exit(found != [[int(want > 0), want]])' "$1" "$2"
+}
+server_pid() {
+    for pid in $(ip netns pids "$NS_O"); do
+        [ "$(</proc/"$pid"/comm)" != caracal-echo ] || echo "$pid"
+    done
+}
+# both ways, streams and datagrams, asleep and awake between messages
+env_busy() { XDP_BUSY_US=20 "$@"; }
+busy_polls() {
+    busy_options "$(server_pid)" 20 && from_linux &&
+        linux "${client[@]}" 20 --rate 100 --connect 10.77.0.3:7000
+}
+
 serve ours "$ECHO" server --bind 0.0.0.0:7000 --quiet || { not_ok server_starts; exit 1; }
 check linux_connects from_linux
+check busy_polling_is_off_by_itself busy_options "$(server_pid)" 0
 check kernel_goes_on_to_serve kernel_serves
 check closed_port_is_refused closed_port_is_refused
 check path_with_less_mtu ping_too_big
@@ -79,12 +125,19 @@ end_server
 serve ours "$ECHO" server --udp --bind 0.0.0.0:7000 --quiet &&
     check linux_sends_datagrams linux "${client[@]}" 300 --udp --size 1200 --connect 10.77.0.3:7000
 end_server
+serve ours env XDP_BUSY_US=20 "$ECHO" server --bind 0.0.0.0:7000 --quiet && check busy_polling_serves busy_polls
+end_server
 serve linux "$ECHO" server --bind '[::]:7000' --quiet &&
-    check we_connect after_flush 10.77.0.1:7000
+    check we_connect_while_busy_polling env_busy after_flush 10.77.0.1:7000
+check we_connect after_flush 10.77.0.1:7000
 check we_connect_by_ipv6 after_flush '[fd77::1]:7000'
 check we_connect_by_the_kernels_gateway after_flush 10.99.0.1:7000
 end_server
 check packet_says_why_it_cannot explains packet 'answer them too'
+
+serve in_o env LIBOS=catpowder NET_ADDRESS=10.77.0.2/24 "$ECHO" server --bind 0.0.0.0:7000 --quiet &&
+    check our_address_beside_the_kernels two_stations
+end_server
 
 # the kernel's copies are dropped behind AF_PACKET (classic BPF: TCP's port 7000)
 drop="4,40 0 0 36,21 0 1 7000,6 0 0 2,6 0 0 4294967295"
@@ -132,8 +185,14 @@ killed_leaves_its_port() {
 detach() {
     in_o "$demi" xdp detach --pin "$XDP_MAP" && [ ! -e "$XDP_MAP" ] && ! ip -n "$NS_O" link show o0 | grep -q 'xdp'
 }
+busy_polling_says_what_it_needs() {
+    plain env XDP_BUSY_US=20 "$ECHO" server --bind 0.0.0.0:7000 --quiet 2>err && return 1
+    cat err
+    grep -q 'xdp_busy_us: needs CAP_NET_ADMIN' err
+}
 check missing_pin_is_told pinned_names_what_is_missing
 check program_is_attached attach
+check busy_polling_says_what_it_needs busy_polling_says_what_it_needs
 serve plain "$ECHO" server --bind 0.0.0.0:7000 --quiet && check pinned_program_serves from_linux
 check killed_process_leaves_no_port killed_leaves_its_port
 end_server
