@@ -28,7 +28,7 @@ enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
     STR(run_dir, "", "directory of counter pages and trace rings; empty: /dev/shm/caracal-UID")                        \
     UINT(uring_entries, 1024, 16, 32768, "catnap, uring: submission ring entries")                                     \
     UINT(catmem_ring, 65536, 4096, 16777216, "catmem: bytes of each direction's ring of a connection")                 \
-    STR(catmem_address, "127.0.0.0/8, ::1", "catmem beside a network libOS: addresses whose streams are catmem's")     \
+    STR(catmem_address, "127.0.0.0/8,::1", "catmem beside a network libOS: addresses whose streams are catmem's")     \
     STR(driver, "", "catpowder: what carries the frames (packet ...); empty: packet")                                  \
     STR(device, "", "catpowder: the interface the driver stands on, or the ring's file; empty: none")                  \
     STR(net_address, "", "our addresses, as in 10.0.0.2/24, fd00::2/64; empty: the interface's")                       \
