@@ -36,14 +36,14 @@ def pinned(cpu):
 
 
 class Server:
-    """A server process that says `listening on ADDR:PORT`; it ends with the block."""
+    """A server process that says `listening on ADDR:PORT`, or `messages on`; it ends with the block."""
 
     def __init__(self, command, env):
         self.proc = subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.PIPE,
                                      stderr=subprocess.PIPE, text=True, preexec_fn=pinned(1))
         self.address = None
         for line in self.proc.stdout:
-            found = re.search(r"listening on (\S+)", line)
+            found = re.search(r"(?:listening|messages) on (\S+)", line)
             if found:
                 self.address = found.group(1)
                 break

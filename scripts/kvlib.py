@@ -93,6 +93,13 @@ def loaded(env, options):
         return load(s.address, env, options)
 
 
+def by_messages(options):
+    """The same by messages between the ends of a ring, over the nanoPU's transport."""
+    server, load_end = vethlib.ring_ends("catnano")
+    with Server([KV, "--bind", "none", "--rpc", "10.80.0.1:7000", "--quiet"], server):
+        return client([LOAD, "--messages", "--connect", "10.80.0.1:7000", "--json"] + options, load_end)
+
+
 def resident(pid):
     with open(f"/proc/{pid}/status", encoding="utf-8") as f:
         return int(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1)) * 1024

@@ -112,13 +112,18 @@ def _ring():
     return {"DRIVER": "ring", "DEVICE": path}
 
 
+def ring_ends(libos):
+    """What a server and its client at the ends of a new ring have for settings."""
+    env = {**OURS, **_ring(), "LIBOS": libos}
+    return {**env, **RING[SERVER_NS]}, {**env, **RING[CLIENT_NS]}
+
+
 def ring(seconds, options, libos="catpowder"):
     """Our echo at both ends of a ring in shared memory: over TCP, and over messages with catnano."""
-    env = {**OURS, **_ring(), "LIBOS": libos}
+    server, load = ring_ends(libos)
     kind = ["--udp"] if libos == "catnano" else []
-    with Server([ECHO, "server", "--bind", "0.0.0.0:7000", "--quiet"] + kind, {**env, **RING[SERVER_NS]}):
-        return client([ECHO, "client", "--connect", "10.80.0.1:7000"] + kind + _load(seconds, options),
-                      {**env, **RING[CLIENT_NS]})
+    with Server([ECHO, "server", "--bind", "0.0.0.0:7000", "--quiet"] + kind, server):
+        return client([ECHO, "client", "--connect", "10.80.0.1:7000"] + kind + _load(seconds, options), load)
 
 
 def served(command, address, env, load):

@@ -20,14 +20,16 @@ static bool connect_one(struct load *l, struct load_conn *n)
     demi_qtoken_t token;
     demi_qresult_t qr = {.qr_opcode = DEMI_OPC_INVALID};
     char text[ADDR_TEXT_MAX], what[ADDR_TEXT_MAX + 32];
-    int rc = demi_socket(&n->qd, to->storage.ss_family, SOCK_STREAM, 0);
+    int rc = demi_socket(&n->qd, to->storage.ss_family, l->options->messages ? SOCK_DGRAM : SOCK_STREAM, 0);
     if (rc != 0) {
         n->qd = -1;
         complain_call("cannot make a socket", rc);
         return false;
     }
     l->live++;
-    demi_set_nodelay(n->qd);
+    if (!l->options->messages) {
+        demi_set_nodelay(n->qd);
+    }
     rc = demi_connect(&token, n->qd, addr_const_sockaddr(to), to->len);
     rc = rc == 0 ? demi_wait(&qr, token, &within) : rc;
     rc = rc == 0 && qr.qr_opcode == DEMI_OPC_FAILED ? (int)qr.qr_ret : rc;
@@ -58,6 +60,7 @@ static bool begin(struct load *l)
     for (uint32_t i = 0; i < o->connections; i++) {
         l->conn[i] = (struct load_conn){.qd = -1, .ring = l->flights + (size_t)i * room * 2};
         l->conn[i].later = l->conn[i].ring + room;
+        l->conn[i].head = l->conn[i].tail = clock_now_ns(); /* no late answer to an earlier process is taken for ours */
         l->conn[i].pop_place = l->conn[i].push_place = TOKSET_NONE;
     }
     for (uint32_t i = 0; i < o->connections; i++) {
@@ -82,7 +85,8 @@ static bool phase(struct load *l, char letter, bool measuring)
     l->end_ns = letter == 'L' || by_number ? UINT64_MAX : l->measure_ns + o->duration_ns;
     l->to_ask = by_number ? o->requests : UINT64_MAX;
     for (uint32_t i = 0; i < o->connections; i++) {
-        l->conn[i].head = l->conn[i].tail = l->conn[i].begun = l->conn[i].due = 0;
+        l->conn[i].tail = l->conn[i].head; /* a number stands for one message, ever */
+        l->conn[i].begun = l->conn[i].due = 0;
     }
     return load_phase(l);
 }
@@ -141,6 +145,9 @@ static void tell_json(const struct load *l)
     json_u64(&j, "wrong", l->wrong);
     json_u64(&j, "missing", l->missing);
     json_u64(&j, "unanswered", l->unanswered);
+    if (o->messages) {
+        json_u64(&j, "asked_again", l->asked_again);
+    }
     json_close(&j);
 }
 

@@ -3,6 +3,10 @@
  * The load generator's inside. Closed loop: a connection asks again when an answer comes. Open loop (--rate): operation
  * i of all is due at begin + i / rate, on connection i modulo their number, and its latency counts from then, however
  * late it could be sent (no coordinated omission). What may go at one time on a connection goes in one push.
+ *
+ * With --messages a connection is a socket of datagrams or messages that is connected to the server's --rpc address. A
+ * request's number is its place among those of the connection, answers come in any order, and what is not answered for
+ * a while is asked again: reads and writes of a key's only value may be repeated.
  */
 #ifndef APPS_KVLOAD_KVLOAD_H
 #define APPS_KVLOAD_KVLOAD_H
@@ -22,14 +26,15 @@ struct load_options {
     uint64_t duration_ns, warmup_ns;
     uint64_t requests; /* 0: by duration */
     double theta;
-    bool uniform, skip_load, check, json, quiet;
+    bool uniform, skip_load, check, messages, json, quiet;
 };
 
 /* An operation that is asked and not answered. */
 struct flight {
     uint64_t start_ns;
     struct operation op;
-    bool counts; /* began after the warm-up */
+    bool counts;   /* began after the warm-up */
+    bool answered; /* messages: but one before it is not */
 };
 
 struct load_conn {
@@ -40,6 +45,7 @@ struct load_conn {
     uint64_t due;                    /* open loop: operations whose time has come */
     uint64_t later_head, later_tail; /* of later: updates whose reads were answered */
     uint64_t progress_ns;
+    uint64_t asked_again_ns;
     struct flight *ring, *later;
     char *carry; /* the begin of an answer that is not complete */
     size_t carry_len, carry_room;
@@ -60,7 +66,7 @@ struct load {
     uint64_t scheduled; /* open loop: operations whose time has come */
     uint64_t in_flight;
     uint64_t last_ns; /* of the last answer */
-    uint64_t errors, wrong, missing, unanswered;
+    uint64_t errors, wrong, missing, unanswered, asked_again;
     struct hist all, kind[LOAD_KIND_COUNT];
 };
 

@@ -3,6 +3,7 @@
 #include "common/args.h"
 #include "common/clock.h"
 #include "common/demi_util.h"
+#include "kv/rpc_header.h"
 #include "kvload/kvload.h"
 
 #include <ctype.h>
@@ -37,6 +38,7 @@ static const char help_text[] =
     "  -t, --theta X            skew of the Zipf distribution, 0.01 to 0.99 (default 0.99)\n"
     "  -u, --uniform            every key is as likely\n"
     "  -S, --skip-load          the records are there already\n"
+    "  -m, --messages           the server's message protocol, at its --rpc address (not workload E)\n"
     "  -k, --check              verify every byte of every value that is read\n"
     "  -j, --json               results as one JSON object on stdout\n"
     "  -q, --quiet              no results for people\n"
@@ -46,25 +48,16 @@ static const char help_text[] =
     "\n" DEMI_ENVIRONMENT_HELP;
 
 static const struct option long_options[] = {
-    {"connect", required_argument, NULL, 'c'},
-    {"workload", required_argument, NULL, 'y'},
-    {"records", required_argument, NULL, 'N'},
-    {"key-size", required_argument, NULL, 'K'},
-    {"size", required_argument, NULL, 's'},
-    {"connections", required_argument, NULL, 'n'},
-    {"depth", required_argument, NULL, 'D'},
-    {"rate", required_argument, NULL, 'R'},
-    {"duration", required_argument, NULL, 'd'},
-    {"requests", required_argument, NULL, 'r'},
-    {"warmup", required_argument, NULL, 'w'},
-    {"theta", required_argument, NULL, 't'},
-    {"uniform", no_argument, NULL, 'u'},
-    {"skip-load", no_argument, NULL, 'S'},
-    {"check", no_argument, NULL, 'k'},
-    {"json", no_argument, NULL, 'j'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"connect", required_argument, NULL, 'c'},  {"workload", required_argument, NULL, 'y'},
+    {"records", required_argument, NULL, 'N'},  {"key-size", required_argument, NULL, 'K'},
+    {"size", required_argument, NULL, 's'},     {"connections", required_argument, NULL, 'n'},
+    {"depth", required_argument, NULL, 'D'},    {"rate", required_argument, NULL, 'R'},
+    {"duration", required_argument, NULL, 'd'}, {"requests", required_argument, NULL, 'r'},
+    {"warmup", required_argument, NULL, 'w'},   {"theta", required_argument, NULL, 't'},
+    {"uniform", no_argument, NULL, 'u'},        {"skip-load", no_argument, NULL, 'S'},
+    {"messages", no_argument, NULL, 'm'},       {"check", no_argument, NULL, 'k'},
+    {"json", no_argument, NULL, 'j'},           {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
 static bool take_workload(struct load_options *o)
@@ -81,6 +74,7 @@ static bool take_flag(struct load_options *o, int option)
 {
     o->uniform |= option == 'u';
     o->skip_load |= option == 'S';
+    o->messages |= option == 'm';
     o->check |= option == 'k';
     o->json |= option == 'j';
     o->quiet |= option == 'q';
@@ -121,7 +115,7 @@ static bool take_option(void *out, int option)
     }
 }
 
-static const struct args_spec spec = {help_text, ":c:y:N:K:s:n:D:R:d:r:w:t:uSkjqh", long_options, take_option};
+static const struct args_spec spec = {help_text, ":c:y:N:K:s:n:D:R:d:r:w:t:uSmkjqh", long_options, take_option};
 
 int main(int argc, char **argv)
 {
@@ -140,6 +134,11 @@ int main(int argc, char **argv)
     }
     if (options.connect.len == 0) {
         return complain_usage("--connect is missing: where is the server?");
+    }
+    if (options.messages &&
+        (options.letter == 'E' || options.value_bytes > RPC_MESSAGE_MAX - RPC_HEADER - KEY_BYTES_MAX)) {
+        return complain_usage("--messages: no scans (workload E), and values of at most %u bytes",
+                              RPC_MESSAGE_MAX - RPC_HEADER - KEY_BYTES_MAX);
     }
     if (!demi_begin(argc, argv)) {
         return EXIT_FAIL;

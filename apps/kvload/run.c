@@ -6,6 +6,7 @@
 #include "common/stop.h"
 #include "kvload/answer.h"
 #include "kvload/kvload.h"
+#include "kvload/message.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -13,8 +14,9 @@
 
 #define BATCH_BYTES  (256u << 10) /* most bytes of one push, if more than one request is in it */
 #define CARRY_MAX    (64u << 20)
-#define TICK_NS      (50 * NS_PER_US) /* open loop: the longest sleep */
-#define SILENCE_NS   (10 * NS_PER_S)  /* a connection on which nothing is answered for so long is broken */
+#define TICK_NS      (50 * NS_PER_US)  /* open loop: the longest sleep */
+#define SILENCE_NS   (10 * NS_PER_S)   /* a connection on which nothing is answered for so long is broken */
+#define AGAIN_NS     (100 * NS_PER_MS) /* messages: the same for a question that is asked again */
 #define SHOWN_ERRORS 5
 
 static void broken(struct load *l, struct load_conn *n, const char *what, int err)
@@ -47,12 +49,15 @@ static bool open_loop(const struct load *l)
 /* The next operation of a connection, if one may begin now. */
 static bool next_operation(struct load *l, struct load_conn *n, uint64_t now_ns, struct flight *f)
 {
+    if (n->head - n->tail == l->depth) { /* of messages, those are in it that wait for an earlier one's answer */
+        return false;
+    }
     if (n->later_head != n->later_tail) {
         *f = n->later[n->later_tail++ & l->ring_mask];
         l->in_flight--;
         return true;
     }
-    if (!l->asking || n->head - n->tail + n->later_head - n->later_tail == l->depth ||
+    if (!l->asking || n->head - n->tail + n->later_head - n->later_tail >= l->depth ||
         (open_loop(l) && n->begun >= n->due)) {
         return false;
     }
@@ -76,7 +81,8 @@ static void add_flight(struct load *l, struct load_conn *n, const struct flight 
     if (n->head == n->tail) {
         n->progress_ns = now_ns;
     }
-    n->ring[n->head++ & l->ring_mask] = *f;
+    n->ring[n->head & l->ring_mask] = *f;
+    n->ring[n->head++ & l->ring_mask].answered = false;
     l->in_flight++;
 }
 
@@ -94,6 +100,43 @@ static void push(struct load *l, struct load_conn *n, demi_sgarray_t *sga, size_
     }
 }
 
+/* Sends the message of an operation. */
+static void push_message(struct load *l, struct load_conn *n, const struct operation *op, uint64_t number)
+{
+    size_t len = message_request_len(&l->workload, op);
+    demi_sgarray_t sga = demi_sgaalloc(len);
+    if (sga.sga_numsegs == 0) {
+        broken(l, n, "no memory for a request", 0);
+        return;
+    }
+    message_request(&l->workload, op, number, sga.sga_segs[0].sgaseg_buf);
+    push(l, n, &sga, len);
+    (void)demi_sgafree(&sga);
+}
+
+/* Asks what may be asked now; a push that goes on for long ends it. */
+static void pump_messages(struct load *l, struct load_conn *n, uint64_t now_ns)
+{
+    struct flight f;
+    while (n->qd >= 0 && n->push_place == TOKSET_NONE && next_operation(l, n, now_ns, &f)) {
+        add_flight(l, n, &f, now_ns);
+        push_message(l, n, &f.op, n->head - 1);
+    }
+}
+
+/* Asks again what is not answered. */
+static void ask_again(struct load *l, struct load_conn *n, uint64_t now_ns)
+{
+    n->asked_again_ns = now_ns;
+    for (uint64_t at = n->tail; at < n->head && n->qd >= 0 && n->push_place == TOKSET_NONE; at++) {
+        const struct flight *f = &n->ring[at & l->ring_mask];
+        if (!f->answered) {
+            l->asked_again++;
+            push_message(l, n, &f->op, at);
+        }
+    }
+}
+
 /* Asks what may be asked now. */
 static void pump(struct load *l, struct load_conn *n, uint64_t now_ns)
 {
@@ -101,6 +144,10 @@ static void pump(struct load *l, struct load_conn *n, uint64_t now_ns)
     size_t count = BATCH_BYTES / most;
     struct flight f;
     if (n->qd < 0 || n->push_place != TOKSET_NONE) {
+        return;
+    }
+    if (l->options->messages) {
+        pump_messages(l, n, now_ns);
         return;
     }
     count = count < l->depth ? count : l->depth;
@@ -126,14 +173,10 @@ static void pump(struct load *l, struct load_conn *n, uint64_t now_ns)
     }
 }
 
-/* One answer, to the oldest operation. false: the connection is of no more use. */
-static bool take_answer(struct load *l, struct load_conn *n, const struct answer *a, uint64_t now_ns)
+/* The answer to an operation that is off the connection's list. */
+static void take_answer(struct load *l, struct load_conn *n, const struct flight *f, const struct answer *a,
+                        uint64_t now_ns)
 {
-    if (n->head == n->tail) {
-        broken(l, n, "an answer that nobody asked for", 0);
-        return false;
-    }
-    struct flight *f = &n->ring[n->tail++ & l->ring_mask];
     l->in_flight--;
     if (a->kind == '-') {
         l->errors++;
@@ -148,7 +191,7 @@ static bool take_answer(struct load *l, struct load_conn *n, const struct answer
         *later = *f;
         later->op.second = true;
         l->in_flight++;
-        return true;
+        return;
     }
     if (f->op.kind == LOAD_insert && l->workload.letter != 'L') {
         workload_inserted(&l->workload, f->op.key);
@@ -157,7 +200,28 @@ static bool take_answer(struct load *l, struct load_conn *n, const struct answer
         hist_record(&l->all, now_ns - f->start_ns);
         hist_record(&l->kind[f->op.kind], now_ns - f->start_ns);
     }
-    return true;
+}
+
+/* A message: an answer, or the second one to what was asked again. */
+static void take_message(struct load *l, struct load_conn *n, const demi_sgarray_t *sga, uint64_t now_ns)
+{
+    struct answer a;
+    uint64_t number;
+    if (!message_answer(sga->sga_segs[0].sgaseg_buf, sga->sga_segs[0].sgaseg_len, &number, &a)) {
+        broken(l, n, "what came is no answer", 0);
+        return;
+    }
+    struct flight *f = &n->ring[number & l->ring_mask];
+    if (number < n->tail || number >= n->head || f->answered) {
+        return;
+    }
+    n->progress_ns = l->last_ns = now_ns;
+    f->answered = true;
+    struct flight answered = *f;
+    while (n->tail < n->head && n->ring[n->tail & l->ring_mask].answered) {
+        n->tail++;
+    }
+    take_answer(l, n, &answered, &a, now_ns);
 }
 
 /* Takes the complete answers of data; returns the bytes they have, or ANSWER_BROKEN. */
@@ -174,9 +238,11 @@ static size_t take_answers(struct load *l, struct load_conn *n, const char *data
             broken(l, n, "what came is no answer", 0);
             return ANSWER_BROKEN;
         }
-        if (!take_answer(l, n, &a, now_ns)) {
+        if (n->head == n->tail) {
+            broken(l, n, "an answer that nobody asked for", 0);
             return ANSWER_BROKEN;
         }
+        take_answer(l, n, &n->ring[n->tail++ & l->ring_mask], &a, now_ns);
         at += used;
     }
     return at;
@@ -244,11 +310,15 @@ static void result(struct load *l, demi_qresult_t *qr, uint32_t at, uint64_t now
         broken(l, n, was_push ? "cannot send" : "cannot receive", (int)qr->qr_ret);
     } else if (was_push) {
         pump(l, n, now_ns);
-    } else if (demi_sga_len(&qr->qr_value.sga) == 0) {
+    } else if (demi_sga_len(&qr->qr_value.sga) == 0 && !l->options->messages) {
         (void)demi_sgafree(&qr->qr_value.sga);
         broken(l, n, "the server closed the connection", 0);
     } else {
-        take_bytes(l, n, &qr->qr_value.sga, now_ns);
+        if (l->options->messages) {
+            take_message(l, n, &qr->qr_value.sga, now_ns);
+        } else {
+            take_bytes(l, n, &qr->qr_value.sga, now_ns);
+        }
         pump(l, n, now_ns);
         (void)demi_sgafree(&qr->qr_value.sga);
         if (n->qd >= 0) {
@@ -281,6 +351,9 @@ static void look(struct load *l, uint64_t now_ns)
         struct load_conn *n = &l->conn[i];
         if (n->qd >= 0 && n->head != n->tail && now_ns - n->progress_ns > SILENCE_NS) {
             broken(l, n, "no answer for a long time", 0);
+        } else if (n->qd >= 0 && l->options->messages && n->head != n->tail && now_ns - n->progress_ns > AGAIN_NS &&
+                   now_ns - n->asked_again_ns > AGAIN_NS) {
+            ask_again(l, n, now_ns);
         }
         waiting += n->qd >= 0 && n->due > n->begun;
     }

@@ -123,15 +123,25 @@ size_t workload_request_max(const struct workload *w)
     return 96 + (size_t)w->key_bytes + w->value_bytes;
 }
 
-static size_t put_key(const struct workload *w, uint64_t key, char *out)
+void workload_key(const struct workload *w, uint64_t key, char *out)
 {
-    size_t len = (size_t)sprintf(out, "$%" PRIu32 "\r\nuser", w->key_bytes);
-    size_t digits = w->key_bytes - 4;
-    for (size_t i = digits; i > 0; i--) {
-        out[len + i - 1] = (char)('0' + key % 10);
+    memcpy(out, "user", 4);
+    for (size_t i = w->key_bytes; i > 4; i--) {
+        out[i - 1] = (char)('0' + key % 10);
         key /= 10;
     }
-    return (size_t)(stpcpy(out + len + digits, "\r\n") - out);
+}
+
+void workload_value(const struct workload *w, uint64_t key, char *out)
+{
+    pattern_fill(out, w->value_bytes, key, 0);
+}
+
+static size_t put_key(const struct workload *w, uint64_t key, char *out)
+{
+    size_t len = (size_t)sprintf(out, "$%" PRIu32 "\r\n", w->key_bytes);
+    workload_key(w, key, out + len);
+    return (size_t)(stpcpy(out + len + w->key_bytes, "\r\n") - out);
 }
 
 size_t workload_request(const struct workload *w, const struct operation *op, char *out)
@@ -150,7 +160,7 @@ size_t workload_request(const struct workload *w, const struct operation *op, ch
     len = (size_t)(stpcpy(out, "*3\r\n$3\r\nSET\r\n") - out);
     len += put_key(w, op->key, out + len);
     len += (size_t)sprintf(out + len, "$%" PRIu32 "\r\n", w->value_bytes);
-    pattern_fill(out + len, w->value_bytes, op->key, 0);
+    workload_value(w, op->key, out + len);
     return (size_t)(stpcpy(out + len + w->value_bytes, "\r\n") - out);
 }
 

@@ -62,7 +62,11 @@ static inline bool operation_reads(const struct operation *op)
     return op->kind == LOAD_read || (op->kind == LOAD_modify && !op->second);
 }
 
-/* Writes the request of an operation and returns its length. */
+/* Writes a key, key_bytes long, and its value, value_bytes long. */
+void workload_key(const struct workload *w, uint64_t key, char *out);
+void workload_value(const struct workload *w, uint64_t key, char *out);
+
+/* Writes the request of an operation in RESP and returns its length. */
 size_t workload_request(const struct workload *w, const struct operation *op, char *out);
 
 /* Whether these are the bytes of the key's value. */

@@ -37,6 +37,7 @@ help_and_usage() {
     usage_error "$kvload_program"
     usage_error "$kvload_program" --connect 127.0.0.1:1 --workload X
     usage_error "$kvload_program" --connect 127.0.0.1:1 --theta 1
+    usage_error "$kvload_program" --connect 127.0.0.1:1 --messages --workload E
 }
 
 workloads_over_sockets() {
@@ -47,6 +48,42 @@ workloads_over_shared_memory() {
     export LIBOS=catmem
     every_workload
     load_well --workload A --size 20000 --records 300 --depth 4 --requests 1000 --check # values by reference
+}
+
+# messages over datagrams, in any order and asked again where one is lost
+messages() {
+    local letter
+    start_server --rpc 127.0.0.1:0
+    address=$(sed -n 's/^messages on //p' "$work/server")
+    for letter in A D F; do
+        load_well --messages --workload "$letter" --records 1000 --connections 3 --depth 5 --requests 2000 --check
+    done
+    load_well --messages --workload B --records 1000 --rate 500 --duration 0.5 --connections 4 --depth 32 --check
+    end "$server"
+    contains "$work/server" ', [1-9][0-9]* messages, '
+}
+
+# Nobody answers, or something else: it asks again, and says what is wrong.
+messages_go_astray() {
+    begin "$work/silent" python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+print("listening on 127.0.0.1:%d" % s.getsockname()[1], flush=True)
+asked = set()
+while True:
+    data, peer = s.recvfrom(65536)
+    if data in asked:
+        s.sendto(data, peer)
+    asked.add(data)'
+    for _ in $(seq 500); do
+        address=$(sed -n 's/^listening on //p' "$work/silent")
+        [ -n "$address" ] && break
+        sleep 0.02
+    done
+    load --messages --workload C --skip-load --records 100 --requests 10
+    [ "$status" -eq 1 ] || fail "status $status"
+    contains "$work/load.err" 'what came is no answer'
+    holds "$(field asked_again) == 1"
 }
 
 filling_counts_every_record() {
@@ -99,8 +136,8 @@ nobody_listens() {
     contains "$work/load.err" 'cannot connect to 127.0.0.1:1'
 }
 
-for name in help_and_usage workloads_over_sockets workloads_over_shared_memory filling_counts_every_record \
-    rate_is_kept skew_is_there wrong_values_are_found server_killed nobody_listens; do
+for name in help_and_usage workloads_over_sockets workloads_over_shared_memory messages messages_go_astray \
+    filling_counts_every_record rate_is_kept skew_is_there wrong_values_are_found server_killed nobody_listens; do
     run_test "$name"
 done
 exit $((failures != 0))
