@@ -343,6 +343,8 @@ struct inet_stack {
     uint64_t station;             /* our link address, the first byte the lowest */
     struct net4 net4[INET_ADDRS]; /* of addr, those of IPv4 */
     unsigned net4_count;
+    uint64_t
+        ends4; /* both addresses of the last packet of IPv4 that nothing was strange about, as on the wire; 0: none */
     struct route route[INET_ROUTES];
     struct neigh_table neigh;
     struct pmtu pmtu[PMTU_ENTRIES];

@@ -56,11 +56,8 @@ static bool dst_good(const struct inet *in, struct ip_packet *p)
     return false;
 }
 
-/*
- * Does the packet come from another station, to an address of ours? All others are looked at closely, since which they
- * are decides how their drop is counted.
- */
-static inline bool ends_plain(const struct inet_stack *s, const uint8_t *h)
+/* Does a packet with these ends come from another station, to an address of ours? */
+static __attribute__((noinline)) bool ends_look(struct inet_stack *s, const uint8_t *h, uint64_t ends)
 {
     bool ours = false, strange = h[12] - 1u >= 223 || h[12] == 127;
     uint32_t src, dst;
@@ -71,7 +68,21 @@ static inline bool ends_plain(const struct inet_stack *s, const uint8_t *h)
         ours |= dst == s->net4[i].addr;
         strange |= src == s->net4[i].addr || src == s->net4[i].broadcast;
     }
+    if (ours && !strange)
+        s->ends4 = ends;
     return ours && !strange;
+}
+
+/*
+ * The same of the packet with header h. Its ends are mostly those of the packet before. All others than such are looked
+ * at closely, since which they are decides how their drop is counted.
+ */
+static inline bool ends_plain(struct inet_stack *s, const uint8_t *h)
+{
+    uint64_t ends;
+
+    memcpy(&ends, h + 12, sizeof(ends));
+    return LIKELY(ends == s->ends4 && ends != 0) || ends_look(s, h, ends);
 }
 
 static COLD void fragment_in(struct inet *in, struct ip_packet *p, const uint8_t *h)

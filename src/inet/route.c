@@ -56,6 +56,7 @@ void route_addrs_changed(struct inet *in)
     struct inet_stack *s = stack_of(in);
 
     s->net4_count = 0;
+    s->ends4 = 0;
     for (unsigned i = 0; i < INET_ADDRS; i++) {
         const struct local_addr *l = &s->addr[i];
 

@@ -77,6 +77,34 @@ static void ip4_input__malformed(void **state)
     }
 }
 
+/* What was found good of the packet before it says nothing of one to an address that has gone since. */
+static void ip4_input__ends_are_remembered_no_longer_than_true(void **state)
+{
+    static const uint8_t zeros[8] = {0};
+    struct inet_addr own = INET_ADDR4(10, 0, 0, 1);
+    struct host *h = host_new(1);
+    struct packet p;
+    struct box b;
+
+    (void)state;
+    box_open(&b, h, 7);
+    put_hello(&p);
+    memcpy(p.b + 26, zeros, sizeof(zeros)); /* from nobody to nobody */
+    fix_ip4(&p);
+    host_in(h, p.b, p.len);
+    assert_int_equal(h->verdict, CTR_drop_ip_dst);
+    put_hello(&p);
+    host_in(h, p.b, p.len);
+    host_in(h, p.b, p.len);
+    assert_int_equal(b.got, 2);
+    assert_int_equal(inet_addr_remove(h->in, &own), 0);
+    host_in(h, p.b, p.len);
+    assert_int_equal(h->verdict, CTR_drop_ip_dst);
+    assert_int_equal(b.got, 2);
+    udp_free(b.udp);
+    host_free(h);
+}
+
 static void options_case(const uint8_t *options, uint32_t len, enum counter why)
 {
     struct host *h = host_new(1);
@@ -441,6 +469,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ip4_input__good_datagram),
         cmocka_unit_test(ip4_input__malformed),
+        cmocka_unit_test(ip4_input__ends_are_remembered_no_longer_than_true),
         cmocka_unit_test(ip4_input__options),
         cmocka_unit_test(udp_input__no_checksum),
         cmocka_unit_test(udp__port_unreachable),
