@@ -94,7 +94,10 @@ unsigned dpdk_rx_burst(struct netdev *d, struct frame_in *in, unsigned max)
         max = NETDEV_BURST;
     if (UNLIKELY(q->waiting_at != q->waiting_end))
         send_waiting(q);
+    if (UNLIKELY(!dpdk_burst_begin(q->burst)))
+        return 0;
     n = rte_eth_rx_burst(q->port_id, q->queue_id, m, (uint16_t)max);
+    dpdk_burst_end(q->burst);
     if (n == 0) {
         if (UNLIKELY(++q->idle_polls == IDLE_POLLS)) {
             q->idle_polls = 0;
@@ -205,11 +208,16 @@ static unsigned hand_over(struct dpdk_queue *q, struct rte_mbuf **m, unsigned n)
 
     if (q->prepares)
         fit = rte_eth_tx_prepare(q->port_id, q->queue_id, m, (uint16_t)n);
-    if (LIKELY(fit > 0))
-        return rte_eth_tx_burst(q->port_id, q->queue_id, m, (uint16_t)fit);
-    rte_pktmbuf_free(m[0]); /* the device will never take this one */
-    NETDEV_COUNT_ADD(&q->dev, drop_device_tx, 1);
-    return 1;
+    if (UNLIKELY(fit == 0)) {
+        rte_pktmbuf_free(m[0]); /* the device will never take this one */
+        NETDEV_COUNT_ADD(&q->dev, drop_device_tx, 1);
+        return 1;
+    }
+    if (UNLIKELY(!dpdk_burst_begin(q->burst)))
+        return 0;
+    fit = rte_eth_tx_burst(q->port_id, q->queue_id, m, (uint16_t)fit);
+    dpdk_burst_end(q->burst);
+    return fit;
 }
 
 /* False: some still wait. */

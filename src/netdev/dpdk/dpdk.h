@@ -17,9 +17,8 @@
  * nobody took is lost. With more than one, received frames are copied: a queue's buffers are set before its instance is
  * there. A device with receive-side scaling gets a key of ours (rss.c), so that we know by which queue it brings a
  * conversation; with others (memif, tap, af_packet, or where the other side chooses) half of the frames are handed on.
- * 5. A peer of a memif that goes while we poll may take us with it: DPDK 22.11's driver unmaps the memory of both in a
- * thread of its own, whoever is reading there. Rejected: holding that thread back between bursts, in an alarm of ours
- * (it is the thread that makes connections, and it ends the process over descriptors that were closed meanwhile).
+ * 5. A memif's bursts and the driver's thread that unmaps what they read when the peer goes keep out of each other's
+ * way: hold.c.
  */
 #ifndef NETDEV_DPDK_DPDK_H
 #define NETDEV_DPDK_DPDK_H
@@ -43,21 +42,27 @@
 
 struct dpdk_port;
 
+/* Whether a burst of a memif's queue is under way (note 5). */
+struct dpdk_burst {
+    _Alignas(CACHE_LINE) uint32_t busy;
+};
+
 /* One queue of a port: what an instance has. */
 struct dpdk_queue {
     struct netdev dev;
     struct dpdk_port *port;
     uint16_t port_id, queue_id;
-    bool direct;         /* note 2: mbufs may point into our memory; segmentation is offered only then */
-    bool swaps;          /* received frames can be taken with their buffer */
-    bool prepares;       /* frames with offloads are to be shown to the device first */
-    uint16_t segs_max;   /* mbufs of a frame that is not cut; 0: all are copied into one */
-    uint32_t threshold;  /* shorter frames are copied */
-    uint32_t room;       /* bytes a copied frame may have */
-    uint32_t rx_bytes;   /* of an object that is a receive buffer */
-    uint32_t idle_polls; /* since something came */
-    uint64_t missed;     /* frames that the device lost so far */
-    uint64_t tx_offload; /* RTE_ETH_TX_OFFLOAD_ that are on */
+    bool direct;              /* note 2: mbufs may point into our memory; segmentation is offered only then */
+    bool swaps;               /* received frames can be taken with their buffer */
+    bool prepares;            /* frames with offloads are to be shown to the device first */
+    uint16_t segs_max;        /* mbufs of a frame that is not cut; 0: all are copied into one */
+    uint32_t threshold;       /* shorter frames are copied */
+    uint32_t room;            /* bytes a copied frame may have */
+    uint32_t rx_bytes;        /* of an object that is a receive buffer */
+    uint32_t idle_polls;      /* since something came */
+    uint64_t missed;          /* frames that the device lost so far */
+    uint64_t tx_offload;      /* RTE_ETH_TX_OFFLOAD_ that are on */
+    struct dpdk_burst *burst; /* of a memif; NULL: the driver's threads keep off what a burst needs */
     struct rte_mempool *rx_pool, *copy_pool, *ref_pool;
     unsigned waiting_at, waiting_end;
     struct rte_mbuf *waiting[NETDEV_BURST];
@@ -104,6 +109,37 @@ bool dpdk_rss_deal(uint16_t id, unsigned queues, struct flow_deal *deal);
 int dpdk_pool_rx(struct dpdk_queue *q, unsigned n, struct rte_mempool **pool);
 int dpdk_pool_tx(struct dpdk_queue *q, unsigned descriptors);
 void dpdk_pool_free(struct dpdk_queue *q);
+
+/* From here on the bursts of a memif's queue are between dpdk_burst_begin and dpdk_burst_end. */
+struct dpdk_burst *dpdk_hold_watch(uint16_t port_id, uint16_t queue_id);
+
+/* A line of DPDK's log, in whose thread it is. */
+void dpdk_hold_heard(const char *text);
+
+/* Bursts are held back; not for ever. */
+void dpdk_hold_expire(void);
+
+extern uint32_t dpdk_held; /* bursts of a memif are not to begin */
+
+/* May a burst begin? b may be NULL. */
+static inline bool dpdk_burst_begin(struct dpdk_burst *b)
+{
+    if (LIKELY(b == NULL))
+        return true;
+    __atomic_store_n(&b->busy, 1, __ATOMIC_RELAXED);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the other side makes a processor's fence of it */
+    if (LIKELY(__atomic_load_n(&dpdk_held, __ATOMIC_ACQUIRE) == 0))
+        return true;
+    __atomic_store_n(&b->busy, 0, __ATOMIC_RELEASE);
+    dpdk_hold_expire();
+    return false;
+}
+
+static inline void dpdk_burst_end(struct dpdk_burst *b)
+{
+    if (UNLIKELY(b != NULL))
+        __atomic_store_n(&b->busy, 0, __ATOMIC_RELEASE);
+}
 
 /* Adds what the device lost since the last time to its counter. */
 void dpdk_count_missed(struct dpdk_queue *q);

@@ -36,13 +36,17 @@ static struct {
 
 static char said[SAID_MAX]; /* written by whoever logs; read under the lock, after the call that failed */
 
-/* DPDK's log: the first error is the cause, what follows are consequences. */
+/* DPDK's log: the first error is the cause, what follows are consequences. The driver's own thread may write here. */
 static ssize_t log_write(void *cookie, const char *text, size_t len)
 {
     size_t n = len < SAID_MAX - 1 ? len : SAID_MAX - 1;
     int level = rte_log_cur_msg_loglevel();
+    char line[SAID_MAX];
 
     (void)cookie;
+    memcpy(line, text, n);
+    line[n] = '\0';
+    dpdk_hold_heard(line);
     if (said[0] != '\0' || level < 0 || level > (int)RTE_LOG_ERR)
         return (ssize_t)len;
     memcpy(said, text, n);

@@ -322,6 +322,8 @@ static int join(struct dpdk_port *p, struct dpdk_queue *q, struct error_text *et
     q->prepares = p->prepares;
     q->segs_max = !p->direct ? 0 : info.tx_desc_lim.nb_mtu_seg_max == 0 ? FRAME_SEGS : info.tx_desc_lim.nb_mtu_seg_max;
     q->room = p->mtu + FRAME_EXTRA;
+    if (strcmp(info.driver_name, "net_memif") == 0)
+        q->burst = dpdk_hold_watch(p->id, q->queue_id);
     q->rx_pool = p->rx_pool;
     q->dev.deal = p->dealt ? &p->deal : NULL;
     err = dpdk_pool_tx(q, p->tx_desc);

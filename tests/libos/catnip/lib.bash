@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034
 # What the tests of catnip share; sourced: two stations that a memif joins, without huge pages and without root.
-#
-# A station of a memif may go down with its peer (src/netdev/dpdk/dpdk.h, note 5): a test ends with the client's answer,
-# and nobody asks the server how it ended.
 
 # shellcheck source=tests/apps/lib.bash
 source "$(dirname "${BASH_SOURCE[0]}")/../../apps/lib.bash"

@@ -21,15 +21,44 @@ over() {
     holds "$(field corrupt) == 0 && $(field errors) == 0 && $(field unanswered) == 0"
 }
 
+# to_server CLIENT_ARGUMENTS: a client of the one server that stays, whoever came and went before it.
+to_server() {
+    cable=stays
+    two client_well --check --connect 10.9.0.1:7000 "$@"
+    holds "$(field corrupt) == 0 && $(field errors) == 0 && $(field unanswered) == 0"
+}
+
 streams() {
-    over --bind 0.0.0.0:7000 -- --connect 10.9.0.1:7000 --requests 200 --size 64
-    over --bind 0.0.0.0:7000 -- --connect 10.9.0.1:7000 --requests 400 --size 900 --connections 20
+    to_server --requests 200 --size 64
+    to_server --requests 400 --size 900 --connections 20
 }
 
 # Above zero_copy_threshold and below: mbufs that point into our memory, and copies.
 bulk_by_reference_and_by_copy() {
-    over --bind 0.0.0.0:7000 -- --connect 10.9.0.1:7000 --requests 3 --size 1000003
-    ZERO_COPY_THRESHOLD=1048576 over --bind 0.0.0.0:7000 -- --connect 10.9.0.1:7000 --requests 3 --size 1000003
+    to_server --requests 3 --size 1000003
+    ZERO_COPY_THRESHOLD=1048576 to_server --requests 3 --size 1000003
+}
+
+# DPDK unmaps what the two share while the other polls (src/netdev/dpdk/hold.c).
+peers_that_go_leave_the_server_alone() {
+    cable=stays
+    for ((i = 0; i < 3; i++)); do
+        two begin "$work/killed" "$echo_program" client --connect 10.9.0.1:7000 --size 2000 --duration 60
+        sleep 0.7
+        kill -KILL "$started"
+        wait "$started" 2>/dev/null
+    done
+    to_server --requests 100
+}
+
+# Last of those with that server, because it is the one that goes.
+server_that_goes_leaves_its_client_alone() {
+    cable=stays
+    two begin "$work/left" "$echo_program" client --connect 10.9.0.1:7000 --duration 2
+    sleep 1
+    kill -KILL "$server"
+    await "$started" 20
+    [ "$status" -lt 128 ] || fail "it went too: status $status: $(cat "$work/left.err")"
 }
 
 datagrams_and_fragments() {
@@ -47,8 +76,13 @@ threads() {
         --connections 8
 }
 
-tests=(streams bulk_by_reference_and_by_copy datagrams_and_fragments ipv6 threads)
+tests=(streams bulk_by_reference_and_by_copy peers_that_go_leave_the_server_alone
+    server_that_goes_leaves_its_client_alone datagrams_and_fragments ipv6 threads)
 need_dpdk "${tests[@]}"
+cable=stays
+one serve "$work/stays" "$echo_program" server --bind 0.0.0.0:7000
+server=$started
+cable=0
 for name in "${tests[@]}"; do
     run_test "$name"
 done
