@@ -35,11 +35,15 @@
 #define VISIBLE __attribute__((visibility("default")))
 
 #define RING        2048
+#define RING_LEAST  128
 #define IDLE_LOOKS  (1 << 20)
 #define BUSY_BUDGET 64 /* frames the kernel takes off the interface in a call */
 #define CHUNK       UINT64_C(4096)
 #define XDP_ROOM    256                      /* the kernel keeps so much in front of a frame */
 #define MTU_MOST    (CHUNK - XDP_ROOM - 128) /* link header and some room at the end */
+
+/* UMEM begins at a page, as only large objects do. */
+_Static_assert(2 * RING_LEAST * CHUNK > MEM_CLASS_LIMIT, "the smallest rings' chunks are a large object");
 
 struct xdp {
     struct netdev dev;
@@ -440,7 +444,7 @@ static int xdp_open(const struct netdev_params *par, struct netdev **d, struct e
     x->dev.shared = par->cfg->net_address[0] == '\0';
     if (x->dev.shared)
         x->dev.ops = &shared_ops;
-    x->frames = 64;
+    x->frames = RING_LEAST;
     while (x->frames < iface_ring(par->cfg, RING))
         x->frames *= 2;
     err = choose_mac(x, par->cfg, &i, et);
