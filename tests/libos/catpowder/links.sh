@@ -38,6 +38,40 @@ too_big() {
     ip -n "$NS_B" link set b0 mtu 1500
     [ "$(wc -c <fetched)" = 10000000 ] && [ "$(counter pmtu_changes)" -gt "$before" ]
 }
+# Our own interface takes shorter packets from some moment on, and refuses the others.
+own_mtu() {
+    local before load status
+    before=$(counter pmtu_changes)
+    in_k curl -s --max-time 10 --limit-rate 20M -o fetched http://10.76.0.2:8000/bytes/10000000 &
+    load=$!
+    sleep 0.2
+    ip -n "$NS_O" link set o0 mtu 1300
+    wait $load
+    status=$?
+    ip -n "$NS_O" link set o0 mtu 1500
+    echo "status $status, refused $(counter drop_device_tx), path MTUs that shrank: $before, $(counter pmtu_changes)"
+    [ $status = 0 ] && [ "$(wc -c <fetched)" = 10000000 ] && [ "$(counter drop_device_tx)" -gt 0 ] &&
+        [ "$(counter pmtu_changes)" -gt "$before" ]
+}
+# FROM TO: Linux's IP address
+move_linux() {
+    ip -n "$NS_K" addr del "$1/24" dev k0
+    ip -n "$NS_K" addr add "$2/24" dev k0
+    ip -n "$NS_K" route replace 10.76.0.0/24 via 10.77.0.254
+}
+# Our peer has another IP address for a while: who connects there is served, and the old connection waits for it.
+new_ip_address() {
+    local load status
+    in_o env STAT=false "${client[@]}" --requests 60 --rate 100 --timeout 10000 --connect 10.77.0.1:7000 &
+    load=$!
+    sleep 0.3
+    move_linux 10.77.0.1 10.77.0.8
+    in_o env STAT=false NET_ADDRESS=10.76.0.3/24 "${client[@]}" --requests 20 --connect 10.77.0.8:7000
+    status=$?
+    kill -0 $load || status=1 # it is not done yet
+    move_linux 10.77.0.8 10.77.0.1
+    wait $load && return $status
+}
 # The gateway's interface gets another link address. It may say so (arp_notify), or not.
 new_address() {
     local load
@@ -125,6 +159,8 @@ serve in_o "$HTTPD" --bind '[::]:8000' --quiet || { not_ok server_starts; exit 1
 check link_shrinks_behind_a_router too_big http://10.76.0.2:8000 1300
 check link_shrinks_behind_a_router_of_ipv6 too_big 'http://[fd76::2]:8000' 1300
 end_server
+NET_OFFLOAD=false serve in_o "$HTTPD" --bind 0.0.0.0:8000 --quiet && check interface_itself_shrinks own_mtu
+end_server
 serve in_o "$ECHO" server --bind 0.0.0.0:7000 --quiet || { not_ok echo_server_starts; exit 1; }
 check gateway_gets_a_new_link_address new_address 1 100 02:00:00:00:0a:01
 check gateway_changes_its_link_address_silently new_address 0 100 02:00:00:00:0a:02
@@ -132,12 +168,18 @@ check interface_is_down_without_spinning no_spin
 end_server
 NET_RING=15 serve in_o "$ECHO" server --bind 0.0.0.0:7000 --quiet && check receive_ring_is_full ring_full
 end_server
-serve linux "$ECHO" server --bind 0.0.0.0:7000 --quiet && check interface_is_deleted_under_load deleted_under_load
+serve linux "$ECHO" server --bind 0.0.0.0:7000 --quiet && {
+    check peer_gets_a_new_ip_address new_ip_address
+    check interface_is_deleted_under_load deleted_under_load
+}
 end_server
 check interface_is_deleted deleted
 if [ -e "$CARACAL_MODULES/caracal-xdp.so" ]; then
     export DRIVER=xdp
     link_again
+    ip netns exec "$NS_K" ethtool -K k0 tx off >ethtool.log 2>&1
+    NET_RING=1 serve in_o "$ECHO" server --bind 0.0.0.0:7000 --quiet && check receive_ring_of_xdp_is_full ring_full
+    end_server
     check interface_of_xdp_is_deleted deleted
     link_again
     serve linux "$ECHO" server --bind 0.0.0.0:7000 --quiet &&

@@ -55,6 +55,15 @@ need redis-benchmark && serve in_o "$CARACAL_BUILD_DIR/apps/caracal-kv" --bind 1
     check redis_benchmark_pipelined redis_benchmark -n 10000 -c 8 -P 16
 }
 end_server
+# a value that takes more than a window, and back
+redis_cli() {
+    head -c 300000 /dev/urandom | base64 -w 0 >value
+    in_k redis-cli -h 10.77.0.2 -p 6380 -x set long <value && in_k redis-cli -h 10.77.0.2 -p 6380 get long >got &&
+        [ "$(cat got)" = "$(cat value)" ]
+}
+need redis-cli && serve in_o "$CARACAL_BUILD_DIR/apps/caracal-kv" --bind 10.77.0.2:6380 --quiet &&
+    check redis_cli redis_cli
+end_server
 
 need tshark && need ethtool || exit 0
 # all checksums are to be on the wire, and no frame larger than the link's
