@@ -285,8 +285,17 @@ static bool port_taken(struct udp *u, const struct inet_addr *a, uint16_t port)
     return false;
 }
 
-/* A port nobody is bound to at a, taken; 0: none. */
-static uint16_t port_pick(struct udp *u, const struct inet_addr *a)
+/* Has a socket a conversation with remote from port? An answer would be taken for that one's. */
+static bool talks_to(struct udp *u, uint16_t port, const struct inet_end *remote)
+{
+    for (const struct udp_socket *s = *connected_bucket(u, port, remote); s != NULL; s = s->next)
+        if (s->local.port == port && s->remote.port == remote->port && inet_addr_equal(&s->remote.addr, &remote->addr))
+            return true;
+    return false;
+}
+
+/* A port nobody is bound to at a, or talks to remote from (NULL: to nobody), taken; 0: none. */
+static uint16_t port_pick(struct udp *u, const struct inet_addr *a, const struct inet_end *remote)
 {
     uint32_t count = UDP_PORT_HIGH - UDP_PORT_LOW + 1;
     uint32_t first = (uint32_t)(u->in->env.random(u->in->env.ctx) % count);
@@ -294,13 +303,14 @@ static uint16_t port_pick(struct udp *u, const struct inet_addr *a)
     for (uint32_t i = 0; i < count; i++) {
         struct inet_end end = {*a, (uint16_t)(UDP_PORT_LOW + (first + i) % count)};
 
-        if (!port_taken(u, a, end.port) && inet_take_port(&u->in->env, IPPROTO_UDP, &end, NULL, true) == 0)
+        if (!port_taken(u, a, end.port) && (remote == NULL || !talks_to(u, end.port, remote)) &&
+            inet_take_port(&u->in->env, IPPROTO_UDP, &end, NULL, true) == 0)
             return end.port;
     }
     return 0;
 }
 
-int udp_bind(struct udp_socket *s, const struct inet_end *local)
+static int bind_at(struct udp_socket *s, const struct inet_end *local, const struct inet_end *remote)
 {
     struct udp *u = s->udp;
     uint16_t port = local->port;
@@ -317,7 +327,7 @@ int udp_bind(struct udp_socket *s, const struct inet_end *local)
         if (err != 0)
             return err;
     } else {
-        port = port_pick(u, &local->addr);
+        port = port_pick(u, &local->addr, remote);
     }
     if (port == 0)
         return -EADDRNOTAVAIL;
@@ -327,11 +337,16 @@ int udp_bind(struct udp_socket *s, const struct inet_end *local)
     return 0;
 }
 
-static int bind_for(struct udp_socket *s, const struct inet_addr *remote)
+int udp_bind(struct udp_socket *s, const struct inet_end *local)
 {
-    struct inet_end any = {inet_addr_is4(remote) ? INET_ANY4 : INET_ANY6, 0};
+    return bind_at(s, local, NULL);
+}
 
-    return s->bound ? 0 : udp_bind(s, &any);
+static int bind_for(struct udp_socket *s, const struct inet_end *remote)
+{
+    struct inet_end any = {inet_addr_is4(&remote->addr) ? INET_ANY4 : INET_ANY6, 0};
+
+    return s->bound ? 0 : bind_at(s, &any, remote);
 }
 
 /* Makes s->path one to remote. */
@@ -351,7 +366,7 @@ int udp_connect(struct udp_socket *s, const struct inet_end *remote)
 
     if (remote->port == 0 || inet_addr_is_any(&remote->addr))
         return -EINVAL;
-    err = bind_for(s, &remote->addr);
+    err = bind_for(s, remote);
     if (err == 0)
         err = path_to(s, &remote->addr);
     if (err != 0)
@@ -405,7 +420,7 @@ static inline int prepare(struct udp_socket *s, uint32_t len, const struct inet_
     if (UNLIKELY(len > (inet_addr_is4(&(*to)->addr) ? UDP_MAX4 : UDP_MAX6)))
         return -EMSGSIZE;
     if (UNLIKELY(!s->bound))
-        err = bind_for(s, &(*to)->addr);
+        err = bind_for(s, *to);
     if (err == 0 && UNLIKELY(!s->has_path || !inet_addr_equal(&s->path.remote, &(*to)->addr)))
         err = path_to(s, &(*to)->addr);
     return err;

@@ -195,6 +195,27 @@ static void udp__port_unreachable(void **state)
     host_free(b);
 }
 
+/* Chance brings up the same port twice: it has a conversation with the peer already. */
+static void udp__chosen_port_has_no_conversation(void **state)
+{
+    struct host *h = host_new(1);
+    struct inet_end to = {INET_ADDR4(10, 0, 0, 2), 7000};
+    uint64_t chance = h->random;
+    struct box box;
+
+    (void)state;
+    box_open(&box, h, 7);
+    for (unsigned i = 0; i < 3; i++) {
+        struct udp_socket *s = udp_open(box.udp, NULL);
+
+        assert_non_null(s);
+        h->random = chance;
+        assert_int_equal(udp_connect(s, &to), 0);
+    }
+    udp_free(box.udp);
+    host_free(h);
+}
+
 static void udp__queue_is_bounded(void **state)
 {
     struct inet_config cfg;
@@ -473,6 +494,7 @@ int main(void)
         cmocka_unit_test(ip4_input__options),
         cmocka_unit_test(udp_input__no_checksum),
         cmocka_unit_test(udp__port_unreachable),
+        cmocka_unit_test(udp__chosen_port_has_no_conversation),
         cmocka_unit_test(udp__queue_is_bounded),
         cmocka_unit_test(udp__most_specific_socket_gets_it),
         cmocka_unit_test(udp_bind__errors_and_ports),
