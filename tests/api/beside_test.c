@@ -283,6 +283,13 @@ static void beside__one_wait_over_all_three(void **state)
     end_server(&s);
 }
 
+/* Of a test that ended in the midst. */
+static int end_what_is_left(void **state)
+{
+    (void)state;
+    return rig_instance() != NULL ? demi_fini() : 0;
+}
+
 /* --- in one instance --- */
 
 static demi_qtoken_t pushes[1024];
@@ -490,10 +497,34 @@ static void beside__datagrams_are_the_networks(void **state)
     assert_int_equal(demi_close(qd), 0);
 }
 
+/* catnano has no streams: they are catmem's from the beginning, and no address makes them catnano's. */
+static void beside__a_network_of_messages_leaves_streams_to_catmem(void **state)
+{
+    union rig_addr a = address(NETWORK), b = address(SHARED);
+    int messages = -1, qd;
+
+    (void)state;
+    if (!rig_network("catpowder") || getenv("SERVER_DEVICE") != NULL)
+        skip(); /* what follows stands on the rig's ring */
+    setenv("LIBOS", "catnano+catmem", 1);
+    assert_int_equal(rig_setup(NULL), 0);
+    assert_int_equal(demi_socket(&messages, AF_INET, SOCK_RDM, 0), 0);
+    qd = rig_socket(AF_INET, SOCK_STREAM);
+    assert_false(is_shared(messages));
+    assert_true(is_shared(qd));
+    rig_says(demi_bind(qd, &a.any, rig_len(&a)), ENOTSUP, "catnano");
+    assert_int_equal(demi_bind(qd, &b.any, rig_len(&b)), 0);
+    assert_int_equal(demi_close(qd), 0);
+    assert_int_equal(demi_close(messages), 0);
+    close_pair(pair_of(SHARED));
+    assert_int_equal(rig_teardown(NULL), 0);
+    setenv("LIBOS", "catpowder+catmem", 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(beside__one_wait_over_all_three),
+        cmocka_unit_test_teardown(beside__one_wait_over_all_three, end_what_is_left),
         TEST(beside__what_one_receives_the_other_sends),
         TEST(beside__closing_one_leaves_the_others),
         TEST(beside__options_move_with_the_socket),
@@ -502,6 +533,7 @@ int main(void)
         TEST(beside__ipv6_loopback_is_catmems),
         TEST(beside__an_address_in_use_is_no_end),
         TEST(beside__datagrams_are_the_networks),
+        cmocka_unit_test_teardown(beside__a_network_of_messages_leaves_streams_to_catmem, end_what_is_left),
     };
 
     if (rig_network("catnap")) /* both on this host's loopback: each has one address of it */
