@@ -71,6 +71,22 @@ bool iface_cuts_segments(int fd, int index)
     return ioctl(fd, SIOCETHTOOL, &r) == 0 && tso.data != 0;
 }
 
+bool iface_is_driven_by(int index, const char *driver)
+{
+    struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+    struct ifreq r = {.ifr_ifindex = index};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool known;
+
+    if (fd < 0)
+        return false;
+    known = ioctl(fd, SIOCGIFNAME, &r) == 0;
+    r.ifr_data = (char *)&info;
+    known = known && ioctl(fd, SIOCETHTOOL, &r) == 0;
+    close(fd);
+    return known && strncmp(info.driver, driver, sizeof(info.driver)) == 0;
+}
+
 /* Two hexadecimal digits. -1: they are not. */
 static int byte_of(const char *text)
 {

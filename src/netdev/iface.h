@@ -23,6 +23,9 @@ bool iface_is_gone(int fd, int index);
 /* Does that interface cut TCP segments out of larger frames by itself? */
 bool iface_cuts_segments(int fd, int index);
 
+/* Is the interface of this index one of this driver of the kernel? */
+bool iface_is_driven_by(int index, const char *driver);
+
 /* Reads "net_mac" over mac, which stays as it is when the key is empty. -EINVAL and a text. */
 int iface_mac(const struct config *cfg, uint8_t mac[6], struct error_text *et);
 

@@ -2,6 +2,8 @@
 /* Interfaces of a process: see xdp_iface.h. */
 #include "xdp_iface.h"
 
+#include "netdev/iface.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -43,15 +45,24 @@ int xdp_failed(const char *what, int err, struct error_text *et)
     return error_set(et, -err, "driver xdp: %s: %s", what, strerror(-err));
 }
 
+/*
+ * Where nobody says it: behind the driver of veth, whose own way wraps each of the kernel's buffers anew and wakes a
+ * poller for it. Not with several queues: there answers come all by one, and its instance has to hand them on.
+ */
+static enum xdp_mode mode_of(const struct xdp_iface *x, const struct config *cfg)
+{
+    if (cfg->xdp_mode == XDP_AUTO && cfg->net_queues == 1 && iface_is_driven_by(x->ifindex, "veth"))
+        return XDP_GENERIC;
+    return cfg->xdp_mode;
+}
+
 static int attach(struct xdp_iface *x, const struct config *cfg, struct error_text *et)
 {
     int err = xdp_prog_load(&x->prog, et);
 
     if (err < 0)
         return err;
-    err = cfg->xdp_mode == XDP_GENERIC ? -EOPNOTSUPP : xdp_prog_attach(&x->prog, x->ifindex, false);
-    if (err < 0 && err != -EBUSY && cfg->xdp_mode != XDP_NATIVE)
-        err = xdp_prog_attach(&x->prog, x->ifindex, true);
+    err = xdp_prog_attach(&x->prog, x->ifindex, mode_of(x, cfg));
     return err < 0 ? xdp_failed("the program on the interface", err, et) : 0;
 }
 

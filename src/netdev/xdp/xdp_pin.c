@@ -69,15 +69,6 @@ static int remove_pins(const char *dir, struct error_text *et)
     return err == 0 || et == NULL ? err : pin_failed(dir, err, et);
 }
 
-static int put_on(struct xdp_prog *x, int ifindex, enum xdp_mode mode)
-{
-    int err = mode == XDP_GENERIC ? -EOPNOTSUPP : xdp_prog_attach(x, ifindex, false);
-
-    if (err < 0 && err != -EBUSY && mode != XDP_NATIVE)
-        err = xdp_prog_attach(x, ifindex, true);
-    return err;
-}
-
 static int pins_attach(const char *device, enum xdp_mode mode, const char *dir, uid_t owner, struct error_text *et)
 {
     struct xdp_prog x = XDP_PROG_NONE;
@@ -90,7 +81,7 @@ static int pins_attach(const char *device, enum xdp_mode mode, const char *dir, 
         return pin_failed(dir, -errno, et);
     err = xdp_prog_load(&x, et);
     if (err == 0) {
-        err = put_on(&x, i.index, mode);
+        err = xdp_prog_attach(&x, i.index, mode);
         if (err < 0)
             xdp_failed("the program on the interface", err, et);
     }

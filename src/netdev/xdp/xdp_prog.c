@@ -315,12 +315,21 @@ int xdp_prog_load(struct xdp_prog *x, struct error_text *et)
     return x->prog < 0 ? failed("loading the program", x->prog, et) : 0;
 }
 
-int xdp_prog_attach(struct xdp_prog *x, int ifindex, bool generic)
+static int attach(struct xdp_prog *x, int ifindex, uint32_t flags)
 {
-    struct bpf_link_create_opts opts = {.sz = sizeof(opts), .flags = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE};
+    struct bpf_link_create_opts opts = {.sz = sizeof(opts), .flags = flags};
 
     x->link = bpf_link_create(x->prog, ifindex, BPF_XDP, &opts);
     return x->link < 0 ? x->link : 0;
+}
+
+int xdp_prog_attach(struct xdp_prog *x, int ifindex, enum xdp_mode mode)
+{
+    int err = mode == XDP_GENERIC ? -EOPNOTSUPP : attach(x, ifindex, XDP_FLAGS_DRV_MODE);
+
+    if (err < 0 && err != -EBUSY && mode != XDP_NATIVE)
+        err = attach(x, ifindex, XDP_FLAGS_SKB_MODE);
+    return err;
 }
 
 int xdp_prog_claim(struct xdp_prog *x, const uint8_t addr[16], enum xdp_claim how)

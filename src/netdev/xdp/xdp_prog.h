@@ -35,10 +35,10 @@ struct xdp_prog {
 int xdp_prog_load(struct xdp_prog *x, struct error_text *et);
 
 /*
- * Puts it on the interface: in the driver, or behind the driver (generic). -EBUSY: another program is there;
- * -EOPNOTSUPP: the interface's driver cannot.
+ * Puts it on the interface, where mode says; XDP_AUTO: in the driver if it can, else behind it. -EBUSY: another program
+ * is there; -EOPNOTSUPP: the interface's driver cannot.
  */
-int xdp_prog_attach(struct xdp_prog *x, int ifindex, bool generic);
+int xdp_prog_attach(struct xdp_prog *x, int ifindex, enum xdp_mode mode);
 
 /* An address is ours from now on. Negative errno. */
 int xdp_prog_claim(struct xdp_prog *x, const uint8_t addr[16], enum xdp_claim how);

@@ -110,6 +110,8 @@ busy_polls() {
 
 serve ours "$ECHO" server --bind 0.0.0.0:7000 --quiet || { not_ok server_starts; exit 1; }
 check linux_connects from_linux
+behind_the_driver() { ip -n "$NS_O" link show o0 | grep -q xdpgeneric; }
+check veth_is_taken_behind_its_driver behind_the_driver
 check busy_polling_is_off_by_itself busy_options "$(server_pid)" 0
 check kernel_goes_on_to_serve kernel_serves
 check closed_port_is_refused closed_port_is_refused
