@@ -78,7 +78,7 @@ static void run_on_all(int argc, char **argv, unsigned hart, unsigned cores)
 
     nanopu_console_flush();
     while (!nanopu_thread_is_alone())
-        nanopu_thread_yield();
+        nanopu_thread_pass();
     __atomic_fetch_or(&exit_code, code << (8 * (hart % 7)), __ATOMIC_ACQ_REL);
     if (nanopu_fetch_add(&returned, 1) + 1 == cores)
         nanopu_exit(exit_code);

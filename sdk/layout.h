@@ -11,7 +11,8 @@
 #define AREA_RUNNING   24 /* 1: the scheduler runs */
 #define AREA_OWNER     32 /* a word for each context: the slot of the thread that it interrupts for, or 0 */
 #define AREA_CURRENT   64 /* the slot of the thread that runs; 0 before there was a second one */
-#define AREA_VAIN      72 /* yields that found nobody to run */
+#define AREA_YIELDS    72 /* how often a thread gave way */
+#define AREA_UNTAKEN   80 /* yields for a message by a thread that has one */
 #define AREA_SLOTS     128
 #define SLOT_SHIFT     10
 #define SLOT_BYTES     (1 << SLOT_SHIFT)

@@ -41,7 +41,7 @@ int nanosleep(const struct timespec *time, struct timespec *left)
     uint64_t end_ns = now_ns() + (uint64_t)time->tv_sec * NS_PER_S + (uint64_t)time->tv_nsec;
 
     while (now_ns() < end_ns)
-        nanopu_thread_yield();
+        nanopu_thread_pass();
     if (left != NULL)
         *left = (struct timespec){0};
     return 0;

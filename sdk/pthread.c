@@ -50,7 +50,7 @@ static void wait_for_job(struct job *job)
 {
     while (state_of(job) != JOB_READY) {
         if (!nanopu_thread_is_alone()) {
-            nanopu_thread_yield();
+            nanopu_thread_pass();
             continue;
         }
         nanopu_csr_clear(CSR_MSTATUS, MSTATUS_MIE); /* no interrupt is taken: pending is enough to end a sleep */
@@ -73,7 +73,7 @@ void nanopu_hart_serve(unsigned hart)
         nanopu_set_up_tls(tp);
         run_job(job);
         while (state_of(job) == JOB_DONE)
-            nanopu_thread_yield();
+            nanopu_thread_pass();
     }
 }
 
@@ -141,7 +141,7 @@ int pthread_join(pthread_t thread, void **result)
     if (thread == 0 || place >= SLOTS || state_of(job) == JOB_FREE)
         return ESRCH;
     while (state_of(job) != JOB_DONE)
-        nanopu_thread_yield();
+        nanopu_thread_pass();
     if (result != NULL)
         *result = job->result;
     __atomic_store_n(&job->state, JOB_FREE, __ATOMIC_RELEASE);
@@ -167,7 +167,7 @@ int pthread_mutex_destroy(pthread_mutex_t *mutex)
 int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
     while (!nanopu_trylock((struct nanopu_lock *)mutex))
-        nanopu_thread_yield();
+        nanopu_thread_pass();
     return 0;
 }
 
@@ -195,7 +195,7 @@ int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 
     pthread_mutex_unlock(mutex);
     while (__atomic_load_n(&cond->turn, __ATOMIC_RELAXED) == turn)
-        nanopu_thread_yield();
+        nanopu_thread_pass();
     return pthread_mutex_lock(mutex);
 }
 

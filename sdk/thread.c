@@ -11,7 +11,7 @@
 #define CSR_MSTATUS 0x300
 #define CSR_MIE     0x304
 #define TLS_ALIGN   64
-#define PATIENCE    8 /* vain yields before a thread is gone on with that an interrupt stopped */
+#define PATIENCE    8 /* yields until everybody who can go on has had a chance */
 
 _Static_assert(AREA_ALIVE == NANOPU_AREA_ALIVE, "thread.h looks at it");
 
@@ -152,23 +152,20 @@ static bool is_alive(unsigned index)
     return index == 0 ? *word(area(), AREA_RUNNING) == 0 : *word(slot_at(index), SLOT_TAKEN) != 0;
 }
 
-enum who { WILLING, STOPPED_TOO, ANYBODY };
+enum who { WILLING, STOPPED, ANYBODY };
 
 /*
- * The next thread behind the one that runs: of those that gave way and wait for more than messages, with those that an
- * interrupt stopped, or of all. NULL: there is none.
+ * The next thread behind a place, which may have it itself as the last, of those that gave way and wait for more than
+ * messages, of those that an interrupt stopped, or of all. NULL: there is none.
  */
-static char *next_slot(enum who who)
+static char *next_slot(enum who who, unsigned from)
 {
-    unsigned from = nanopu_thread_index();
-
-    for (unsigned i = 1; i < SLOTS; i++) {
+    for (unsigned i = 1; i <= SLOTS; i++) {
         char *slot = slot_at((from + i) % SLOTS);
 
         if (!is_alive((from + i) % SLOTS))
             continue;
-        if (who == ANYBODY ||
-            (*word(slot, SLOT_MESSAGES) == 0 && (who == STOPPED_TOO || *word(slot, SLOT_STOPPED) == 0)))
+        if (who == ANYBODY || (*word(slot, SLOT_MESSAGES) == 0 && (*word(slot, SLOT_STOPPED) != 0) == (who == STOPPED)))
             return slot;
     }
     return NULL;
@@ -191,25 +188,39 @@ static char *slot_with_message(void)
     return slot;
 }
 
-/*
- * Who an interrupt stopped has a message, as a rule, and the hardware comes back to it. Where it does not, because the
- * thread had been done with its message or never had one, we do, after some vain yields.
- */
-static char *slot_to_go_on_with(void)
+/* Does the running thread, which yields for a message and may have one, take it? Not if it yields again and again. */
+static bool takes_its_message(bool has_one)
 {
-    uint64_t *vain = word(area(), AREA_VAIN);
-    char *slot = slot_with_message();
+    uint64_t *untaken = word(area(), AREA_UNTAKEN);
 
-    if (slot == NULL)
-        slot = next_slot(WILLING);
-    if (slot == NULL && ++*vain >= PATIENCE)
-        slot = next_slot(STOPPED_TOO);
-    if (slot != NULL)
-        *vain = 0;
-    return slot;
+    *untaken = has_one ? *untaken + 1 : 0;
+    return *untaken % PATIENCE != 0;
 }
 
-void nanopu_thread_yield(void)
+/*
+ * Who goes on when the running thread gives way: for a message one that has a message, or else the next that gave way.
+ * But who has a message may wait for a lock that another has, or for a time, and the hardware comes back to who an
+ * interrupt stopped only for a message. So that nobody waits for ever, who waits for others (and who leaves its message
+ * where it is) gives those that were stopped and those that gave way their turns, each time to another of them first.
+ */
+static char *slot_to_go_on_with(bool for_message)
+{
+    uint64_t yields = ++*word(area(), AREA_YIELDS);
+    unsigned turn = yields % PATIENCE, rotating = (unsigned)(yields / PATIENCE);
+    char *slot = for_message || turn == 2 ? slot_with_message() : NULL;
+    bool own = slot == *current();
+
+    if ((for_message && takes_its_message(own)) || (slot != NULL && !own))
+        return slot;
+    slot = NULL;
+    if (turn == 0 || own)
+        slot = next_slot(STOPPED, rotating);
+    else if (turn == 1)
+        slot = next_slot(WILLING, rotating);
+    return slot != NULL ? slot : next_slot(WILLING, nanopu_thread_index());
+}
+
+static void give_way(bool for_message)
 {
     uint64_t interrupts;
     char *slot;
@@ -219,11 +230,22 @@ void nanopu_thread_yield(void)
     if (nanopu_thread_is_alone())
         return;
     interrupts = nanopu_interrupts_off();
-    slot = slot_to_go_on_with();
+    *word(running_slot(), SLOT_STOPPED) = 0; /* of the last time */
+    slot = slot_to_go_on_with(for_message);
     if (slot != NULL && slot != *current())
         nanopu_thread_switch(slot);
     else
         nanopu_interrupts_back(interrupts);
+}
+
+void nanopu_thread_yield(void)
+{
+    give_way(true);
+}
+
+void nanopu_thread_pass(void)
+{
+    give_way(false);
 }
 
 void nanopu_thread_wait(void)
@@ -249,8 +271,10 @@ void nanopu_thread_end(void)
     *word(running_slot(), SLOT_TAKEN) = 0;
     --*word(area(), AREA_ALIVE);
     if (*word(area(), AREA_RUNNING) == 0) {
-        slot = next_slot(STOPPED_TOO);
-        nanopu_thread_switch(slot != NULL ? slot : next_slot(ANYBODY));
+        slot = next_slot(WILLING, nanopu_thread_index());
+        if (slot == NULL)
+            slot = next_slot(STOPPED, nanopu_thread_index());
+        nanopu_thread_switch(slot != NULL ? slot : next_slot(ANYBODY, nanopu_thread_index()));
     }
     if (*word(area(), AREA_ALIVE) == 0)
         nanopu_scheduler_wake();

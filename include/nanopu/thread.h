@@ -56,10 +56,14 @@ static inline bool nanopu_thread_is_alone(void)
 }
 
 /*
- * nanopu_idle, and then the next thread of this hart that does not wait for messages alone: what waits for a time, a
- * lock or another thread calls it again and again. Interrupts are on when it returns, if there is another thread.
+ * nanopu_idle, and then the thread of this hart that has a message, if only the caller itself, or the next that does
+ * not wait for messages alone: what waits for a message or for a time calls it again and again. Interrupts are on when
+ * it returns, if there is another thread.
  */
 void nanopu_thread_yield(void);
+
+/* The same for what waits for a lock or another thread: a message does not help, so all others have their turn. */
+void nanopu_thread_pass(void);
 
 /* nanopu_wait for the current context, and other threads of this hart run meanwhile. */
 void nanopu_thread_wait(void);

@@ -100,10 +100,12 @@ echo2="program: echo2.elf, args"
 "$nanopu" cc --cores 2 -I"$CARACAL_SOURCE_DIR/apps" "$CARACAL_SOURCE_DIR"/apps/echo/*.c \
     "$CARACAL_SOURCE_DIR"/apps/common/{addr,args,demi_util,hist,json,pattern,report,stop,tokset}.c \
     -lcaracal -lm -o echo2.elf >log 2>&1
-hosts echo_threads_share_harts 20M 'client\| +errors 0  corrupt 0  lost 0  late 0  unanswered 0' \
-    "name: server, $echo2: [server, --udp, --bind, '0.0.0.0:1', --quiet, --threads, '2'], background: yes" \
-    "name: client, $echo2: [client, --udp, --connect, '10.0.0.2:1', --requests, '200', --size, '1500', --check,
-    --connections, '4', --threads, '4']"
+for size in 8 64 1500; do # other times at which threads are interrupted: with the lock of the others, too
+    hosts "echo_threads_share_harts_$size" 20M 'client\| +errors 0  corrupt 0  lost 0  late 0  unanswered 0' \
+        "name: server, $echo2: [server, --udp, --bind, '0.0.0.0:1', --quiet, --threads, '2'], background: yes" \
+        "name: client, $echo2: [client, --udp, --connect, '10.0.0.2:1', --requests, '100', --size, '$size', --check,
+        --connections, '4', --threads, '4']"
+done
 # A hart's context has one socket: the third thread shares a hart with the first.
 hosts echo_threads_one_port 4M "another socket's" \
     "name: server, $echo2: [server, --udp, --bind, '0.0.0.0:1', --quiet, --threads, '3']"
