@@ -14,7 +14,10 @@ struct api_thread {
     struct error_text error;
 };
 
-extern _Thread_local struct api_thread api_self __attribute__((tls_model("initial-exec")));
+#ifndef API_TLS_MODEL /* a build that is only ever part of a program sets it */
+#define API_TLS_MODEL "initial-exec"
+#endif
+extern _Thread_local struct api_thread api_self __attribute__((tls_model(API_TLS_MODEL)));
 
 /* Words of an error; returns err (positive), what the call returns. */
 int api_fail(int err, const char *fmt, ...) PRINTF_LIKE(2, 3) COLD;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The data path: memory, push, pop. */
 #include "api.h"
+#include "warm.h"
 
 #include <demi/ext.h>
 #include <demi/libos.h>
@@ -48,6 +49,7 @@ static int free_slow(struct instance *inst, void *obj, const char *call)
 {
     if (inst == NULL)
         return api_no_instance();
+    instance_cool(inst);
     if (mem_app_free(&inst->mem, obj) != 0)
         return api_fail(EINVAL, "%s: not memory of this thread's instance, or freed before", call);
     return 0;
@@ -57,8 +59,10 @@ int demi_sgafree(demi_sgarray_t *sga)
 {
     struct instance *inst = api_self.inst;
 
-    if (LIKELY(inst != NULL && sga != NULL && mem_app_free_quick(&inst->mem, sga->sga_buf)))
+    if (LIKELY(inst != NULL && sga != NULL && mem_app_free_quick(&inst->mem, sga->sga_buf))) {
+        instance_cool(inst);
         return 0;
+    }
     return free_slow(inst, sga != NULL ? sga->sga_buf : NULL, "demi_sgafree");
 }
 
@@ -81,8 +85,10 @@ int demi_free(void *ptr)
 {
     struct instance *inst = api_self.inst;
 
-    if (LIKELY(inst != NULL && mem_app_free_quick(&inst->mem, ptr)))
+    if (LIKELY(inst != NULL && mem_app_free_quick(&inst->mem, ptr))) {
+        instance_cool(inst);
         return 0;
+    }
     return free_slow(inst, ptr, "demi_free");
 }
 
@@ -140,26 +146,22 @@ static int fail_no_slot(const char *call)
     return api_fail(ENOMEM, "%s: max_operations are outstanding", call);
 }
 
-/* The bytes go out first, so that none of the bookkeeping stands in their way. */
-static int send_at_once(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const demi_sgarray_t *sga,
-                        const struct sockaddr *dest) __attribute__((noinline));
-static int send_at_once(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const demi_sgarray_t *sga,
-                        const struct sockaddr *dest)
+static int fail_send(struct instance *inst, int err) COLD;
+static int fail_send(struct instance *inst, int err)
 {
-    uint32_t len = sga->sga_segs[0].sgaseg_len;
-    struct op *op;
+    return api_fail_libos(inst, "push", err);
+}
+
+/* The bytes go out first, so that none of the bookkeeping stands in their way. */
+static inline int send_at_once(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const char *bytes,
+                               uint32_t len, const struct sockaddr *dest)
+{
     int err;
 
     if (UNLIKELY(!op_spare(&inst->ops)))
         return fail_no_slot("push");
-    err = q->ops->send(inst, q, segment_of(sga), len, dest);
-    if (UNLIKELY(err != 0))
-        return api_fail_libos(inst, "push", err);
-    op = op_issue(inst, q, DEMI_OPC_PUSH);
-    op->len = len;
-    *qt_out = op->token;
-    op_complete_push(inst, op);
-    return 0;
+    err = q->ops->send(inst, q, qt_out, bytes, len, dest);
+    return LIKELY(err == 0) ? 0 : fail_send(inst, err);
 }
 
 /* Starts the push of an sga whose object is obj. dest is NULL or the datagram's destination. */
@@ -170,7 +172,7 @@ static int start_push(struct instance *inst, struct queue *q, demi_qtoken_t *qt_
     int err;
 
     if (q->ops->send != NULL)
-        return send_at_once(inst, q, qt_out, sga, dest);
+        return send_at_once(inst, q, qt_out, segment_of(sga), sga->sga_segs[0].sgaseg_len, dest);
     op = op_issue(inst, q, DEMI_OPC_PUSH);
     if (UNLIKELY(op == NULL))
         return fail_no_slot("push");
@@ -209,7 +211,13 @@ int demi_push(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga)
     return start_push(inst, q, qt_out, sga, NULL, 0);
 }
 
-int demi_pushto(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga, const struct sockaddr *dest, socklen_t size)
+/* Apart where the short way is used: what this saves on the stack that one need not. */
+#if WARM_ARRAYS
+static int pushto_checked(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga, const struct sockaddr *dest,
+                          socklen_t size) __attribute__((noinline));
+#endif
+static int pushto_checked(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga, const struct sockaddr *dest,
+                          socklen_t size)
 {
     struct instance *inst = api_self.inst;
     struct queue *q;
@@ -234,6 +242,15 @@ int demi_pushto(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga, const 
     if (UNLIKELY(dest->sa_family != q->domain))
         return api_fail(EINVAL, "demi_pushto: the address's family is not the socket's");
     return start_push(inst, q, qt_out, sga, dest, size);
+}
+
+int demi_pushto(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga, const struct sockaddr *dest, socklen_t size)
+{
+    uint64_t at, len;
+
+    if (warm_may_pushto(qt_out, qd, sga, dest, size, &at, &len))
+        return warm_pushto(qt_out, dest, at, len);
+    return pushto_checked(qt_out, qd, sga, dest, size);
 }
 
 /* False: a segment is NULL, or the lengths overflow. */

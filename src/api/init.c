@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-_Thread_local struct api_thread api_self __attribute__((tls_model("initial-exec")));
+_Thread_local struct api_thread api_self __attribute__((tls_model(API_TLS_MODEL)));
 
 int api_fail(int err, const char *fmt, ...)
 {

@@ -156,8 +156,8 @@ int demi_wait(demi_qresult_t *qr_out, demi_qtoken_t qt, const struct timespec *t
         return fail_token(inst, qt);
     keep_turning(inst);
     if (op->state != OP_DONE) {
-        if (timeout == NULL && inst->net->take != NULL && inst->net->take(inst, op, qr_out))
-            return 0;
+        if (timeout == NULL && inst->net->may_take != NULL && inst->net->may_take(inst, op))
+            return inst->net->take(inst, op, qr_out);
         inst->waiting = false;
         instance_turn(inst); /* most of what a program waits for is there after one look */
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rare ends of an operation: failure, cancellation, and the jobs of the background. */
+/* The rarer ends of an operation: failure, cancellation, what was sent at once, and the jobs of the background. */
 #include "complete.h"
 
 void op_drop(struct instance *inst, struct op *op)
@@ -16,6 +16,17 @@ void op_drop(struct instance *inst, struct op *op)
     if (op->obj != NULL)
         mem_unref(&inst->mem, op->obj);
     op->obj = NULL;
+}
+
+int op_pushed(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, uint32_t len)
+{
+    struct op *op = op_issue(inst, q, DEMI_OPC_PUSH);
+
+    assert(op != NULL);
+    op->len = len;
+    *qt_out = op->token;
+    op_complete_push(inst, op);
+    return 0;
 }
 
 void op_complete_accept(struct instance *inst, struct op *op, int32_t new_qd)

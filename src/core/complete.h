@@ -50,6 +50,9 @@ static inline void op_complete_push(struct instance *inst, struct op *op)
     op_finish(inst, op);
 }
 
+/* Queue_ops.send has sent len bytes: an operation that is complete. There is a slot for it. Returns 0. */
+int op_pushed(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, uint32_t len);
+
 /*
  * A pop is complete with len bytes at ptr in obj, on which the operation holds one reference; obj NULL: the end of the
  * stream. When the result is taken the reference becomes the application's ownership.

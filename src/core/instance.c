@@ -269,6 +269,7 @@ static void fail_pending(struct instance *inst, struct op_list *list)
 void instance_close_queue(struct instance *inst, struct queue *q)
 {
     /* first what is pending: a result that is settled may make room for a push, which must not be sent any more */
+    instance_cool(inst);
     fail_pending(inst, &q->pushes);
     fail_pending(inst, &q->pops);
     discard_done(inst, q);

@@ -34,11 +34,12 @@ struct libos {
     void (*fini)(struct instance *inst);
     int (*socket)(struct instance *inst, struct queue *q); /* q->domain and q->type are set; sets q->ops */
     /*
-     * Waits for op, a pop that is pending, hands its result out and frees it, by a way of the device's own
-     * that is shorter than through the list of results. False: it is to be waited for as
-     * any other. May be NULL.
+     * A way of the device's own that is shorter than through the list of results. may_take (or NULL): can op, which is
+     * pending, be waited for in that way? take: does it, for as long as that takes, hands the result out and frees op.
+     * Returns 0.
      */
-    bool (*take)(struct instance *inst, struct op *op, demi_qresult_t *qr);
+    bool (*may_take)(struct instance *inst, const struct op *op);
+    int (*take)(struct instance *inst, struct op *op, demi_qresult_t *qr);
     /*
      * Of one that can stand beside another: does a stream whose first address this is belong to it? NULL: it stands
      * alone, or is the other.
@@ -57,8 +58,25 @@ struct poller {
     void (*disarm)(struct instance *inst);
 };
 
+#ifndef WARM_ARRAYS /* a build for a machine where a dozen instructions count sets it */
+#define WARM_ARRAYS 0
+#endif
+
+/*
+ * The array that take has handed out last, and its queue: for as long as it is neither freed nor the queue closed, a
+ * push of it to where it came from has nothing more to check. room 0: there is none.
+ */
+struct warm {
+    size_t room;      /* bytes of the object */
+    uint64_t word[2]; /* how its array begins: the object, which is its segment, and below 4 GiB; one segment */
+    struct queue *queue;
+    uint64_t context; /* of the hart, that it can be sent from */
+    int64_t qd;
+};
+
 struct instance {
     struct op_slab ops;
+    struct warm warm;
     struct sched sched;
     struct stat_page *stat;
     struct trace trace;
@@ -87,6 +105,12 @@ struct instance {
     struct rundir_file stat_file, trace_file;
     struct error_text error;
 };
+
+static inline void instance_cool(struct instance *inst)
+{
+    if (WARM_ARRAYS)
+        inst->warm.room = 0;
+}
 
 #define COUNT_ADD(inst, name, n) ((inst)->stat->value[CTR_##name] += (n))
 #define COUNT(inst, name)        COUNT_ADD(inst, name, 1)

@@ -54,10 +54,11 @@ struct queue_ops {
     int (*push)(struct instance *inst, struct queue *q, struct op *op);
     /*
      * For a device that takes the bytes in the call, or NULL: sends len bytes to dest (NULL: the peer) before there is
-     * an operation, which then completes at once. Called when a slot for that is free. Negative errno: nothing was
-     * sent.
+     * an operation, which is then made complete (op_pushed), its token written. Called when a slot for that is free.
+     * Negative errno: nothing was sent.
      */
-    int (*send)(struct instance *inst, struct queue *q, const char *bytes, uint32_t len, const struct sockaddr *dest);
+    int (*send)(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const char *bytes, uint32_t len,
+                const struct sockaddr *dest);
     int (*pop)(struct instance *inst, struct queue *q, struct op *op);
     /* op is pending and no longer wanted; it is unlinked already and will be freed. May be NULL. */
     void (*cancel)(struct instance *inst, struct queue *q, struct op *op);

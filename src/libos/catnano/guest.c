@@ -3,13 +3,14 @@
 #include "guest.h"
 
 #include "guest_context.h"
+#include "guest_words.h"
 
 #include "core/complete.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define BLOCK         8  /* words that are moved without a jump */
+#define MESSAGE_USUAL 64 /* bytes of the first message, as long as nothing is known */
 #define LOOKS         32 /* in one turn of a wait: half a microsecond at most */
 #define PRIORITY_LAST 255
 #define BOUND_CYCLES  16000 /* lmsgcycles: a first message takes over 3000, with nothing in the caches */
@@ -27,44 +28,97 @@ static inline struct nano *nano_of(struct instance *inst)
     return inst->net_state;
 }
 
-/* Reverses the bytes of a word (the machine's contract, section 1.4). */
-static inline uint64_t swap_word(uint64_t word)
+/* Puts a context into the order of the looks. */
+static void put_in_order(struct nano *n, struct queue *q, unsigned context)
 {
-    uint64_t swapped;
+    uint32_t at = n->bound++;
 
-    __asm__(".insn r 0x33, 2, 0x2a, %0, %1, zero" : "=r"(swapped) : "r"(word));
-    return swapped;
+    n->of[context] = q;
+    for (; at > 0 && n->of[n->order[at - 1]]->word[NANO_PRIORITY] > q->word[NANO_PRIORITY]; at--)
+        n->order[at] = n->order[at - 1];
+    n->order[at] = (uint8_t)context;
 }
 
-/* The first eight bytes of a sockaddr_in (family, port, address) for a header's peer, and back. */
-static inline uint64_t address_of_header(uint64_t header)
+/* The context, or any free one with NANOPU_CONTEXTS. */
+static int take_context(struct instance *inst, struct queue *q, unsigned context)
 {
-    uint64_t swapped = swap_word(header);
+    int err = context_take(inst, q, context);
 
-    return swapped << 32 | (swapped >> 16 & 0xffff0000) | AF_INET;
+    if (err == 0)
+        put_in_order(nano_of(inst), q, (unsigned)q->word[NANO_CONTEXT]);
+    return err;
 }
 
-static inline uint64_t header_of_address(const struct sockaddr *addr)
+/* Bytes that do not begin at a word of memory. */
+static uint64_t gather_word(const char *from, unsigned bytes)
 {
-    const uint32_t *half = (const void *)addr;
-    uint64_t swapped = swap_word(half[0] | (uint64_t)half[1] << 32);
+    uint64_t word = 0;
 
-    return swapped << 32 | (swapped >> 16 & 0xffff0000);
+    for (unsigned i = 0; i < bytes; i++)
+        word |= (uint64_t)(uint8_t)from[i] << 8 * i;
+    return word;
 }
 
-static inline void take_words(uint64_t *to, unsigned bytes)
+static void send_unaligned(const char *from, unsigned bytes)
 {
-    unsigned words = bytes / 8;
+    for (; bytes >= 8; bytes -= 8, from += 8)
+        nanopu_tx(gather_word(from, 8));
+    if (bytes != 0)
+        nanopu_tx(gather_word(from, bytes) << (64 - bytes * 8));
+}
 
-    for (; words >= BLOCK; words -= BLOCK, to += BLOCK) {
-#pragma GCC unroll 8
-        for (unsigned i = 0; i < BLOCK; i++)
-            to[i] = nanopu_rx();
+static inline void emit(uint64_t header, const char *bytes, uint32_t len)
+{
+    nanopu_tx(header | len);
+    if (LIKELY(((uintptr_t)bytes & 7) == 0))
+        words_send(bytes, len);
+    else
+        send_unaligned(bytes, len);
+}
+
+/* May the queue send that many bytes? Makes its context the current one. */
+static int prepare(struct instance *inst, struct queue *q, uint32_t len) __attribute__((noinline));
+static int prepare(struct instance *inst, struct queue *q, uint32_t len)
+{
+    if (len > NANOPU_MESSAGE_BYTES_MAX)
+        return error_set(&inst->error, EMSGSIZE, "a message has at most %d bytes", NANOPU_MESSAGE_BYTES_MAX);
+    if (q->word[NANO_CONTEXT] == CONTEXT_NONE) {
+        int err = take_context(inst, q, NANOPU_CONTEXTS);
+
+        if (err != 0)
+            return err;
+        q->status = QUEUE_BOUND;
     }
-    for (; words != 0; words--)
-        *to++ = nanopu_rx();
-    if (bytes % 8 != 0)
-        *to = nanopu_rx() >> (64 - bytes % 8 * 8);
+    context_enter(q->word[NANO_CONTEXT]);
+    return 0;
+}
+
+static int nano_send(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const char *bytes, uint32_t len,
+                     const struct sockaddr *dest);
+
+/* What the short ways leave. */
+static int send_slow(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const char *bytes, uint32_t len,
+                     const struct sockaddr *dest) __attribute__((noinline));
+static int send_slow(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const char *bytes, uint32_t len,
+                     const struct sockaddr *dest)
+{
+    int err = prepare(inst, q, len);
+
+    return err != 0 ? err : nano_send(inst, q, qt_out, bytes, len, dest);
+}
+
+static inline bool may_send(const struct queue *q, uint32_t len)
+{
+    return LIKELY(len <= NANOPU_MESSAGE_BYTES_MAX && nanopu_csr_read(NANOPU_CSR_lcurcontext) == q->word[NANO_CONTEXT]);
+}
+
+static int nano_send(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const char *bytes, uint32_t len,
+                     const struct sockaddr *dest)
+{
+    if (!may_send(q, len))
+        return send_slow(inst, q, qt_out, bytes, len, dest);
+    emit(dest != NULL ? words_header(dest) : q->word[NANO_PEER], bytes, len);
+    return op_pushed(inst, q, qt_out, len);
 }
 
 /* The bytes of the message whose header was read, in an object with one reference; NULL: they are lost. */
@@ -78,7 +132,7 @@ static inline void *take_message(struct instance *inst, struct queue *q, uint64_
         COUNT(inst, dgram_dropped);
         return NULL;
     }
-    take_words(to, bytes);
+    words_take(to, bytes);
     q->word[NANO_FLAGS] |= NANO_OWED;
     return to;
 }
@@ -97,7 +151,7 @@ static inline bool is_foreign(struct instance *inst, const struct queue *q, uint
 static bool receive(struct instance *inst, struct queue *q, struct op *op)
 {
     uint64_t header = nanopu_rx();
-    uint64_t from[2] = {address_of_header(header), 0};
+    uint64_t from[2] = {words_address(header), 0};
     uint32_t bytes = nanopu_header_bytes(header);
     void *obj;
 
@@ -122,7 +176,7 @@ static bool receive(struct instance *inst, struct queue *q, struct op *op)
  * Is op all that this thread waits for: the only pop, any length, on the only socket, with no job to be run? Then
  * nothing but a message can end the wait.
  */
-static inline bool is_alone(struct instance *inst, const struct op *op)
+static bool may_take(struct instance *inst, const struct op *op)
 {
     const struct queue *q = op->queue;
 
@@ -132,8 +186,8 @@ static inline bool is_alone(struct instance *inst, const struct op *op)
            inst->timers.armed == 0;
 }
 
-/* The array of a popped message: its words are written as whole words. */
-static inline void write_result(const struct op *op, uint64_t *out, void *obj, uint64_t header)
+/* What is known of a popped message's result before it comes, and what its header tells. Objects lie below 4 GiB. */
+static inline void write_result(uint64_t *out, const struct op *op, const void *obj)
 {
     uint64_t at = (uintptr_t)obj;
 
@@ -142,40 +196,109 @@ static inline void write_result(const struct op *op, uint64_t *out, void *obj, u
     out[2] = 0;
     out[3] = at;
     out[4] = 1 | at << 32;
-    out[5] = at >> 32 | (uint64_t)nanopu_header_bytes(header) << 32;
-    out[6] = address_of_header(header);
+    out[5] = 0;
+    out[6] = AF_INET;
     out[7] = 0;
+}
+
+static inline void write_header(demi_sgarray_t *sga, uint64_t header, uint64_t bytes)
+{
+    uint64_t swapped = words_swap64(header);
+
+    sga->sga_segs[0].sgaseg_len = (uint32_t)bytes;
+    sga->sga_addr.sin_port = (in_port_t)(swapped >> 32);
+    sga->sga_addr.sin_addr.s_addr = (uint32_t)swapped;
 }
 _Static_assert(sizeof(demi_qresult_t) == 64 && offsetof(demi_qresult_t, qr_value) == 24 &&
                    offsetof(demi_sgarray_t, sga_segs) == 12 && offsetof(demi_sgarray_t, sga_addr) == 24,
-               "write_result knows the layout");
+               "the layout of a result is known here");
 
-/* The usual wait: from the register to the caller's result, however long that takes. */
-static bool take(struct instance *inst, struct op *op, demi_qresult_t *qr)
+/* The message is longer than those before it: memory of another class. */
+static int take_longer(struct instance *inst, struct queue *q, demi_qresult_t *qr, uint64_t header)
+    __attribute__((noinline));
+static int take_longer(struct instance *inst, struct queue *q, demi_qresult_t *qr, uint64_t header)
 {
-    uint64_t header;
-    void *obj;
+    uint32_t bytes = nanopu_header_bytes(header);
+    demi_sgarray_t *sga = &qr->qr_value.sga;
+    void *to;
 
-    if (!is_alone(inst, op))
-        return false;
-    context_enter(op->queue->word[NANO_CONTEXT]);
-    context_settle(op->queue);
-    nanopu_thread_wait();
-    header = nanopu_rx();
-    if (UNLIKELY(is_foreign(inst, op->queue, header)))
-        return false;
-    obj = take_message(inst, op->queue, header, REF_APP);
-    if (UNLIKELY(obj == NULL)) {
-        op_unpend(inst, &op->queue->pops, op);
-        op_fail(inst, op, ENOMEM);
-        return false;
+    instance_cool(inst);
+    if (sga->sga_buf != NULL)
+        (void)mem_app_free(&inst->mem, sga->sga_buf);
+    to = mem_alloc(&inst->mem, bytes, REF_APP);
+    if (to == NULL) {
+        context_drop(header);
+        q->word[NANO_FLAGS] &= ~(uint64_t)NANO_OWED;
+        COUNT(inst, dgram_dropped);
+        COUNT(inst, failures);
+        COUNT_ADD(inst, pops, -1);
+        qr->qr_opcode = DEMI_OPC_FAILED;
+        qr->qr_ret = ENOMEM;
+        memset(sga, 0, sizeof(*sga));
+        return 0;
     }
-    write_result(op, (uint64_t *)(void *)qr, obj, header);
-    op->queue->pops = OP_LIST_EMPTY;
-    op_free(&inst->ops, op);
+    q->pop_bytes = bytes;
+    sga->sga_buf = sga->sga_segs[0].sgaseg_buf = to;
+    words_take(to, bytes);
+    write_header(sga, header, bytes);
+    COUNT_ADD(inst, pop_bytes, bytes);
+    return 0;
+}
+
+static int take_message_for(struct instance *inst, struct queue *q, demi_qresult_t *qr, void *obj, size_t room)
+    __attribute__((noinline));
+
+/* Not from the peer of a connected socket. */
+static int take_another(struct instance *inst, struct queue *q, demi_qresult_t *qr, uint64_t header)
+    __attribute__((noinline));
+static int take_another(struct instance *inst, struct queue *q, demi_qresult_t *qr, uint64_t header)
+{
+    context_drop(header);
+    COUNT(inst, dgram_dropped);
+    return take_message_for(inst, q, qr, (void *)(uintptr_t)inst->warm.word[0], inst->warm.room);
+}
+
+/* The way from the register to the result. It calls nothing that returns here, so it saves and restores nothing. */
+static int take_message_for(struct instance *inst, struct queue *q, demi_qresult_t *qr, void *obj, size_t room)
+{
+    uint64_t *stat = inst->stat->value, peer = q->word[NANO_PEER] >> 16, header, bytes;
+
+    nanopu_wait();
+    header = nanopu_rx();
+    if (UNLIKELY(peer != 0 && header >> 16 != peer))
+        return take_another(inst, q, qr, header);
+    bytes = header & 0xffff;
+    __asm__("" : "+r"(bytes)); /* a number of its own: the compiler would mask the header again and again */
+    if (UNLIKELY(bytes > room))
+        return take_longer(inst, q, qr, header);
+    words_take(obj, bytes);
+    write_header(&qr->qr_value.sga, header, bytes);
+    stat[CTR_pop_bytes] += bytes;
+    return 0;
+}
+
+/* The usual wait, however long that takes. All that can be done before the message is here is. */
+static int take(struct instance *inst, struct op *op, demi_qresult_t *qr)
+{
+    struct queue *q = op->queue;
+    void *obj = mem_alloc(&inst->mem, q->pop_bytes, REF_APP);
+    size_t room = obj != NULL ? mem_room(obj) : 0;
+
+    context_enter(q->word[NANO_CONTEXT]);
+    context_settle(q);
+    write_result((uint64_t *)(void *)qr, op, obj);
+    inst->warm = (struct warm){.room = room,
+                               .word = {(uintptr_t)obj, 1 | (uint64_t)(uintptr_t)obj << 32},
+                               .queue = q,
+                               .context = q->word[NANO_CONTEXT],
+                               .qd = q->qd};
     COUNT(inst, pops);
-    COUNT_ADD(inst, pop_bytes, nanopu_header_bytes(header));
-    return true;
+    q->pops = OP_LIST_EMPTY;
+    q->word[NANO_FLAGS] |= NANO_OWED;
+    op_free(&inst->ops, op);
+    if (UNLIKELY(!nanopu_thread_is_alone()))
+        nanopu_thread_wait();
+    return take_message_for(inst, q, qr, obj, room);
 }
 
 /* The messages of one context complete its pops. False: there was none. */
@@ -217,27 +340,6 @@ static enum co_status look(struct instance *inst, struct op *task)
     return CO_AGAIN;
 }
 
-/* Puts a context into the order of the looks. */
-static void put_in_order(struct nano *n, struct queue *q, unsigned context)
-{
-    uint32_t at = n->bound++;
-
-    n->of[context] = q;
-    for (; at > 0 && n->of[n->order[at - 1]]->word[NANO_PRIORITY] > q->word[NANO_PRIORITY]; at--)
-        n->order[at] = n->order[at - 1];
-    n->order[at] = (uint8_t)context;
-}
-
-/* The context, or any free one with NANOPU_CONTEXTS. */
-static int take_context(struct instance *inst, struct queue *q, unsigned context)
-{
-    int err = context_take(inst, q, context);
-
-    if (err == 0)
-        put_in_order(nano_of(inst), q, (unsigned)q->word[NANO_CONTEXT]);
-    return err;
-}
-
 static int nano_bind(struct instance *inst, struct queue *q, const struct sockaddr *addr, socklen_t len)
 {
     struct sockaddr_in in;
@@ -269,76 +371,22 @@ static int nano_connect(struct instance *inst, struct queue *q, struct op *op, c
     (void)len;
     if (err != 0)
         return err;
-    q->word[NANO_PEER] = header_of_address(addr);
+    q->word[NANO_PEER] = words_header(addr);
     q->status = QUEUE_CONNECTED;
     op_complete_connect(inst, op);
-    return 0;
-}
-
-/* Bytes that do not begin at a word of memory. */
-static uint64_t gather_word(const char *from, unsigned bytes)
-{
-    uint64_t word = 0;
-
-    for (unsigned i = 0; i < bytes; i++)
-        word |= (uint64_t)(uint8_t)from[i] << 8 * i;
-    return word;
-}
-
-static void send_unaligned(const char *from, unsigned bytes)
-{
-    for (; bytes >= 8; bytes -= 8, from += 8)
-        nanopu_tx(gather_word(from, 8));
-    if (bytes != 0)
-        nanopu_tx(gather_word(from, bytes) << (64 - bytes * 8));
-}
-
-static inline void send_words(const uint64_t *from, unsigned bytes)
-{
-    unsigned words = bytes / 8;
-
-    for (; words >= BLOCK; words -= BLOCK, from += BLOCK) {
-#pragma GCC unroll 8
-        for (unsigned i = 0; i < BLOCK; i++)
-            nanopu_tx_from(&from[i]);
-    }
-    for (; words != 0; words--)
-        nanopu_tx_from(from++);
-    if (bytes % 8 != 0)
-        nanopu_tx(gather_word((const char *)from, bytes % 8) << (64 - bytes % 8 * 8));
-}
-
-static int nano_send(struct instance *inst, struct queue *q, const char *bytes, uint32_t len,
-                     const struct sockaddr *dest)
-{
-    uint64_t header = dest != NULL ? header_of_address(dest) : q->word[NANO_PEER];
-
-    if (UNLIKELY(len > NANOPU_MESSAGE_BYTES_MAX))
-        return error_set(&inst->error, EMSGSIZE, "a message has at most %d bytes", NANOPU_MESSAGE_BYTES_MAX);
-    if (UNLIKELY(q->word[NANO_CONTEXT] == CONTEXT_NONE)) {
-        int err = take_context(inst, q, NANOPU_CONTEXTS);
-
-        if (err != 0)
-            return err;
-        q->status = QUEUE_BOUND;
-    }
-    context_enter(q->word[NANO_CONTEXT]);
-    nanopu_tx(header | len);
-    if (LIKELY(((uintptr_t)bytes & 7) == 0))
-        send_words((const uint64_t *)(const void *)bytes, len);
-    else
-        send_unaligned(bytes, len);
     return 0;
 }
 
 /* A push of several segments, which the API has copied together. */
 static int nano_push(struct instance *inst, struct queue *q, struct op *op)
 {
-    int err = nano_send(inst, q, op->ptr, op->len, NULL);
+    int err = prepare(inst, q, op->len);
 
-    if (err == 0)
-        op_complete_push(inst, op);
-    return err;
+    if (err != 0)
+        return err;
+    emit(q->word[NANO_PEER], op->ptr, op->len);
+    op_complete_push(inst, op);
+    return 0;
 }
 
 static int nano_pop(struct instance *inst, struct queue *q, struct op *op)
@@ -399,7 +447,7 @@ static int nano_getsockopt(struct instance *inst, struct queue *q, int level, in
 
 static int give(struct sockaddr_storage *addr, socklen_t *len, uint64_t header)
 {
-    uint64_t in[2] = {address_of_header(header), 0};
+    uint64_t in[2] = {words_address(header), 0};
 
     memcpy(addr, in, sizeof(in));
     *len = sizeof(in);
@@ -453,6 +501,7 @@ static int nano_socket(struct instance *inst, struct queue *q)
         return error_set(&inst->error, ENOTSUP, "catnano: sockets have messages (SOCK_RDM, SOCK_DGRAM), no streams");
     q->ops = &nano_ops;
     q->word[NANO_CONTEXT] = CONTEXT_NONE;
+    q->pop_bytes = MESSAGE_USUAL;
     return 0;
 }
 
@@ -483,6 +532,7 @@ const struct libos libos_catnano_guest = {
     .init = nano_init,
     .fini = nano_fini,
     .messages = true,
+    .may_take = may_take,
     .take = take,
     .socket = nano_socket,
 };
