@@ -88,8 +88,8 @@ def plain(mode, seconds, options, udp=False):
 
 
 def ours_on_xdp(seconds, options):
-    """The same on AF_XDP. A short run whose first frame was lost, seen a few times on a busy machine, is over before that
-    is sent again after a second: then it runs again."""
+    """The same on AF_XDP. A short run whose first frame was lost, seen a few times on a busy machine, is over before
+    that is sent again after a second: then it runs again."""
     for _ in range(3):
         try:
             return ours("xdp", seconds, options)
