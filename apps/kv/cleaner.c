@@ -21,11 +21,7 @@ void cleaner_end_item(struct store *st, struct item *it)
     if ((it->flags & ITEM_OUTSIDE) != 0) {
         struct outside *o = item_outside(it);
         st->outside_bytes -= o->room;
-        if (st->release != NULL) {
-            st->release(st->release_context, o->bytes);
-        } else {
-            (void)demi_free(o->bytes);
-        }
+        st->release(st->release_context, o->bytes);
     }
     log_free(&st->log, it);
 }
@@ -152,6 +148,9 @@ bool cleaner_make_room(struct store *st, size_t item_len, size_t outside_len)
 {
     size_t extra = (log_has_room(st->log.head, item_len) ? 0 : SEGMENT_BYTES) + outside_len + INDEX_STEP;
     uint64_t bound = st->bytes_max - KEPT_BACK;
+    do {
+        remains_step(&st->remains, st->release, st->release_context);
+    } while (remains_any(&st->remains) && store_bytes(st) + extra + BEGIN_EARLY > bound);
     bool pressed = store_bytes(st) + extra + BEGIN_EARLY > bound;
     if (pressed || st->victim != NULL || is_wasteful(st)) {
         (void)clean(st, PACE_LEAST + PACE * (item_len + outside_len), pressed);

@@ -80,6 +80,21 @@ void index_fini(struct index *ix)
     *ix = (struct index){.level = 0};
 }
 
+void index_shrink(struct index *ix)
+{
+    if (ix->overflow_pool != NULL) {
+        struct bucket *chunk = ix->overflow_pool;
+        ix->overflow_pool = chunk->next;
+        ix->overflow_chunks--;
+        (void)demi_free(chunk);
+    } else if (ix->chunks > 0) {
+        (void)demi_free(ix->chunk[--ix->chunks]);
+    }
+    if (ix->chunks == 0) {
+        index_fini(ix);
+    }
+}
+
 uint64_t index_hash(const struct index *ix, const char *key, size_t len)
 {
     return hash_bytes(key, len, ix->seed);

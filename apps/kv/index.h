@@ -47,6 +47,9 @@ struct index {
 bool index_init(struct index *ix, const uint64_t seed[2]);
 void index_fini(struct index *ix);
 
+/* Frees one block of an index that is not used any more; when it was the last, the index is as after index_fini(). */
+void index_shrink(struct index *ix);
+
 uint64_t index_hash(const struct index *ix, const char *key, size_t len);
 
 /* The slot with the key's item, or NULL. Valid until the next call that changes the index. */

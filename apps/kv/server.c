@@ -18,9 +18,8 @@
 #define ACCEPT_REST_MS 50  /* how long accepting rests after it failed */
 #define RPC_POPS       32  /* pending */
 #define SWEEP_MS       10
-#define SWEEP_BUCKETS  256
 #define LOOK_CONNS     256 /* looked at for lingering ones in one turn */
-#define SWEEP_AGAIN_NS (NS_PER_MS / 5)
+#define SWEEP_AGAIN_NS (NS_PER_MS / 10)
 
 static uint64_t now_ms(void)
 {
@@ -201,7 +200,7 @@ static int loop(struct server *s)
         fill_reserve(s);
         accept_more(s);
         rpc_pop_more(s);
-        bool soon = s->kv.store.expiring > 0 || s->lingering > 0 || (s->listen_qd >= 0 && s->accepts == 0);
+        bool soon = store_wants_ticks(&s->kv.store) || s->lingering > 0 || (s->listen_qd >= 0 && s->accepts == 0);
         uint64_t limit_ns = hungry ? SWEEP_AGAIN_NS : soon ? SWEEP_MS * NS_PER_MS : (uint64_t)STOP_LOOK_NS;
         struct timespec timeout = clock_timespec(limit_ns);
         int rc = demi_wait_next_n(results, RESULTS, &n, &timeout);
@@ -214,7 +213,7 @@ static int loop(struct server *s)
         }
         if (hungry || s->kv.store.now_ms >= next_sweep_ms) {
             next_sweep_ms = s->kv.store.now_ms + SWEEP_MS;
-            hungry = store_tick(&s->kv.store, SWEEP_BUCKETS);
+            hungry = store_tick(&s->kv.store);
             end_lingering(s);
         }
     }

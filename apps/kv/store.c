@@ -6,53 +6,39 @@
 #include <demi/ext.h>
 #include <errno.h>
 
-#define SWEEP_AT_ONCE 64 /* expired items of one bucket that a sweep removes */
+/* Of one tick: buckets looked at, and expired items after which it ends. */
+#define SWEEP_BUCKETS 64
+#define SWEEP_REMOVES 32
+#define SWEEP_AT_ONCE 32 /* expired items of one bucket that it removes */
+
+static void free_value(void *context, void *memory)
+{
+    (void)context;
+    (void)demi_free(memory);
+}
 
 bool store_init(struct store *st, uint64_t bytes_max, bool evict, const uint64_t seed[2])
 {
     *st = (struct store){.bytes_max = bytes_max < STORE_BYTES_MIN ? STORE_BYTES_MIN : bytes_max, .evict = evict};
     st->credit = SEGMENT_BYTES / 2;
+    st->release = free_value;
     return index_init(&st->index, seed);
 }
 
-/* Gives up the values that lie outside, of one segment's items. */
-static void end_outside(struct store *st, struct segment *s)
+static void end_all(struct store *st)
 {
-    for (uint32_t at = segment_first(); s != NULL && at < s->used;) {
-        struct item *it = segment_item(s, at);
-        at += (uint32_t)item_bytes(it);
-        if ((it->flags & (ITEM_DEAD | ITEM_OUTSIDE)) == ITEM_OUTSIDE) {
-            if (st->release != NULL) {
-                st->release(st->release_context, item_outside(it)->bytes);
-            } else {
-                (void)demi_free(item_outside(it)->bytes);
-            }
-        }
-    }
-}
-
-/* Without an outside value anywhere no item is looked at. */
-static void end_all(struct store *st, struct log *log, struct segment *victim)
-{
-    if (st->outside_bytes > 0) {
-        for (struct segment *s = log->oldest; s != NULL; s = s->next) {
-            end_outside(st, s);
-        }
-        end_outside(st, log->head);
-        end_outside(st, log->target);
-        end_outside(st, victim);
-    }
-    if (victim != NULL) {
-        (void)demi_free(victim);
-    }
-    log_fini(log);
+    remains_add(&st->remains, &st->log, st->victim, st->outside_bytes, &st->index);
+    st->victim = NULL;
+    st->outside_bytes = st->key_value_bytes = st->expiring = st->sweep_cursor = 0;
 }
 
 void store_fini(struct store *st)
 {
-    end_all(st, &st->log, st->victim);
-    index_fini(&st->index);
-    st->victim = NULL;
+    end_all(st);
+    st->index = (struct index){.level = 0};
+    while (remains_any(&st->remains)) {
+        remains_step(&st->remains, st->release, st->release_context);
+    }
 }
 
 bool store_clear(struct store *st)
@@ -62,20 +48,17 @@ bool store_clear(struct store *st)
         index_fini(&empty);
         return false;
     }
-    end_all(st, &st->log, st->victim);
     empty.splits = st->index.splits;
     empty.joins = st->index.joins;
     empty.refused = st->index.refused;
-    index_fini(&st->index);
+    end_all(st);
     st->index = empty;
-    st->victim = NULL;
-    st->outside_bytes = st->key_value_bytes = st->expiring = st->sweep_cursor = 0;
     return true;
 }
 
 uint64_t store_bytes(const struct store *st)
 {
-    return log_bytes(&st->log) + st->outside_bytes + index_bytes(&st->index);
+    return log_bytes(&st->log) + st->outside_bytes + index_bytes(&st->index) + remains_bytes(&st->remains);
 }
 
 static void expire(struct store *st, uint64_t hash, uint64_t *slot)
@@ -338,10 +321,11 @@ static void sweep_item(void *context, struct item *it)
     }
 }
 
-bool store_tick(struct store *st, unsigned buckets)
+bool store_tick(struct store *st)
 {
     unsigned seen = 0, found = 0;
-    for (unsigned i = 0; i < buckets && st->expiring > 0; i++) {
+    remains_step(&st->remains, st->release, st->release_context);
+    for (unsigned i = 0; i < SWEEP_BUCKETS && found < SWEEP_REMOVES && st->expiring > 0; i++) {
         struct sweep s = {.now_ms = st->now_ms};
         index_scan(&st->index, &st->sweep_cursor, sweep_item, &s);
         for (unsigned k = 0; k < s.found; k++) {
@@ -352,7 +336,7 @@ bool store_tick(struct store *st, unsigned buckets)
         seen += s.seen;
         found += s.found;
     }
-    return found * 4 > seen && st->expiring > 0;
+    return remains_any(&st->remains) || (found * 4 > seen && st->expiring > 0);
 }
 
 struct scan {

@@ -15,6 +15,7 @@
 
 #include "kv/index.h"
 #include "kv/log.h"
+#include "kv/remains.h"
 
 #define STORE_BYTES_MIN (8u << 20)
 
@@ -44,12 +45,12 @@ struct store {
     bool victim_evicts;       /* else it is compacted: all that lives is kept */
     int64_t credit;           /* bytes of used items that may be kept: what was evicted, within bounds */
     uint64_t sweep_cursor;
+    struct remains remains; /* of the last removals of all */
     struct {
         STORE_COUNTERS(STORE_COUNTER_MEMBER)
     } count;
-    /* Takes memory of demi_malloc() over when a value ends: the caller may still have it in a reply. NULL: demi_free.
-     */
-    void (*release)(void *context, void *memory);
+    /* Takes memory of demi_malloc() over when a value ends: the caller may still have it in a reply. */
+    remains_release *release;
     void *release_context;
 };
 
@@ -57,7 +58,8 @@ struct store {
 bool store_init(struct store *st, uint64_t bytes_max, bool evict, const uint64_t seed[2]);
 void store_fini(struct store *st);
 
-/* Drops everything; counters and settings stay. false: no memory for an empty one; nothing was done. */
+/* Drops everything; counters and settings stay. Its memory is given back bit by bit, by writes and by store_tick().
+ * false: no memory for an empty one; nothing was done. */
 bool store_clear(struct store *st);
 
 /* Bytes of memory in use. */
@@ -95,8 +97,15 @@ int store_set_expiry(struct store *st, struct span key, uint64_t expiry_ms);
 /* Removes a key; false when it is not there. */
 bool store_remove(struct store *st, struct span key);
 
-/* Removes expired items of the next buckets. true: there were many, come back soon. */
-bool store_tick(struct store *st, unsigned buckets);
+/* Removes expired items of the next buckets, and gives back what store_clear() left, both within some tens of
+ * microseconds. true: there is more to do, come back soon. */
+bool store_tick(struct store *st);
+
+/* Whether store_tick() has anything to do, now or later. */
+static inline bool store_wants_ticks(const struct store *st)
+{
+    return st->expiring > 0 || remains_any(&st->remains);
+}
 
 /* Goes over the items that are not expired, as index_scan does. */
 void store_scan(struct store *st, uint64_t *cursor, index_each each, void *context);

@@ -286,17 +286,77 @@ static void store_tick__removes_what_has_expired(void **state)
         assert_int_equal(put(i, 4, i % 2 == 0 ? 2000 : 0), 0);
     }
     assert_int_equal(st.expiring, 10000);
-    assert_false(store_tick(&st, 100000));
+    assert_false(store_tick(&st));
     assert_int_equal(st.index.count, 20000);
     st.now_ms = 2000;
-    assert_true(store_tick(&st, 64));
+    assert_true(store_tick(&st));
     for (int turn = 0; turn < 1000 && st.expiring > 0; turn++) {
-        (void)store_tick(&st, 64);
+        (void)store_tick(&st);
     }
     assert_int_equal(st.index.count, 10000);
     assert_int_equal(st.count.expired_keys, 10000);
     assert_null(store_get(&st, key_of(0)));
     assert_value(1, 4);
+    store_fini(&st);
+}
+
+static unsigned released;
+
+static void count_release(void *context, void *memory)
+{
+    (void)context;
+    released++;
+    (void)demi_free(memory);
+}
+
+static int put_long(uint32_t i, uint32_t len)
+{
+    static const char bytes[4000];
+    struct store_put p = {.key = key_of(i), .value = {bytes, len}};
+    return store_put(&st, &p);
+}
+
+static void store_clear__gives_back_little_by_little(void **state)
+{
+    (void)state;
+    assert_true(store_init(&st, UINT64_C(64) << 20, false, seed));
+    uint64_t empty = store_bytes(&st);
+    st.release = count_release;
+    released = 0;
+    for (uint32_t i = 0; i < 6000; i++) {
+        assert_int_equal(put_long(i, i % 3 == 0 ? 4000 : 300), 0);
+    }
+    assert_true(store_clear(&st));
+    assert_int_equal(released, 0);
+    assert_true(store_bytes(&st) > 8000000);
+    assert_int_equal(put_long(1, 4), 0);
+    assert_true(store_clear(&st)); /* again, before all is given back */
+    unsigned ticks = 0, before = released;
+    for (bool again = true; again; ticks++) {
+        again = store_tick(&st);
+        assert_true(released - before <= 16);
+        before = released;
+    }
+    assert_true(ticks > 100);
+    assert_int_equal(released, 2000);
+    assert_int_equal(store_bytes(&st), empty);
+    assert_false(store_wants_ticks(&st));
+    store_fini(&st);
+}
+
+static void store_clear__leaves_room_for_writes_at_once(void **state)
+{
+    (void)state;
+    assert_true(store_init(&st, STORE_BYTES_MIN, false, seed));
+    for (int round = 0; round < 4; round++) {
+        uint32_t written = 0;
+        while (put_long(written, round % 2 == 0 ? 3000 : 500) == 0) {
+            written++;
+            assert_true(store_bytes(&st) <= st.bytes_max);
+        }
+        assert_true(written > (round % 2 == 0 ? 1500 : 8000));
+        assert_true(store_clear(&st));
+    }
     store_fini(&st);
 }
 
@@ -310,6 +370,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(store_put__refuses_when_full_and_leaves_the_old, setup, teardown),
         cmocka_unit_test_setup_teardown(store_put__evicts_what_is_not_read, setup, teardown),
         cmocka_unit_test_setup_teardown(store_tick__removes_what_has_expired, setup, teardown),
+        cmocka_unit_test_setup_teardown(store_clear__gives_back_little_by_little, setup, teardown),
+        cmocka_unit_test_setup_teardown(store_clear__leaves_room_for_writes_at_once, setup, teardown),
     };
     return cmocka_run_group_tests_name("kv_store", tests, NULL, NULL);
 }
