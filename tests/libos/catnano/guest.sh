@@ -110,6 +110,9 @@ done
 hosts echo_threads_one_port 4M "another socket's" \
     "name: server, $echo2: [server, --udp, --bind, '0.0.0.0:1', --quiet, --threads, '3']"
 cores=1
+hosts echo_too_long 6M 'cannot send: Message too long' \
+    "name: server, $echo, background: yes, args: [server, --udp, --bind, '0.0.0.0:0', --quiet]" \
+    "name: client, $echo, args: [client, --udp, --connect, '10.0.0.2:0', --requests, '1', --size, '2049']"
 hosts echo_wrong_port 1M "a port is a context" "name: server, $echo, args: [server, --udp, --bind, '0.0.0.0:7000']"
 hosts echo_stream 1M 'no streams' "name: server, $echo, args: [server]"
 exit "$failed"

@@ -61,7 +61,18 @@ arguments="[--bind, none, --rpc, '0.0.0.0:0', --maxmemory, '16']"
 printf '%s\n' 'params: {cores: 1, timing: 0, timeout_cycles: 2000000}' \
     "hosts: [{name: kv, program: $guest, background: yes, args: $arguments}]" \
     "ports: [{name: way, connect: \"ring:$PWD/way\", ip: 10.0.0.1}]" >machine.yaml
-"$CARACAL_BUILD_DIR/tools/nanopu" run --quiet --cycles 20G --topology machine.yaml >server.log 2>&1 &
+simulate() {
+    "$CARACAL_BUILD_DIR/tools/nanopu" run --quiet --cycles 20G --topology machine.yaml >server.log 2>&1 &
+}
 export DRIVER=nanopu DEVICE=$PWD/way NET_ADDRESS=10.0.0.1/24
 export MSG_TRANSPORT=ndp MSG_NEIGHBOURS=nanopu MSG_TIMEOUT_US=10000
+simulate
 check kv_on_a_simulated_host asks 10.0.0.2:0 --workload A --records 50 --requests 200 --size 500 --depth 4
+# the longest request that a message of 2048 bytes holds, over a cable that loses one frame in fifty
+stop
+rm -f way
+simulate
+"$CARACAL_BUILD_DIR/tests/libos/catnano/catnano-lossy" "$PWD/way" "$PWD/lossy" 20 3 60 >lossy.log 2>&1 &
+DEVICE=$PWD/lossy
+check kv_on_a_simulated_host_with_losses \
+    asks 10.0.0.2:0 --workload A --records 20 --requests 60 --size 2008

@@ -30,12 +30,14 @@ simulate() {
     "$nanopu" run --quiet --cycles 20G --topology machine.yaml >machine.log 2>&1 &
 }
 
-# answers NAME FIRST LAST STEP: a request of each length
+# answers NAME FIRST LAST STEP [FIRST LAST STEP]...: a request of each length
 answers() {
-    if timeout -s KILL 45 "$bin/catnano-requests" 10.0.0.2 0 "$2" "$3" "$4" >answers.log 2>&1; then
-        echo "ok $1"
+    local name=$1
+    shift
+    if timeout -s KILL 45 "$bin/catnano-requests" 10.0.0.2 0 "$@" >answers.log 2>&1; then
+        echo "ok $name"
     else
-        echo "not ok $1"
+        echo "not ok $name"
         cat answers.log machine.log
     fi
     stop
@@ -54,10 +56,11 @@ if [ "${1-}" = tap ]; then
 fi
 
 simulate "ring:$PWD/wire"
-DRIVER=nanopu DEVICE=$PWD/wire answers machine_by_ring 1 2048 23
+# each part of a word, each class of memory, one packet and two
+DRIVER=nanopu DEVICE=$PWD/wire answers machine_by_ring 1 9 1 32 992 64 1016 1032 1 1088 2016 116 2041 2048 1
 simulate "ring:$PWD/machine"
 "$bin/catnano-lossy" "$PWD/machine" "$PWD/program" 50 7 50 >lossy.log 2>&1 &
-DRIVER=nanopu DEVICE=$PWD/program answers machine_by_ring_with_losses 1 2048 227
+DRIVER=nanopu DEVICE=$PWD/program answers machine_by_ring_with_losses 1 9 4 64 1024 320 1025 2048 341
 if [ -c /dev/net/tun ] && [ "$(id -u)" = 0 ] && unshare -n true 2>/dev/null; then
     unshare -n bash "${BASH_SOURCE[0]}" tap
 else

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * On a host: sends a message of each length from FIRST to LAST by STEP to a context, and wants each back byte by byte.
+ * On a host: sends a message of each length from FIRST to LAST by STEP, and of further such ranges in ascending order,
+ * to a context, and wants each back byte by byte.
  * A simulated NIC that missed an acknowledgement may hand a message out twice, so an answer to an earlier request is
  * passed over; anything else that is wrong ends the program.
  *
- * usage: requests ADDRESS CONTEXT FIRST LAST STEP
+ * usage: requests ADDRESS CONTEXT FIRST LAST STEP [FIRST LAST STEP]...
  */
 #include "guest_test.h"
 
@@ -50,21 +51,21 @@ static unsigned await(int qd, size_t len, size_t first)
 int main(int argc, char **argv)
 {
     struct sockaddr_in to = {.sin_family = AF_INET}, me = {.sin_family = AF_INET};
-    size_t first, last, step;
     unsigned others = 0, right = 0;
     int qd;
 
-    CHECK(argc == 6 && inet_pton(AF_INET, argv[1], &to.sin_addr) == 1);
+    CHECK(argc >= 6 && argc % 3 == 0 && inet_pton(AF_INET, argv[1], &to.sin_addr) == 1);
     to.sin_port = htons((uint16_t)atoi(argv[2]));
-    first = (size_t)atol(argv[3]);
-    last = (size_t)atol(argv[4]);
-    step = (size_t)atol(argv[5]);
     CHECK(demi_init(NULL) == 0);
     CHECK(demi_socket(&qd, AF_INET, SOCK_RDM, 0) == 0);
     CHECK(demi_bind(qd, (struct sockaddr *)&me, sizeof(me)) == 0);
-    for (size_t len = first; len <= last; len += step, right++) {
-        request(qd, &to, len);
-        others += await(qd, len, first);
+    for (int arg = 3; arg < argc; arg += 3) {
+        size_t last = (size_t)atol(argv[arg + 1]), step = (size_t)atol(argv[arg + 2]);
+
+        for (size_t len = (size_t)atol(argv[arg]); len <= last; len += step, right++) {
+            request(qd, &to, len);
+            others += await(qd, len, (size_t)atol(argv[3]));
+        }
     }
     CHECK(demi_close(qd) == 0);
     printf("%u answers are right, %u came twice\n", right, others);
