@@ -225,7 +225,8 @@ static int send_some(struct netdev *d, struct frame **f, unsigned n)
     struct outgoing o[NETDEV_BURST];
 
     NETDEV_COUNT_ADD(d, syscalls, 1);
-    for (unsigned i = 0; i < n; i++)
+    prepare(&o[0], &m[0].msg_hdr, f[0]);
+    for (unsigned i = 1; i < n; i++)
         prepare(&o[i], &m[i].msg_hdr, f[i]);
     if (n > 1)
         return sendmmsg(d->fd, m, n, MSG_DONTWAIT);
