@@ -75,12 +75,12 @@ verdict apps_have_no_conditions $?
 
 echo="program: $CARACAL_BUILD_DIR/apps/nanopu/caracal-echo.elf"
 hosts echo 30M 'client\| +errors 0  corrupt 0  lost 0  late 0  unanswered 0' \
-    "name: server, $echo, args: [server, --udp, --bind, '0.0.0.0:0', --quiet]" \
-    "name: client, $echo, args: [client, --udp, --connect, '10.0.0.2:0', --requests, '50', --size, '2041', --check]"
+    "name: server, $echo, background: yes, args: [server, --udp, --bind, '0.0.0.0:0', --quiet]" \
+    "name: client, $echo, args: [client, --udp, --connect, '10.0.0.2:0', --requests, '30', --size, '2041', --check]"
 kv="program: $CARACAL_BUILD_DIR/apps/nanopu/caracal-kv.elf"
 "$nanopu" cc -Wall -Wextra -Werror --cores 1 "$here/kv.c" -lcaracal -o kv.elf >log 2>&1
 hosts kv 20M 'client\| kv answers' \
-    "name: server, $kv, args: [--bind, none, --rpc, '0.0.0.0:0', --maxmemory, '8', --maxclients, '1']" \
+    "name: server, $kv, background: yes, args: [--bind, none, --rpc, '0.0.0.0:0', --maxmemory, '8', --maxclients, '1']" \
     "name: client, program: kv.elf, args: [10.0.0.2]"
 
 # Threads: a hart each, and several on one, where the hardware interrupts one for the other by priorities.
@@ -92,25 +92,25 @@ hosts threads_without_priorities 10M '0 of 20 overtook, late' \
     "name: server, $sharing: [server, '1', '1']" "name: client, $sharing: [client, 10.0.0.2]"
 cores=4
 hosts echo_threads 20M 'client\| +errors 0  corrupt 0  lost 0  late 0  unanswered 0' \
-    "name: server, $echo, background: yes, args: [server, --udp, --bind, '0.0.0.0:1', --quiet, --threads, '4']" \
-    "name: client, $echo, args: [client, --udp, --connect, '10.0.0.2:1', --requests, '400', --depth, '4', --check,
-    --connections, '4', --threads, '4']"
+    "name: server, $echo, background: yes, args: [server, --udp, --bind, '0.0.0.0:1', --quiet, --threads, '3']" \
+    "name: client, $echo, args: [client, --udp, --connect, '10.0.0.2:1', --requests, '100', --depth, '4', --check,
+    --connections, '2', --threads, '2']"
 cores=2
 echo2="program: echo2.elf, args"
 "$nanopu" cc --cores 2 -I"$CARACAL_SOURCE_DIR/apps" "$CARACAL_SOURCE_DIR"/apps/echo/*.c \
     "$CARACAL_SOURCE_DIR"/apps/common/{addr,args,demi_util,hist,json,pattern,report,stop,tokset}.c \
     -lcaracal -lm -o echo2.elf >log 2>&1
-for size in 8 64 1500; do # other times at which threads are interrupted: with the lock of the others, too
+for size in 8 1500; do # other times at which threads are interrupted: with the lock of the others, too
     hosts "echo_threads_share_harts_$size" 20M 'client\| +errors 0  corrupt 0  lost 0  late 0  unanswered 0' \
         "name: server, $echo2: [server, --udp, --bind, '0.0.0.0:1', --quiet, --threads, '2'], background: yes" \
-        "name: client, $echo2: [client, --udp, --connect, '10.0.0.2:1', --requests, '100', --size, '$size', --check,
+        "name: client, $echo2: [client, --udp, --connect, '10.0.0.2:1', --requests, '60', --size, '$size', --check,
         --connections, '4', --threads, '4']"
 done
 # A hart's context has one socket: the third thread shares a hart with the first.
 hosts echo_threads_one_port 4M "another socket's" \
     "name: server, $echo2: [server, --udp, --bind, '0.0.0.0:1', --quiet, --threads, '3']"
 cores=1
-hosts echo_too_long 6M 'cannot send: Message too long' \
+hosts echo_too_long 3M 'cannot send: Message too long' \
     "name: server, $echo, background: yes, args: [server, --udp, --bind, '0.0.0.0:0', --quiet]" \
     "name: client, $echo, args: [client, --udp, --connect, '10.0.0.2:0', --requests, '1', --size, '2049']"
 hosts echo_wrong_port 1M "a port is a context" "name: server, $echo, args: [server, --udp, --bind, '0.0.0.0:7000']"
