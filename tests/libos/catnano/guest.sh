@@ -80,7 +80,8 @@ hosts echo 30M 'client\| +errors 0  corrupt 0  lost 0  late 0  unanswered 0' \
 kv="program: $CARACAL_BUILD_DIR/apps/nanopu/caracal-kv.elf"
 "$nanopu" cc -Wall -Wextra -Werror --cores 1 "$here/kv.c" -lcaracal -o kv.elf >log 2>&1
 hosts kv 20M 'client\| kv answers' \
-    "name: server, $kv, background: yes, args: [--bind, none, --rpc, '0.0.0.0:0', --maxmemory, '8', --maxclients, '1']" \
+    "name: server, $kv, background: yes,
+    args: [--bind, none, --rpc, '0.0.0.0:0', --maxmemory, '8', --maxclients, '1']" \
     "name: client, program: kv.elf, args: [10.0.0.2]"
 
 # Threads: a hart each, and several on one, where the hardware interrupts one for the other by priorities.
