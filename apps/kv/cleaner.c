@@ -86,7 +86,7 @@ static bool judge(struct store *st, struct item *it)
 
 static uint64_t waste(const struct store *st)
 {
-    return log_bytes(&st->log) - st->log.live_bytes;
+    return log_bytes(&st->log) - st->log.emptied_segments * SEGMENT_BYTES - st->log.live_bytes;
 }
 
 static bool is_wasteful(const struct store *st)
@@ -144,21 +144,27 @@ static bool clean(struct store *st, uint64_t budget, bool pressed)
     return true;
 }
 
+/* Bytes that the store will have with an item more, or a little less. */
+static uint64_t bytes_with(const struct store *st, size_t item_len, size_t outside_len)
+{
+    bool has_room = log_has_room(st->log.head, item_len) || st->log.emptied != NULL;
+    return store_bytes(st) + (has_room ? 0 : SEGMENT_BYTES) + outside_len + INDEX_STEP;
+}
+
 bool cleaner_make_room(struct store *st, size_t item_len, size_t outside_len)
 {
-    size_t extra = (log_has_room(st->log.head, item_len) ? 0 : SEGMENT_BYTES) + outside_len + INDEX_STEP;
     uint64_t bound = st->bytes_max - KEPT_BACK;
     do {
         remains_step(&st->remains, st->release, st->release_context);
-    } while (remains_any(&st->remains) && store_bytes(st) + extra + BEGIN_EARLY > bound);
-    bool pressed = store_bytes(st) + extra + BEGIN_EARLY > bound;
+    } while (remains_any(&st->remains) && bytes_with(st, item_len, outside_len) + BEGIN_EARLY > bound);
+    bool pressed = bytes_with(st, item_len, outside_len) + BEGIN_EARLY > bound;
     if (pressed || st->victim != NULL || is_wasteful(st)) {
         (void)clean(st, PACE_LEAST + PACE * (item_len + outside_len), pressed);
     }
     uint64_t tries = 4 * st->log.segments + 16;
-    while (store_bytes(st) + extra > bound && tries > 0 && clean(st, SEGMENT_BYTES, true)) {
+    while (bytes_with(st, item_len, outside_len) > bound && tries > 0 &&
+           (log_give_back(&st->log) || clean(st, SEGMENT_BYTES, true))) {
         tries--;
     }
-    /* Cleaning may have taken the segment that is being filled. */
-    return store_bytes(st) + extra <= bound && (log_has_room(st->log.head, item_len) || extra >= SEGMENT_BYTES);
+    return bytes_with(st, item_len, outside_len) <= bound;
 }

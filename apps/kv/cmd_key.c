@@ -8,7 +8,7 @@
 
 #define KEYS_MAX       65536u /* keys that KEYS looks at: more would keep the others waiting */
 #define SCAN_COUNT     10
-#define SCAN_COUNT_MAX 256 /* keys that one SCAN looks at, whatever it is asked */
+#define SCAN_COUNT_MAX 128 /* keys that one SCAN looks at, whatever it is asked */
 #define MS_PER_S       1000
 
 bool expiry_option(struct span word, enum expiry_kind *kind)

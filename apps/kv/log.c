@@ -31,26 +31,36 @@ static void list_remove(struct log *log, struct segment *s)
 void log_drop(struct log *log, struct segment *s)
 {
     assert(s->filling && s->live == 0 && log->segments > 0);
+    s->next = log->emptied;
+    log->emptied = s;
+    log->emptied_segments++;
+}
+
+static struct segment *take_emptied(struct log *log)
+{
+    struct segment *s = log->emptied;
+    if (s != NULL) {
+        log->emptied = s->next;
+        log->emptied_segments--;
+    }
+    return s;
+}
+
+bool log_give_back(struct log *log)
+{
+    struct segment *s = take_emptied(log);
+    if (s == NULL) {
+        return false;
+    }
     log->segments--;
     (void)demi_free(s);
+    return true;
 }
 
 void log_take(struct log *log, struct segment *s)
 {
     assert(!s->filling);
     list_remove(log, s);
-}
-
-void log_fini(struct log *log)
-{
-    struct segment *next;
-    for (struct segment *s = log->oldest; s != NULL; s = next) {
-        next = s->next;
-        (void)demi_free(s);
-    }
-    (void)(log->head != NULL && demi_free(log->head));
-    (void)(log->target != NULL && demi_free(log->target));
-    *log = (struct log){.segments = 0};
 }
 
 bool log_has_room(const struct segment *filling, size_t bytes)
@@ -74,14 +84,17 @@ struct item *log_alloc(struct log *log, struct segment **filling, size_t bytes)
 {
     assert(bytes % ITEM_ALIGN == 0 && bytes <= SEGMENT_BYTES / 2);
     if (!log_has_room(*filling, bytes)) {
-        struct segment *s = demi_malloc(SEGMENT_BYTES);
+        struct segment *s = take_emptied(log);
+        if (s == NULL) {
+            s = demi_malloc(SEGMENT_BYTES);
+            log->segments += s != NULL;
+        }
         if (s == NULL) {
             log->refused++;
             return NULL;
         }
         retire(log, filling);
         *s = (struct segment){.used = segment_first(), .filling = true};
-        log->segments++;
         *filling = s;
     }
     struct segment *s = *filling;

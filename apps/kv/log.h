@@ -22,16 +22,15 @@ struct segment {
 
 struct log {
     struct segment *oldest, *newest;
-    struct segment *look;   /* where the search for waste goes on; NULL: at the oldest */
-    struct segment *head;   /* being filled with new items; NULL: none */
-    struct segment *target; /* being filled by the cleaner; NULL: none */
-    uint64_t segments;      /* all of them */
+    struct segment *look;    /* where the search for waste goes on; NULL: at the oldest */
+    struct segment *head;    /* being filled with new items; NULL: none */
+    struct segment *target;  /* being filled by the cleaner; NULL: none */
+    struct segment *emptied; /* no item in them is alive: filled next, or given back; linked by next */
+    uint64_t emptied_segments;
+    uint64_t segments; /* all of them */
     uint64_t live_bytes;
     uint64_t refused; /* segments that memory lacked for */
 };
-
-/* Frees all segments; the items' outside values are the caller's matter. */
-void log_fini(struct log *log);
 
 /* Whether an item of that size fits into the segment being filled. */
 bool log_has_room(const struct segment *filling, size_t bytes);
@@ -42,12 +41,16 @@ bool log_has_room(const struct segment *filling, size_t bytes);
  */
 struct item *log_alloc(struct log *log, struct segment **filling, size_t bytes);
 
-/* Declares an item dead. An empty segment is freed at once. */
+/* Declares an item dead. When it was the last of its segment, that is emptied. */
 void log_free(struct log *log, struct item *it);
 
-/* Takes a segment out of the list, for the cleaner; log_drop() frees it, when no item in it is alive. */
+/* Takes a segment out of the list, for the cleaner; log_drop() has it among the emptied ones, when no item in it is
+ * alive. */
 void log_take(struct log *log, struct segment *s);
 void log_drop(struct log *log, struct segment *s);
+
+/* Frees an emptied segment; false: there is none. */
+bool log_give_back(struct log *log);
 
 /* Item at an offset of a segment: the first is at segment_first(), the next behind it, up to s->used. */
 static inline uint32_t segment_first(void)

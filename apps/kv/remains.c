@@ -7,7 +7,7 @@
 /* Of one step, together some microseconds: items looked at, values, segments or chunks of an index given back. */
 #define STEP_ITEMS  64u
 #define STEP_VALUES 8u
-#define STEP_BLOCKS 2u
+#define STEP_BLOCKS 1u
 
 static void add_one(struct remains *r, struct segment *s)
 {
@@ -23,6 +23,11 @@ void remains_add(struct remains *r, struct log *log, struct segment *victim, uin
     if (log->newest != NULL) {
         log->newest->next = r->rest;
         r->rest = log->oldest;
+    }
+    while (log->emptied != NULL) {
+        struct segment *s = log->emptied;
+        log->emptied = s->next;
+        add_one(r, s);
     }
     add_one(r, log->head);
     add_one(r, log->target);

@@ -336,7 +336,8 @@ bool store_tick(struct store *st)
         seen += s.seen;
         found += s.found;
     }
-    return remains_any(&st->remains) || (found * 4 > seen && st->expiring > 0);
+    bool more = remains_any(&st->remains) || (st->log.emptied_segments > STORE_EMPTIED_KEPT && log_give_back(&st->log));
+    return more || (found * 4 > seen && st->expiring > 0);
 }
 
 struct scan {

@@ -31,6 +31,8 @@
 
 #define STORE_COUNTER_MEMBER(name) uint64_t name;
 
+#define STORE_EMPTIED_KEPT 2 /* segments that are kept for what comes next */
+
 struct store {
     struct index index;
     struct log log;
@@ -104,7 +106,7 @@ bool store_tick(struct store *st);
 /* Whether store_tick() has anything to do, now or later. */
 static inline bool store_wants_ticks(const struct store *st)
 {
-    return st->expiring > 0 || remains_any(&st->remains);
+    return st->expiring > 0 || remains_any(&st->remains) || st->log.emptied_segments > STORE_EMPTIED_KEPT;
 }
 
 /* Goes over the items that are not expired, as index_scan does. */
