@@ -25,7 +25,7 @@
  */
 extern int demi_nano_enter(int qd);
 
-/* Until there is a message; its header. */
+/* Until there is a message; its header. Other threads of the hart run meanwhile when they have messages, not otherwise. */
 static inline uint64_t demi_nano_wait(void)
 {
     nanopu_wait();
