@@ -25,7 +25,7 @@
  */
 extern int demi_nano_enter(int qd);
 
-/* Until there is a message; its header. Other threads of the hart run meanwhile when they have messages, not otherwise. */
+/* Until there is a message; its header. Other threads of the hart run meanwhile if they have messages. */
 static inline uint64_t demi_nano_wait(void)
 {
     nanopu_wait();
