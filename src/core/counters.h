@@ -53,6 +53,7 @@
     COUNTER(drop_msg_bad, "catnano packets dropped: malformed")                      \
     COUNTER(drop_msg_context, "catnano packets dropped: nobody has the context")     \
     COUNTER(drop_msg_stray, "catnano control packets dropped: for no message")       \
+    COUNTER(sent_by_reference, "frames that a device of DPDK read where they lay")   \
     COUNTER(pcap_frames, "frames written to the capture file")                       \
     COUNTER(pcap_lost, "frames the capture file had no room for, or the disk")       \
     COUNTER_LIST_INET(COUNTER)                                                       \

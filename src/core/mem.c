@@ -168,6 +168,8 @@ static void blocks_give(struct mem *m, struct superblock *sb)
     uint32_t first = (uint32_t)(((uintptr_t)sb - (uintptr_t)m->base) >> SUPERBLOCK_SHIFT);
     uint32_t n = sb->span;
 
+    if (m->watcher != NULL && sb->iova != 0)
+        m->watcher->gone(m->watcher, sb);
     for (uint32_t k = 0; k < n; k++)
         m->owner[first + k] = 0;
     m->blocks_used -= n;
@@ -196,6 +198,8 @@ static void superblock_setup(struct mem *m, struct superblock *sb, uint32_t span
     sb->first = sizeof(*sb);
     sb->room = obj_bytes;
     sb->count = (uint32_t)((SUPERBLOCK_BYTES - sizeof(*sb)) / obj_bytes);
+    if (m->watcher != NULL)
+        m->watcher->made(m->watcher, sb);
     MEM_POISON((char *)sb + sb->first, SUPERBLOCK_BYTES - sb->first);
 }
 

@@ -108,6 +108,16 @@ struct mem_cache {
     char *bottom[MEM_CACHE + 1];
 };
 
+/*
+ * Whom superblocks of small objects are told to, so that a device can read them itself. made: before the first object;
+ * it may replace the pages by others that are zero behind the header, which it keeps, and sets sb->iova where it can be
+ * read (0: it cannot). gone: no object is left of one with an iova; all its bytes must be zero or as they were.
+ */
+struct mem_watcher {
+    void (*made)(struct mem_watcher *w, struct superblock *sb);
+    void (*gone)(struct mem_watcher *w, struct superblock *sb);
+};
+
 struct mem {
     char *base;                                /* aligned region */
     size_t region;                             /* bytes of it */
@@ -124,9 +134,10 @@ struct mem {
     uint32_t warm_count;
     uint64_t bytes_out; /* object bytes outside the superblocks' free lists: alive, or in a cache */
     struct mem_cache cache[MEM_CLASS_MAX + 1];
-    uint64_t refused; /* allocations that failed for want of room */
-    int fd;           /* of a region that can be shared with other processes, else -1 */
-    void *map;        /* what was mapped: base is aligned inside */
+    struct mem_watcher *watcher; /* NULL: nobody; borrowed */
+    uint64_t refused;            /* allocations that failed for want of room */
+    int fd;                      /* of a region that can be shared with other processes, else -1 */
+    void *map;                   /* what was mapped: base is aligned inside */
     size_t map_bytes;
     uint32_t class_bytes[MEM_CLASS_MAX];
     uint8_t class_of[MEM_SMALL_TABLE]; /* by (bytes - 1) / MEM_ALIGN */

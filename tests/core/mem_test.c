@@ -271,6 +271,51 @@ static void mem_trim__empties_the_pool_of_what_nobody_uses(void **state)
     assert_int_equal(m.bytes_out, 0);
 }
 
+struct watch {
+    struct mem_watcher w;
+    unsigned made, gone;
+};
+
+static void note_made(struct mem_watcher *w, struct superblock *sb)
+{
+    struct watch *watch = CONTAINER_OF(w, struct watch, w);
+
+    if (++watch->made % 2 == 0) /* the others cannot be read by the device */
+        sb->iova = (uint64_t)(uintptr_t)sb;
+}
+
+static void note_gone(struct mem_watcher *w, struct superblock *sb)
+{
+    struct watch *watch = CONTAINER_OF(w, struct watch, w);
+
+    assert_int_equal(sb->iova, (uintptr_t)sb);
+    assert_int_equal(sb->used, 0);
+    watch->gone++;
+}
+
+/* A device hears of superblocks of small objects, and of the end of those that it can read. */
+static void mem_watcher__hears_of_superblocks(void **state)
+{
+    struct watch watch = {.w = {note_made, note_gone}};
+    void *obj[8], *large;
+
+    (void)state;
+    m.watcher = &watch.w;
+    large = mem_alloc(&m, SUPERBLOCK_BYTES, 1);
+    assert_non_null(large);
+    assert_int_equal(watch.made, 0);
+    for (size_t i = 0; i < ARRAY_LEN(obj); i++)
+        obj[i] = mem_alloc(&m, MEM_CLASS_LIMIT, 1); /* three in a superblock */
+    assert_int_equal(watch.made, 3);
+    assert_int_equal(mem_superblock(obj[3])->iova, (uintptr_t)mem_superblock(obj[3]));
+    for (size_t i = 0; i < ARRAY_LEN(obj); i++)
+        mem_unref(&m, obj[i]);
+    mem_unref(&m, large);
+    mem_trim(&m);
+    assert_int_equal(watch.gone, 1);
+    m.watcher = NULL;
+}
+
 static void mem_alloc__refuses_at_the_limit_and_recovers(void **state)
 {
     static void *obj[4096];
@@ -514,6 +559,7 @@ int main(void)
         TEST(superblock__given_back_serves_another_class),
         TEST(superblock__with_room_is_used_before_a_fresh_one),
         TEST(mem_trim__empties_the_pool_of_what_nobody_uses),
+        TEST(mem_watcher__hears_of_superblocks),
         TEST(mem_alloc__refuses_at_the_limit_and_recovers),
         TEST(mem_alloc__empty_superblocks_of_other_classes_are_room),
         TEST(mem_init__gives_at_least_eight_superblocks),

@@ -28,7 +28,7 @@ take() {
 # echo_on NIC SLOT SLOT
 echo_on() {
     take "$2" && take "$3"
-    EAL="-a 0000:00:$2.0" NET_ADDRESS=10.9.0.1/24 \
+    EAL="-a 0000:00:$2.0" NET_ADDRESS=10.9.0.1/24 STAT=true \
         "$BUILD/apps/caracal-echo" server --bind 10.9.0.1:7000 --quiet >server &
     local server=$!
     for ((i = 0; i < 600; i++)); do
@@ -38,6 +38,7 @@ echo_on() {
     done
     echo "$1: $(EAL="-a 0000:00:$3.0" NET_ADDRESS=10.9.0.2/24 timeout 60 "$BUILD/apps/caracal-echo" client --json \
         --check --connect 10.9.0.1:7000 --requests 20 --size 5000 2>&1)"
+    echo "$1 $("$BUILD/tools/demi" stat --json | grep -o '"sent_by_reference": *[0-9]*')"
     kill $server
 }
 connects() { grep -o '"connects": *[0-9]*' "$SHARE/connected" | awk '{ n += $2 } END { print +n }'; }
@@ -121,6 +122,9 @@ echo_over() {
     json=$(grep "^$nic: " "$work/out")
     [ -n "$(field requests)" ] || fail "status $status: $(cat "$work/out" "$work/err")"
     holds "$(field requests) == 20 && $(field errors) == 0 && $(field corrupt) == 0"
+    # the card read our memory itself: 20 answers of 5000 bytes are more than 40 full frames
+    json=$(grep "^$nic \"" "$work/out" | sed "s/^$nic //")
+    holds "$(field sent_by_reference) + 0 > 40"
 }
 
 # What is not for one instance alone is handed on, ARP, and nothing else: the card brought all by the right queue.

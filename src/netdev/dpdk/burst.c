@@ -166,6 +166,25 @@ static void release(void *addr, void *frame)
 
 _Static_assert(sizeof(struct rte_mbuf_ext_shared_info) <= sizeof(struct frame_seg), "it takes the place of seg[0]");
 
+/* Where a segment of a frame lies for the device: for the processor, or for a card (extmem.c; 0: it cannot tell). */
+static inline rte_iova_t iova_of(const struct dpdk_queue *q, const void *obj, const char *ptr)
+{
+    const struct superblock *sb = mem_superblock(obj);
+    uintptr_t offset = (uintptr_t)ptr - (uintptr_t)sb;
+
+    if (q->direct)
+        return (rte_iova_t)(uintptr_t)ptr;
+    return sb->iova == 0 || offset >= SUPERBLOCK_BYTES ? 0 : sb->iova + offset;
+}
+
+static bool is_reachable(const struct dpdk_queue *q, const struct frame *f)
+{
+    for (unsigned i = 0; i < f->segs; i++)
+        if (iova_of(q, i == 0 ? f : f->seg[i].obj, f->seg[i].ptr) == 0)
+            return false;
+    return true;
+}
+
 /* A chain of mbufs that point into the frame, which is freed with the last of them. */
 static struct rte_mbuf *chain_of(struct dpdk_queue *q, struct frame *f)
 {
@@ -182,20 +201,22 @@ static struct rte_mbuf *chain_of(struct dpdk_queue *q, struct frame *f)
     for (unsigned i = 0; i < f->segs; i++) {
         const struct frame_seg *s = i == 0 ? &head : &f->seg[i];
 
-        rte_pktmbuf_attach_extbuf(m[i], s->ptr, (rte_iova_t)(uintptr_t)s->ptr, (uint16_t)s->len, shared);
+        rte_pktmbuf_attach_extbuf(m[i], s->ptr, iova_of(q, i == 0 ? f : s->obj, s->ptr), (uint16_t)s->len, shared);
         m[i]->data_len = (uint16_t)s->len;
         m[i]->next = i + 1u < f->segs ? m[i + 1] : NULL;
     }
     m[0]->nb_segs = f->segs;
     m[0]->pkt_len = f->len;
     ask_offload(f, head.ptr, m[0]);
+    NETDEV_COUNT_ADD(&q->dev, sent_by_reference, 1);
     return m[0];
 }
 
 /* The frame as mbufs, which own it now. NULL: there are none left, and it stays the caller's. */
 static struct rte_mbuf *mbuf_of(struct dpdk_queue *q, struct frame *f)
 {
-    if ((f->flags & FRAME_TSO) != 0 || (f->len >= q->threshold && f->segs <= q->segs_max))
+    if ((f->flags & FRAME_TSO) != 0 ||
+        (f->len >= q->threshold && f->segs <= q->segs_max && (q->direct || is_reachable(q, f))))
         return chain_of(q, f);
     assert(f->len <= q->room);
     return copy_of(q, f);

@@ -8,9 +8,9 @@
  * software devices that Debian's DPDK has): a frame on its way out is a chain of mbufs that point into it and into the
  * application's arrays (external buffers; the frame is freed with the last of them), and a received one is an object of
  * ours that the mbuf had as its buffer and that another takes the place of. Shorter ones are copied, which costs less
- * than a second descriptor. Devices that read memory themselves (PCI), or that share DPDK's own memory with a peer
- * (af_xdp, virtio_user, memif with zero-copy), get all frames by copy through DPDK's memory: the pages of our heap come
- * and go, and nobody tells the device.
+ * than a second descriptor. A card (PCI) gets such frames without a copy too, where it is told of our pages (extmem.c);
+ * what it receives is copied. Devices that share DPDK's own memory with a peer (af_xdp, virtio_user, memif with
+ * zero-copy) get all frames by copy through DPDK's memory.
  * 3. A device keeps mbufs; what it had no room for waits in `waiting` and goes first next time, because a frame that
  * was turned into mbufs cannot be handed back.
  * 4. A port has net_queues queues, and each instance of the process takes one (spread.h). What comes by a queue that
@@ -50,6 +50,8 @@ struct dpdk_burst {
 /* One queue of a port: what an instance has. */
 struct dpdk_queue {
     struct netdev dev;
+    struct mem_watcher watcher;
+    bool reads; /* the device reads our memory itself: extmem.c */
     struct dpdk_port *port;
     uint16_t port_id, queue_id;
     bool direct;              /* note 2: mbufs may point into our memory; segmentation is offered only then */
@@ -109,6 +111,13 @@ bool dpdk_rss_deal(uint16_t id, unsigned queues, struct flow_deal *deal);
 int dpdk_pool_rx(struct dpdk_queue *q, unsigned n, struct rte_mempool **pool);
 int dpdk_pool_tx(struct dpdk_queue *q, unsigned descriptors);
 void dpdk_pool_free(struct dpdk_queue *q);
+
+/* Can the card whose port has queues be told of our memory? */
+bool dpdk_extmem_can(const struct rte_eth_dev_info *info, unsigned queues);
+
+/* From here on superblocks are made so that the card can read them, until the end; the port is stopped by then. */
+void dpdk_extmem_begin(struct dpdk_queue *q);
+void dpdk_extmem_end(struct dpdk_queue *q);
 
 /* From here on the bursts of a memif's queue are between dpdk_burst_begin and dpdk_burst_end. */
 struct dpdk_burst *dpdk_hold_watch(uint16_t port_id, uint16_t queue_id);

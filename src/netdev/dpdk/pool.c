@@ -71,7 +71,7 @@ int dpdk_pool_tx(struct dpdk_queue *q, unsigned descriptors)
     unsigned n = descriptors + NETDEV_BURST + 2 * DPDK_CACHE;
     int err = make(&q->copy_pool, n, RTE_PKTMBUF_HEADROOM + q->room);
 
-    if (err < 0 || !q->direct)
+    if (err < 0 || (!q->direct && !q->reads))
         return err;
     return make(&q->ref_pool, n + NETDEV_BURST * FRAME_SEGS, 0);
 }

@@ -145,11 +145,11 @@ static bool touches_by_processor(const struct rte_eth_dev_info *info)
     return false;
 }
 
-static uint64_t tx_offloads(const struct rte_eth_dev_info *info, bool direct)
+static uint64_t tx_offloads(const struct rte_eth_dev_info *info, bool direct, bool card)
 {
     const uint64_t csum = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
     const uint64_t tso = RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
-    uint64_t on = direct ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS : 0;
+    uint64_t on = direct || card ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS : 0;
     uint16_t segs = info->tx_desc_lim.nb_seg_max;
 
     if ((info->tx_offload_capa & csum) != csum)
@@ -249,7 +249,7 @@ static int configure(struct dpdk_port *p, const struct rte_eth_dev_info *info, c
                                          : cfg->net_ring > UINT16_MAX ? UINT16_MAX
                                                                       : cfg->net_ring);
     p->direct = touches_by_processor(info);
-    p->tx_offload = tx_offloads(info, p->direct);
+    p->tx_offload = tx_offloads(info, p->direct, dpdk_extmem_can(info, p->queues));
     if (!cfg->net_offload)
         p->tx_offload &= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
     p->prepares = (p->tx_offload & ~RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
@@ -320,7 +320,10 @@ static int join(struct dpdk_port *p, struct dpdk_queue *q, struct error_text *et
     q->dev.offload = offload_of(p->tx_offload);
     q->direct = p->direct;
     q->prepares = p->prepares;
-    q->segs_max = !p->direct ? 0 : info.tx_desc_lim.nb_mtu_seg_max == 0 ? FRAME_SEGS : info.tx_desc_lim.nb_mtu_seg_max;
+    if (!p->direct && dpdk_extmem_can(&info, p->queues))
+        dpdk_extmem_begin(q);
+    if (p->direct || q->reads)
+        q->segs_max = info.tx_desc_lim.nb_mtu_seg_max == 0 ? FRAME_SEGS : info.tx_desc_lim.nb_mtu_seg_max;
     q->room = p->mtu + FRAME_EXTRA;
     if (strcmp(info.driver_name, "net_memif") == 0)
         q->burst = dpdk_hold_watch(p->id, q->queue_id);
@@ -377,5 +380,6 @@ void dpdk_port_give(struct dpdk_queue *q)
         stop(p, q);
     rte_pktmbuf_free_bulk(q->waiting + q->waiting_at, q->waiting_end - q->waiting_at);
     dpdk_pool_free(q);
+    dpdk_extmem_end(q);
     pthread_mutex_unlock(&ports_lock);
 }

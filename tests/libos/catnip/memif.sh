@@ -71,9 +71,9 @@ ipv6() {
 
 # A queue each way for each thread: what comes by another's queue is handed on, in both directions.
 threads() {
-    over --threads 2 --bind 0.0.0.0:7000 -- --threads 2 --connect 10.9.0.1:7000 --requests 400 --connections 16
-    over --udp --threads 2 --bind '[::]:7000' -- --udp --threads 2 --connect '[fd09::1]:7000' --requests 100 \
-        --connections 8
+    over --threads 2 --bind 0.0.0.0:7000 -- --threads 2 --connect 10.9.0.1:7000 --requests 100 --connections 6
+    over --udp --threads 2 --bind '[::]:7000' -- --udp --threads 2 --connect '[fd09::1]:7000' --requests 60 \
+        --connections 6
 }
 
 tests=(streams bulk_by_reference_and_by_copy peers_that_go_leave_the_server_alone
