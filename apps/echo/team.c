@@ -2,7 +2,13 @@
 /* Threads that begin together: see team.h. */
 #include "echo/team.h"
 
+#include "common/clock.h"
+#include "common/demi_util.h"
+
+#include <errno.h>
 #include <string.h>
+
+#define LOOK_NS NS_PER_MS
 
 void team_init(struct team *t, uint32_t threads)
 {
@@ -23,12 +29,45 @@ static void arrive(struct team *t)
     }
 }
 
+static bool has_passed(struct team *t, uint32_t gate)
+{
+    pthread_mutex_lock(&t->lock);
+    bool passed = t->gate != gate;
+    pthread_mutex_unlock(&t->lock);
+    return passed;
+}
+
+/* Looks at this thread's device meanwhile, if it has one: what comes by its queue may be what another waits for. */
+static void look_until(struct team *t, uint32_t gate)
+{
+    struct timespec look = clock_timespec(LOOK_NS);
+    demi_qtoken_t token;
+    demi_qresult_t qr;
+    int qd;
+    if (demi_queue(&qd) != 0) {
+        return;
+    }
+    if (demi_pop(&token, qd) == 0) {
+        while (!has_passed(t, gate) && demi_wait(&qr, token, &look) == ETIMEDOUT) {
+        }
+        (void)demi_close(qd);
+        (void)demi_wait(&qr, token, &look); /* it was cancelled */
+        return;
+    }
+    (void)demi_close(qd);
+}
+
 bool team_ready(struct team *t, bool ready)
 {
     pthread_mutex_lock(&t->lock);
     uint32_t gate = t->gate;
     t->failed |= !ready;
     arrive(t);
+    pthread_mutex_unlock(&t->lock);
+    if (t->threads > 1) {
+        look_until(t, gate);
+    }
+    pthread_mutex_lock(&t->lock);
     while (t->gate == gate) {
         pthread_cond_wait(&t->all_here, &t->lock);
     }
