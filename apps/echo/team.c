@@ -64,7 +64,7 @@ bool team_ready(struct team *t, bool ready)
     t->failed |= !ready;
     arrive(t);
     pthread_mutex_unlock(&t->lock);
-    if (t->threads > 1) {
+    if (t->threads > 1 && gate > 0) { /* at the first one not all have their devices: what comes for them stays there */
         look_until(t, gate);
     }
     pthread_mutex_lock(&t->lock);
