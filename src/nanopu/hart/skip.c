@@ -5,9 +5,9 @@
  * A turn of a loop is executed instruction by instruction and watched: it may load from DRAM, read registers of the NIC
  * and tell it to idle, and nothing else that anybody could notice. When registers, floating-point state and pipeline
  * are after the turn what they were before, then every further turn is the same, as long as what it reads stays the
- * same. So whole turns are added to clock, instret and the pipeline's counters, up to the first cycle in which
- * something may change: the limit of this run, an interrupt, a register of the NIC. Memory stays as it is until the
- * limit, because the host lets other harts run only between two runs of this one.
+ * same and is as near. So whole turns are added to clock, instret and the pipeline's counters, up to the first cycle in
+ * which something may change: the limit of this run, an interrupt, a register of the NIC. Memory stays as it is until
+ * the limit, because the host lets other harts run only between two runs of this one.
  *
  * The cycle counter is the exception among what changes: a loop may read it into a register that nothing but
  * comparisons look at. As long as these come out the same, turns differ in that register alone, by a period each.
@@ -257,14 +257,22 @@ static uint64_t change_next(struct hart *h)
     return h->poll.clock != 0 && h->poll.clock_end < next ? h->poll.clock_end : next;
 }
 
+/* Does the next turn find its word in the data cache, as those before it? Another hart may have taken the line. */
+static bool is_cached(struct hart *h, const struct poll_read *read)
+{
+    uint64_t line = read->addr >> CACHE_LINE_SHIFT;
+
+    return !h->timed || cache_recent(&h->pipe.dcache, line) || cache_find(&h->pipe.dcache, line) != NULL;
+}
+
 uint64_t hart_poll_event(struct hart *h)
 {
     for (unsigned i = 0; i < h->poll.reads_len; i++) {
         const struct poll_read *read = &h->poll.reads[i];
-        uint64_t value =
-            read->size == 0 ? nic_read(h, nic_cycle(h), (unsigned)read->addr) : dram_value(h, read->addr, read->size);
+        bool same = read->size == 0 ? nic_read(h, nic_cycle(h), (unsigned)read->addr) == read->value
+                                    : dram_value(h, read->addr, read->size) == read->value && is_cached(h, read);
 
-        if (value != read->value) {
+        if (!same) {
             return h->now;
         }
     }
