@@ -153,7 +153,8 @@ YAML
 }
 
 tests=(idle_skip__changes_nothing idle_skip__notices_a_line_that_went idle_skip__forgets_no_pulse
-    homa__with_and_without_trimming ring__threads_and_order ring__without_timing incast__exact_switch incast__osdi21_switch)
+    homa__with_and_without_trimming ring__threads_and_order ring__without_timing incast__exact_switch
+    incast__osdi21_switch)
 need_guests "${tests[@]}"
 for t in "${tests[@]}"; do
     run_test "$t"
