@@ -125,8 +125,10 @@ size_t workload_request_max(const struct workload *w)
 
 void workload_key(const struct workload *w, uint64_t key, char *out)
 {
-    memcpy(out, "user", 4);
-    for (size_t i = w->key_bytes; i > 4; i--) {
+    static const char user[4] = {'u', 's', 'e', 'r'};
+
+    memcpy(out, user, sizeof(user));
+    for (size_t i = w->key_bytes; i > sizeof(user); i--) {
         out[i - 1] = (char)('0' + key % 10);
         key /= 10;
     }
