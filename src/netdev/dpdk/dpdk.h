@@ -45,6 +45,8 @@ struct dpdk_port;
 /* Whether a burst of a memif's queue is under way (note 5). */
 struct dpdk_burst {
     _Alignas(CACHE_LINE) uint32_t busy;
+    uint32_t unsure; /* whether there is a peer: to be asked before the next burst */
+    uint16_t port_id;
 };
 
 /* One queue of a port: what an instance has. */
@@ -125,8 +127,8 @@ struct dpdk_burst *dpdk_hold_watch(uint16_t port_id, uint16_t queue_id);
 /* A line of DPDK's log, in whose thread it is. */
 void dpdk_hold_heard(const char *text);
 
-/* Bursts are held back; not for ever. */
-void dpdk_hold_expire(void);
+/* The rest of dpdk_burst_begin: bursts are held back, though not for ever, or there may be no peer. */
+bool dpdk_hold_ask(struct dpdk_burst *b);
 
 extern uint32_t dpdk_held; /* bursts of a memif are not to begin */
 
@@ -137,10 +139,11 @@ static inline bool dpdk_burst_begin(struct dpdk_burst *b)
         return true;
     __atomic_store_n(&b->busy, 1, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the other side makes a processor's fence of it */
-    if (LIKELY(__atomic_load_n(&dpdk_held, __ATOMIC_ACQUIRE) == 0))
+    if (LIKELY((__atomic_load_n(&dpdk_held, __ATOMIC_ACQUIRE) | __atomic_load_n(&b->unsure, __ATOMIC_RELAXED)) == 0))
+        return true;
+    if (dpdk_hold_ask(b))
         return true;
     __atomic_store_n(&b->busy, 0, __ATOMIC_RELEASE);
-    dpdk_hold_expire();
     return false;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A memif's peer that goes must not take us with it.
+ * A memif's peer that comes or goes must not take us with it.
  *
  * DPDK 22.11's driver notices in the EAL's interrupt thread that a peer has gone and unmaps the memory of both there,
  * whoever is reading it. A burst looks once, at its beginning, whether there still is a peer. So the interrupt thread
@@ -9,10 +9,13 @@
  * before it does anything about it, and that it is done.
  *
  * Before a burst its queue says so by a plain store and looks at the word; the interrupt thread sets the word and makes
- * every processor see it (membarrier), so that a burst pays two stores and a load and no fence.
+ * every processor see it (membarrier), so that a burst pays two stores and two loads and no fence.
+ *
+ * A burst also looks where its ring is before it looks whether there is a peer, and while a peer comes that is an
+ * offset into memory not mapped yet. So no burst begins before the link is up, which the driver says at the very end.
  *
  * Rejected: an alarm of ours that holds the interrupt thread back between bursts (it is the thread that makes
- * connections); asking for the link's state (the driver sets it too, in the same thread, before the unmapping).
+ * connections); asking for the link's state each time (costs more than the burst, and the unmapping comes in between).
  */
 #include "dpdk.h"
 
@@ -55,6 +58,8 @@ struct dpdk_burst *dpdk_hold_watch(uint16_t port_id, uint16_t queue_id)
             rte_log_set_level((uint32_t)type, RTE_LOG_DEBUG);
         membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
     }
+    bursts[port_id][queue_id].port_id = port_id;
+    bursts[port_id][queue_id].unsure = 1;
     return &bursts[port_id][queue_id];
 }
 
@@ -79,6 +84,15 @@ static void hold(void)
         nanosleep(&step, NULL);
 }
 
+/* No burst is under way, and each asks for its peer before the next. */
+static void let_go(void)
+{
+    for (unsigned i = 0; i < RTE_MAX_ETHPORTS; i++)
+        for (unsigned k = 0; k < DPDK_QUEUES_MAX; k++)
+            __atomic_store_n(&bursts[i][k].unsure, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&dpdk_held, 0, __ATOMIC_RELEASE);
+}
+
 void dpdk_hold_heard(const char *text)
 {
     if (!rte_thread_is_intr())
@@ -86,11 +100,21 @@ void dpdk_hold_heard(const char *text)
     if (strstr(text, "Invalid message size") != NULL || strstr(text, "Disconnect received") != NULL)
         hold();
     else if (strstr(text, "Disconnected, id") != NULL)
-        __atomic_store_n(&dpdk_held, 0, __ATOMIC_RELEASE);
+        let_go();
 }
 
-void dpdk_hold_expire(void)
+bool dpdk_hold_ask(struct dpdk_burst *b)
 {
-    if (now_ns() - __atomic_load_n(&held_since, __ATOMIC_RELAXED) > HELD_MAX_NS)
-        __atomic_store_n(&dpdk_held, 0, __ATOMIC_RELEASE);
+    struct rte_eth_link link;
+
+    if (__atomic_load_n(&dpdk_held, __ATOMIC_ACQUIRE) != 0) {
+        if (now_ns() - __atomic_load_n(&held_since, __ATOMIC_RELAXED) > HELD_MAX_NS)
+            let_go();
+        return false;
+    }
+    if (rte_eth_link_get_nowait(b->port_id, &link) < 0 || link.link_status != RTE_ETH_LINK_UP)
+        return false;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    __atomic_store_n(&b->unsure, 0, __ATOMIC_RELAXED);
+    return true;
 }

@@ -69,8 +69,15 @@ ipv6() {
     over --bind '[::]:7000' -- --connect '[fd09::1]:7000' --requests 100
 }
 
+# A queue each way for each thread: what comes by another's queue is handed on, in both directions.
+threads() {
+    over --threads 2 --bind 0.0.0.0:7000 -- --threads 2 --connect 10.9.0.1:7000 --requests 100 --connections 6
+    over --udp --threads 2 --bind '[::]:7000' -- --udp --threads 2 --connect '[fd09::1]:7000' --requests 60 \
+        --connections 6
+}
+
 tests=(streams bulk_by_reference_and_by_copy peers_that_go_leave_the_server_alone
-    server_that_goes_leaves_its_client_alone datagrams_and_fragments ipv6)
+    server_that_goes_leaves_its_client_alone datagrams_and_fragments ipv6 threads)
 need_dpdk "${tests[@]}"
 cable=stays
 one serve "$work/stays" "$echo_program" server --bind 0.0.0.0:7000
