@@ -83,10 +83,13 @@ ns_make() {
 in_k() { ip netns exec "$NS_K" timeout -k 1 20 "$@"; }
 in_o() { ip netns exec "$NS_O" timeout -k 1 20 "$@"; }
 
+SERVERS=()
+
 # Starts a server (in_k or in_o and its command) that says `listening on`, and waits for that; LAST is its job.
 serve() {
     "$@" >server.log 2>&1 &
     LAST=$!
+    SERVERS+=("$LAST")
     for _ in $(seq 100); do
         grep -q 'listening on' server.log && return 0
         kill -0 "$LAST" 2>/dev/null || break
@@ -98,7 +101,9 @@ serve() {
 
 end_server() {
     for pid in $(ip netns pids "$NS_O") $(ip netns pids "$NS_K"); do kill "$pid" 2>/dev/null; done
-    wait "$LAST" 2>/dev/null || true
+    # one that is still ending would take what the next is sent
+    [ ${#SERVERS[@]} -eq 0 ] || wait "${SERVERS[@]}" 2>/dev/null || true
+    SERVERS=()
 }
 
 # SEED [FAULT VALUE]...
