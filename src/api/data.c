@@ -246,10 +246,12 @@ static int pushto_checked(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *s
 
 int demi_pushto(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga, const struct sockaddr *dest, socklen_t size)
 {
+#if WARM_ARRAYS
     uint64_t at, len;
 
     if (warm_may_pushto(qt_out, qd, sga, dest, size, &at, &len))
         return warm_pushto(qt_out, dest, at, len);
+#endif
     return pushto_checked(qt_out, qd, sga, dest, size);
 }
 

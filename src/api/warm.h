@@ -44,20 +44,6 @@ static inline int warm_pushto(demi_qtoken_t *qt_out, const struct sockaddr *dest
     words_send((const void *)(uintptr_t)at, len);
     return op_pushed(inst, inst->warm.queue, qt_out, (uint32_t)len);
 }
-#else
-static inline bool warm_may_pushto(const demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga,
-                                   const struct sockaddr *dest, socklen_t size, uint64_t *at, uint64_t *len)
-{
-    (void)qt_out, (void)qd, (void)sga, (void)dest, (void)size;
-    *at = *len = 0;
-    return false;
-}
-
-static inline int warm_pushto(demi_qtoken_t *qt_out, const struct sockaddr *dest, uint64_t at, uint64_t len)
-{
-    (void)qt_out, (void)dest, (void)at, (void)len;
-    return 0; /* never called */
-}
 #endif
 
 #endif /* API_WARM_H */

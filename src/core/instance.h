@@ -76,7 +76,9 @@ struct warm {
 
 struct instance {
     struct op_slab ops;
+#if WARM_ARRAYS
     struct warm warm;
+#endif
     struct sched sched;
     struct stat_page *stat;
     struct trace trace;
@@ -108,8 +110,11 @@ struct instance {
 
 static inline void instance_cool(struct instance *inst)
 {
-    if (WARM_ARRAYS)
-        inst->warm.room = 0;
+#if WARM_ARRAYS
+    inst->warm.room = 0;
+#else
+    (void)inst;
+#endif
 }
 
 #define COUNT_ADD(inst, name, n) ((inst)->stat->value[CTR_##name] += (n))

@@ -27,9 +27,7 @@
 
 #define WAIT_MAX_NS (100 * 1000 * 1000) /* for a burst to end; its thread may not run just now */
 #define STEP_NS     (20 * 1000)
-#define HELD_MAX_NS                                                                                                    \
-    UINT64_C(1000000000) /* the driver may end a channel without a device, and then says nothing more                  \
-                          */
+#define HELD_MAX_NS UINT64_C(1000000000) /* the driver does not say the end of a channel without a device */
 
 uint32_t dpdk_held;
 static uint64_t held_since;
