@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -18,8 +17,11 @@
 #define UNFINISHED_SUFFIX "new"
 #define UNFINISHED_AGE_S  60
 #define FALLOCATE_TRIES   16
-#define LOCK_TRIES        12     /* with a pause after each that doubles: 0.4 s together */
+#define LOCK_TRIES        16     /* with a pause after each that doubles: 6 s together */
 #define LOCK_PAUSE_NS     100000 /* the first pause */
+
+/* The bytes of a file that are locked: see rundir.h. */
+enum { LIFE, NAME };
 
 void rundir_path(char *out, size_t size, const char *dir)
 {
@@ -50,53 +52,72 @@ static int dir_open(const char *path, struct error_text *et)
     return error_set(et, EPERM, "%s: belongs to another user, or others may write to it", path);
 }
 
-bool rundir_alive(int fd)
+static struct flock byte_lock(short type, off_t byte)
 {
-    if (flock(fd, LOCK_SH | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK;
-    flock(fd, LOCK_UN);
-    return false;
+    return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 }
 
-/* Takes the lock that only a living instance keeps; others hold it for a moment while they look. Negative errno. */
-static int lock_soon(int fd)
+bool rundir_alive(int fd)
 {
-    struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
-    int err = 0;
+    struct flock l = byte_lock(F_WRLCK, LIFE);
 
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-            return 0;
-        err = errno;
-        if (err != EWOULDBLOCK && err != EINTR)
-            break;
-        nanosleep(&pause, NULL);
-        pause.tv_nsec *= 2;
-    }
-    return -err;
+    return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+}
+
+/* Locks the byte if nobody has it. Negative errno. */
+static int lock_byte(int fd, off_t byte)
+{
+    struct flock l = byte_lock(F_WRLCK, byte);
+
+    return fcntl(fd, F_OFD_SETLK, &l) == 0 ? 0 : -errno;
 }
 
 /* Unlocks before it closes: a child that was forked meanwhile has a copy of the descriptor. */
 static void unlock_and_close(int fd)
 {
-    flock(fd, LOCK_UN);
+    struct flock l = byte_lock(F_UNLCK, NAME);
+
+    fcntl(fd, F_OFD_SETLK, &l);
     close(fd);
 }
 
+/* Locks the name, which others do for a moment only; they may be long in coming back to it when there are many. */
+static int lock_name_soon(int fd)
+{
+    struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+    int ret = -EAGAIN;
+
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        ret = lock_byte(fd, NAME);
+        if (ret != -EAGAIN && ret != -EACCES && ret != -EINTR)
+            break;
+        nanosleep(&pause, NULL);
+        pause.tv_nsec *= 2;
+    }
+    return ret;
+}
+
+/* Opens a file that may be there, for locks. */
+static int file_open(int dirfd, const char *name)
+{
+    return openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+}
+
 /*
- * Locks the dead file of that name, so that nobody removes the name as long as the lock is held: see unlink_locked.
- * *fd_out is -1 when there is no file. -EEXIST: its instance lives.
+ * Locks the name of a dead file that is there, so that nobody removes the name as long as the lock is held: see
+ * unlink_locked. *fd_out is -1 when there is no file. -EEXIST: its instance lives.
  */
 static int lock_predecessor(int *fd_out, int dirfd, const char *name)
 {
-    int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int fd = file_open(dirfd, name), ret;
 
     *fd_out = -1;
     if (fd < 0)
         return 0;
-    if (lock_soon(fd) == -EWOULDBLOCK) {
+    ret = rundir_alive(fd) ? -EEXIST : lock_name_soon(fd);
+    if (ret != 0) {
         close(fd);
-        return -EEXIST;
+        return ret;
     }
     *fd_out = fd;
     return 0;
@@ -124,7 +145,7 @@ static int file_make_as(struct rundir_file *f, int dirfd, const char *name, size
     fd = openat(dirfd, unfinished, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    ret = lock_soon(fd);
+    ret = lock_byte(fd, LIFE);
     if (ret == 0)
         ret = reserve(fd, bytes);
     if (ret == 0) {
@@ -245,7 +266,7 @@ bool rundir_parse(const char *name, uint32_t *pid, uint32_t *tid, const char **s
 }
 
 /*
- * Removes a dead file that is open on fd and locked by LOCK_EX, if the name is still its own: another file may have
+ * Removes a dead file that is open on fd and has its name locked, if the name is still its own: another file may have
  * been renamed over it since it was opened. None is between the look and the removal, because who does that holds the
  * lock of the file that it replaces.
  */
@@ -262,11 +283,11 @@ static void unlink_locked(int dirfd, const char *name, int fd)
 /* Removes the file of that name, unless its instance lives. */
 static void unlink_dead(int dirfd, const char *name)
 {
-    int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int fd = file_open(dirfd, name);
 
     if (fd < 0)
         return;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (!rundir_alive(fd) && lock_byte(fd, NAME) == 0)
         unlink_locked(dirfd, name, fd);
     unlock_and_close(fd);
 }
@@ -308,7 +329,7 @@ static void keep_newest(struct kept *k, int dirfd, const char *name, const struc
     k->file[at].made = *made;
 }
 
-/* Is the file one that its owner may be about to lock and name? Such a file is not even probed: that takes its lock. */
+/* Is the file one that its owner may be about to lock and name? */
 static bool in_the_making(const char *suffix, const struct stat *st)
 {
     const char *end = strrchr(suffix, '.');
@@ -322,10 +343,10 @@ static void prune_dead(struct kept *k, int dirfd, const char *name, const char *
     const char *end = strrchr(suffix, '.');
 
     if (strcmp(suffix, "trace") == 0) {
-        flock(fd, LOCK_UN);
         keep_newest(k, dirfd, name, &st->st_mtim);
     } else if (strcmp(suffix, "stat") == 0 || (end != NULL && strcmp(end + 1, UNFINISHED_SUFFIX) == 0)) {
-        unlink_locked(dirfd, name, fd);
+        if (lock_byte(fd, NAME) == 0)
+            unlink_locked(dirfd, name, fd);
     }
 }
 
@@ -339,10 +360,10 @@ static void prune_file(struct kept *k, int dirfd, const char *name)
 
     if (strlen(name) >= NAME_CHARS || !rundir_parse(name, &pid, &tid, &suffix))
         return;
-    fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    fd = file_open(dirfd, name);
     if (fd < 0)
         return;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !in_the_making(suffix, &st) && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !in_the_making(suffix, &st) && !rundir_alive(fd))
         prune_dead(k, dirfd, name, suffix, fd, &st);
     unlock_and_close(fd);
 }

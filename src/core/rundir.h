@@ -3,9 +3,10 @@
  * The run directory: one user's counter pages and trace rings, as files "<pid>.<tid>.stat" and "<pid>.<tid>.trace" that
  * other processes of that user can map and that outlive a crash.
  *
- * A file is locked (flock) for as long as its instance lives, so a file that can be locked belongs to nobody. Unlike a
- * look at the pid this holds across pid namespaces and when a pid is used again. A child made by fork shares the lock:
- * the file then counts as living until both are gone.
+ * Byte 0 of a file is locked (F_OFD_SETLK) for as long as its instance lives. Unlike a look at the pid this holds
+ * across pid namespaces and when a pid is used again. A child made by fork shares the lock: the file then counts as
+ * living until both are gone. Byte 1 is locked for a moment by who removes or replaces the name of a dead file. To look
+ * whether an instance lives locks nothing, so no look is in the way of one that starts.
  */
 #ifndef CORE_RUNDIR_H
 #define CORE_RUNDIR_H

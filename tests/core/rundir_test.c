@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,18 +22,33 @@ static char base[32], dir[64];
 static struct rundir_file f;
 static struct error_text et;
 
-/* What happens just before the next lock is taken, and only then: takes the place of the library's flock. */
+/* What happens just before the next lock is taken, and only then. */
 static void (*before_lock)(void);
 
-int flock(int fd, int operation)
+/* Takes the place of the C library's. */
+int fcntl(int fd, int command, ...)
 {
     void (*meanwhile)(void) = before_lock;
+    va_list rest;
+    void *arg;
 
-    if (operation != LOCK_UN && meanwhile != NULL) {
+    va_start(rest, command);
+    arg = va_arg(rest, void *);
+    va_end(rest);
+    if (command == F_OFD_SETLK && ((struct flock *)arg)->l_type != F_UNLCK && meanwhile != NULL) {
         before_lock = NULL;
         meanwhile();
     }
-    return (int)syscall(SYS_flock, fd, operation);
+    return (int)syscall(SYS_fcntl, fd, command, arg);
+}
+
+#define NAME_BYTE 1 /* of a file: locked by who removes or replaces its name */
+
+static bool lock_name(int fd)
+{
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = NAME_BYTE, .l_len = 1};
+
+    return syscall(SYS_fcntl, fd, F_OFD_SETLK, &l) == 0;
 }
 
 static int setup(void **state)
@@ -367,8 +381,8 @@ static void rundir_prune__living_stay_until_killed(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
-/* A child that has the file of that name locked as one who looks at it, for a few milliseconds from now on. */
-static pid_t look_at(const char *name)
+/* A child that has the name of that file locked as one who removes it, for a few milliseconds from now on. */
+static pid_t remove_slowly(const char *name)
 {
     char path[200], byte;
     int ready[2];
@@ -378,7 +392,7 @@ static pid_t look_at(const char *name)
     assert_int_equal(pipe(ready), 0);
     child = fork();
     if (child == 0) {
-        if (flock(open(path, O_RDONLY), LOCK_SH) == 0 && write(ready[1], "x", 1) == 1)
+        if (lock_name(open(path, O_RDWR)) && write(ready[1], "x", 1) == 1)
             usleep(5000);
         _exit(0);
     }
@@ -388,7 +402,7 @@ static pid_t look_at(const char *name)
     return child;
 }
 
-static void rundir_map__waits_for_one_who_looks_at_the_dead_file(void **state)
+static void rundir_map__waits_for_one_who_removes_the_dead_file(void **state)
 {
     char name[64];
     pid_t child;
@@ -396,7 +410,7 @@ static void rundir_map__waits_for_one_who_looks_at_the_dead_file(void **state)
     (void)state;
     snprintf(name, sizeof(name), "%d.%d.stat", (int)getpid(), (int)gettid());
     leave(name, 0);
-    child = look_at(name);
+    child = remove_slowly(name);
     assert_int_equal(rundir_map(&f, dir, "stat", 4096, &et), 0);
     assert_string_not_equal(f.path, "");
     waitpid(child, NULL, 0);
@@ -448,8 +462,8 @@ static void look_at_name(void)
     int fd;
 
     snprintf(path, sizeof(path), "%s/%d.%d.stat", dir, (int)getpid(), (int)gettid());
-    fd = open(path, O_RDONLY);
-    name_was_locked = fd >= 0 && rundir_alive(fd);
+    fd = open(path, O_RDWR);
+    name_was_locked = fd >= 0 && !lock_name(fd);
     close(fd);
 }
 
@@ -571,7 +585,7 @@ int main(void)
         TEST(rundir_prune__leaves_foreign_files),
         TEST(rundir_prune__missing_directory_is_not_made),
         TEST(rundir_prune__living_stay_until_killed),
-        TEST(rundir_map__waits_for_one_who_looks_at_the_dead_file),
+        TEST(rundir_map__waits_for_one_who_removes_the_dead_file),
         TEST(rundir_prune__leaves_what_may_be_in_the_making),
         TEST(rundir_prune__name_that_is_replaced_meanwhile_stays),
         TEST(rundir_map__dead_file_is_locked_until_it_is_replaced),
