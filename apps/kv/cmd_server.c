@@ -7,9 +7,11 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* What clients that look for Redis's version are told: the one whose commands these are. */
 #define LIKE_VERSION "7.0.0"
+#define INFO_BYTES   8192
 
 void command_dbsize(struct call *c)
 {
@@ -58,22 +60,40 @@ __attribute__((format(printf, 2, 3))) static void tell(struct info *o, const cha
 
 static void info_server(const struct kv *kv, struct info *o)
 {
+    uint64_t up_s = (kv->store.now_ms - kv->started_ms) / 1000;
     tell(o, "redis_version:%s\r\nredis_mode:standalone\r\nserver_name:caracal-kv\r\ncaracal_version:%s\r\n",
          LIKE_VERSION, demi_version());
-    tell(o, "tcp_port:%" PRIu32 "\r\nuptime_in_seconds:%" PRIu64 "\r\n", kv->port,
-         (kv->store.now_ms - kv->started_ms) / 1000);
+    tell(o, "arch_bits:%u\r\nprocess_id:%ld\r\ntcp_port:%" PRIu32 "\r\n", (unsigned)sizeof(void *) * 8, (long)getpid(),
+         kv->port);
+    tell(o, "server_time_usec:%" PRIu64 "\r\nuptime_in_seconds:%" PRIu64 "\r\nuptime_in_days:%" PRIu64 "\r\n",
+         kv->store.now_ms * 1000, up_s, up_s / 86400);
 }
 
 static void info_clients(const struct kv *kv, struct info *o)
 {
-    tell(o, "connected_clients:%" PRIu32 "\r\nmaxclients:%" PRIu32 "\r\n", kv->clients, kv->clients_max);
+    tell(o, "connected_clients:%" PRIu32 "\r\nmaxclients:%" PRIu32 "\r\nblocked_clients:0\r\n", kv->clients,
+         kv->clients_max);
     tell(o, "client_input_bytes:%" PRIu64 "\r\nclient_input_limit:%" PRIu64 "\r\n", kv->input_bytes, kv->input_max);
+}
+
+/* A size as people read it. */
+static void tell_human(struct info *o, const char *name, uint64_t bytes)
+{
+    static const char unit[] = "BKMGT";
+    unsigned power = 0;
+    uint64_t hundredths = bytes * 100;
+    for (; hundredths >= 102400 && power < 4; power++) {
+        hundredths /= 1024;
+    }
+    tell(o, "%s:%" PRIu64 ".%02" PRIu64 "%c\r\n", name, hundredths / 100, hundredths % 100, unit[power]);
 }
 
 static void info_memory(const struct kv *kv, struct info *o)
 {
     const struct store *st = &kv->store;
     tell(o, "used_memory:%" PRIu64 "\r\nused_memory_dataset:%" PRIu64 "\r\n", store_bytes(st), st->key_value_bytes);
+    tell_human(o, "used_memory_human", store_bytes(st));
+    tell_human(o, "maxmemory_human", st->bytes_max);
     tell(o, "maxmemory:%" PRIu64 "\r\nmaxmemory_policy:%s\r\n", st->bytes_max,
          st->evict ? "allkeys-lru" : "noeviction");
     tell(o, "log_segments:%" PRIu64 "\r\nlog_bytes:%" PRIu64 "\r\nlog_live_bytes:%" PRIu64 "\r\n", st->log.segments,
@@ -94,6 +114,25 @@ static void info_stats(const struct kv *kv, struct info *o)
     tell(o, "index_refused:%" PRIu64 "\r\nlog_refused:%" PRIu64 "\r\n", kv->store.index.refused, kv->store.log.refused);
 }
 
+/* What clients look for before they trust a server: it is alone, it has all it will have, it writes nothing down. */
+static void info_persistence(const struct kv *kv, struct info *o)
+{
+    (void)kv;
+    tell(o, "loading:0\r\nrdb_bgsave_in_progress:0\r\naof_enabled:0\r\n");
+}
+
+static void info_replication(const struct kv *kv, struct info *o)
+{
+    (void)kv;
+    tell(o, "role:master\r\nconnected_slaves:0\r\n");
+}
+
+static void info_cluster(const struct kv *kv, struct info *o)
+{
+    (void)kv;
+    tell(o, "cluster_enabled:0\r\n");
+}
+
 static void info_keyspace(const struct kv *kv, struct info *o)
 {
     if (kv->store.index.count > 0) {
@@ -101,21 +140,34 @@ static void info_keyspace(const struct kv *kv, struct info *o)
     }
 }
 
-size_t info_text(const struct kv *kv, struct span section, char *out, size_t size)
+static const struct {
+    const char *name, *title;
+    void (*tell)(const struct kv *kv, struct info *o);
+} sections[] = {
+    {"server", "Server", info_server},    {"clients", "Clients", info_clients},
+    {"memory", "Memory", info_memory},    {"persistence", "Persistence", info_persistence},
+    {"stats", "Stats", info_stats},       {"replication", "Replication", info_replication},
+    {"cluster", "Cluster", info_cluster}, {"keyspace", "Keyspace", info_keyspace},
+};
+
+/* Whether one of the words, or their absence, asks for the section. */
+static bool wanted(const char *name, const struct span *words, uint32_t count)
 {
-    static const struct {
-        const char *name, *title;
-        void (*tell)(const struct kv *kv, struct info *o);
-    } sections[] = {
-        {"server", "Server", info_server}, {"clients", "Clients", info_clients},    {"memory", "Memory", info_memory},
-        {"stats", "Stats", info_stats},    {"keyspace", "Keyspace", info_keyspace},
-    };
+    bool is = count == 0;
+    for (uint32_t i = 0; i < count && !is; i++) {
+        is = text_is(words[i], name) || text_is(words[i], "all") || text_is(words[i], "default") ||
+             text_is(words[i], "everything");
+    }
+    return is;
+}
+
+/* Returns the length of what the sections that the words name, or all when there is no word, say. */
+static size_t info_text(const struct kv *kv, const struct span *words, uint32_t count, char *out, size_t size)
+{
     struct info o = {.out = out, .size = size};
-    bool all =
-        section.at == NULL || text_is(section, "all") || text_is(section, "default") || text_is(section, "everything");
     out[0] = '\0';
     for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-        if (all || text_is(section, sections[i].name)) {
+        if (wanted(sections[i].name, words, count)) {
             tell(&o, "%s# %s\r\n", o.len > 0 ? "\r\n" : "", sections[i].title);
             sections[i].tell(kv, &o);
         }
@@ -126,12 +178,14 @@ size_t info_text(const struct kv *kv, struct span section, char *out, size_t siz
 void command_info(struct call *c)
 {
     char text[INFO_BYTES];
-    size_t len = info_text(c->kv, c->argc > 1 ? c->argv[1] : (struct span){NULL, 0}, text, sizeof(text));
-    reply_bulk(c->reply, (struct span){text, len});
+    size_t len = info_text(c->kv, c->argv + 1, c->argc - 1, text, sizeof(text));
+    reply_verbatim_head(c->reply, len);
+    reply_raw(c->reply, text, len);
+    reply_raw(c->reply, "\r\n", 2);
 }
 
 /* What CONFIG GET shows: names and values as clients of Redis look for them. */
-static unsigned settings(struct call *c, struct span pattern, bool show)
+static unsigned settings(struct call *c, bool show)
 {
     const struct store *st = &c->kv->store;
     char memory[TEXT_NUMBER_MAX], clients[TEXT_NUMBER_MAX], bulk[TEXT_NUMBER_MAX], port[TEXT_NUMBER_MAX];
@@ -140,145 +194,52 @@ static unsigned settings(struct call *c, struct span pattern, bool show)
     bulk[text_of_number(ITEM_VALUE_MAX, bulk)] = '\0';
     port[text_of_number(c->kv->port, port)] = '\0';
     const char *const pairs[][2] = {
-        {"appendonly", "no"},
-        {"databases", "1"},
-        {"maxclients", clients},
-        {"maxmemory", memory},
-        {"maxmemory-policy", st->evict ? "allkeys-lru" : "noeviction"},
-        {"port", port},
-        {"proto-max-bulk-len", bulk},
-        {"save", ""},
+        {"appendonly", "no"},  {"cluster-enabled", "no"},
+        {"databases", "1"},    {"maxclients", clients},
+        {"maxmemory", memory}, {"maxmemory-policy", st->evict ? "allkeys-lru" : "noeviction"},
+        {"port", port},        {"proto-max-bulk-len", bulk},
+        {"requirepass", ""},   {"save", ""},
         {"timeout", "0"},
     };
     unsigned shown = 0;
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        if (text_matches((struct span){pairs[i][0], strlen(pairs[i][0])}, pattern)) {
-            shown++;
-            if (show) {
-                reply_text(c->reply, pairs[i][0]);
-                reply_text(c->reply, pairs[i][1]);
-            }
+        bool matches = false;
+        for (uint32_t k = 2; k < c->argc && !matches; k++) {
+            matches = text_matches((struct span){pairs[i][0], strlen(pairs[i][0])}, c->argv[k]);
+        }
+        shown += matches;
+        if (matches && show) {
+            reply_text(c->reply, pairs[i][0]);
+            reply_text(c->reply, pairs[i][1]);
         }
     }
     return shown;
 }
 
-static void error_subcommand(struct call *c, const char *command)
+static void config_get(struct call *c)
 {
-    reply_error(c->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
-                (int)(c->argv[1].len < 64 ? c->argv[1].len : 64), c->argv[1].at, command);
-    c->kv->count.total_error_replies++;
+    reply_map(c->reply, settings(c, false));
+    (void)settings(c, true);
+}
+
+static void config_resetstat(struct call *c)
+{
+    memset(&c->kv->count, 0, sizeof(c->kv->count));
+    memset(&c->kv->store.count, 0, sizeof(c->kv->store.count));
+    reply_simple(c->reply, "OK");
+}
+
+static void config_set(struct call *c)
+{
+    error_text(c, "ERR settings are those of the command line");
 }
 
 void command_config(struct call *c)
 {
-    if (text_is(c->argv[1], "get") && c->argc == 3) {
-        reply_map(c->reply, settings(c, c->argv[2], false));
-        (void)settings(c, c->argv[2], true);
-    } else if (text_is(c->argv[1], "get")) {
-        error_arity(c, "config|get");
-    } else if (text_is(c->argv[1], "resetstat") && c->argc == 2) {
-        memset(&c->kv->count, 0, sizeof(c->kv->count));
-        memset(&c->kv->store.count, 0, sizeof(c->kv->store.count));
-        reply_simple(c->reply, "OK");
-    } else if (text_is(c->argv[1], "set")) {
-        reply_error(c->reply, "ERR settings are those of the command line");
-        c->kv->count.total_error_replies++;
-    } else {
-        error_subcommand(c, "CONFIG");
-    }
-}
-
-/* A list of words as an array of simple strings. */
-static void tell_words(struct reply *r, const char *words)
-{
-    size_t count = words[0] != '\0';
-    for (const char *at = words; *at != '\0'; at++) {
-        count += *at == ' ';
-    }
-    reply_array(r, count);
-    for (const char *at = words; count > 0; count--) {
-        size_t len = strcspn(at, " ");
-        reply_raw(r, "+", 1);
-        reply_raw(r, at, len);
-        reply_raw(r, "\r\n", 2);
-        at += len + 1;
-    }
-}
-
-static void tell_command(struct call *c, const struct command *k)
-{
-    if (k == NULL) {
-        reply_raw(c->reply, c->reply->protocol == 3 ? "_\r\n" : "*-1\r\n", c->reply->protocol == 3 ? 3 : 5);
-        return;
-    }
-    reply_array(c->reply, 10);
-    reply_text(c->reply, k->name);
-    reply_number(c->reply, k->arity);
-    tell_words(c->reply, k->flags);
-    reply_number(c->reply, k->first);
-    reply_number(c->reply, k->last);
-    reply_number(c->reply, k->step);
-    for (int i = 0; i < 4; i++) { /* categories, tips, key specifications, subcommands */
-        reply_array(c->reply, 0);
-    }
-}
-
-static void tell_docs(struct call *c, const struct command *k)
-{
-    reply_text(c->reply, k->name);
-    reply_map(c->reply, 2);
-    reply_text(c->reply, "summary");
-    reply_text(c->reply, k->summary);
-    reply_text(c->reply, "group");
-    reply_text(c->reply, k->group);
-}
-
-static void command_docs(struct call *c)
-{
-    size_t known = 0;
-    for (uint32_t i = 2; i < c->argc; i++) {
-        known += command_find(c->argv[i]) != NULL;
-    }
-    reply_map(c->reply, c->argc > 2 ? known : (size_t)COMMAND_COUNT);
-    for (uint32_t i = 2; i < c->argc; i++) {
-        const struct command *k = command_find(c->argv[i]);
-        if (k != NULL) {
-            tell_docs(c, k);
-        }
-    }
-    for (size_t i = 0; i < COMMAND_COUNT && c->argc == 2; i++) {
-        tell_docs(c, &commands[i]);
-    }
-}
-
-static void tell_commands(struct call *c)
-{
-    reply_array(c->reply, COMMAND_COUNT);
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        tell_command(c, &commands[i]);
-    }
-}
-
-void command_command(struct call *c)
-{
-    if (c->argc == 1 || (c->argc == 2 && text_is(c->argv[1], "info"))) {
-        tell_commands(c);
-    } else if (text_is(c->argv[1], "count") && c->argc == 2) {
-        reply_number(c->reply, COMMAND_COUNT);
-    } else if (text_is(c->argv[1], "docs")) {
-        command_docs(c);
-    } else if (text_is(c->argv[1], "list") && c->argc == 2) {
-        reply_array(c->reply, COMMAND_COUNT);
-        for (size_t i = 0; i < COMMAND_COUNT; i++) {
-            reply_text(c->reply, commands[i].name);
-        }
-    } else if (text_is(c->argv[1], "info")) {
-        reply_array(c->reply, c->argc - 2);
-        for (uint32_t i = 2; i < c->argc; i++) {
-            tell_command(c, command_find(c->argv[i]));
-        }
-    } else {
-        error_subcommand(c, "COMMAND");
-    }
+    static const struct subcommand list[] = {
+        {"get", -3, config_get, "GET <pattern> ...", "Returns the settings whose names match."},
+        {"resetstat", 2, config_resetstat, "RESETSTAT", "Sets the counters of INFO to 0."},
+        {"set", -4, config_set, "SET <name> <value> ...", "Refused: settings are those of the command line."},
+    };
+    subcommand_run(c, "config", list, sizeof(list) / sizeof(list[0]));
 }

@@ -7,6 +7,8 @@
 
 #define FIND_ROOM  256u /* places of the table of names, a power of two */
 #define NAME_BYTES 16
+#define NAME_LINE  64 /* a command's name, and a subcommand's */
+#define HELP_LINE  160
 
 #define KV_COMMAND_ROW(name, arity, flags, first, last, step, group, summary)                                          \
     {#name, command_##name, arity, flags, first, last, step, group, summary},
@@ -61,6 +63,12 @@ static void error_unknown(struct call *c)
     c->kv->count.total_error_replies++;
 }
 
+void error_text(struct call *c, const char *text)
+{
+    reply_error(c->reply, "%s", text);
+    c->kv->count.total_error_replies++;
+}
+
 void error_arity(struct call *c, const char *name)
 {
     reply_error(c->reply, "ERR wrong number of arguments for '%s' command", name);
@@ -69,20 +77,17 @@ void error_arity(struct call *c, const char *name)
 
 void error_syntax(struct call *c)
 {
-    reply_error(c->reply, "ERR syntax error");
-    c->kv->count.total_error_replies++;
+    error_text(c, "ERR syntax error");
 }
 
 void error_not_integer(struct call *c)
 {
-    reply_error(c->reply, "ERR value is not an integer or out of range");
-    c->kv->count.total_error_replies++;
+    error_text(c, "ERR value is not an integer or out of range");
 }
 
 void error_memory(struct call *c)
 {
-    reply_error(c->reply, "OOM command not allowed when used memory > 'maxmemory'.");
-    c->kv->count.total_error_replies++;
+    error_text(c, "OOM command not allowed when used memory > 'maxmemory'.");
 }
 
 bool key_ok(struct call *c, struct span key)
@@ -94,6 +99,61 @@ bool key_ok(struct call *c, struct span key)
     return key.len <= ITEM_KEY_MAX;
 }
 
+static bool arity_fits(int arity, uint32_t argc)
+{
+    return arity > 0 ? argc == (uint32_t)arity : argc >= (uint32_t)-arity;
+}
+
+/* Errors and help show names in upper case. */
+static void upper(const char *text, char *out, size_t size)
+{
+    size_t len = 0;
+    for (; text[len] != '\0' && len + 1 < size; len++) {
+        out[len] = text[len] >= 'a' && text[len] <= 'z' ? (char)(text[len] - 'a' + 'A') : text[len];
+    }
+    out[len] = '\0';
+}
+
+static void subcommand_help(struct call *c, const char *name, const struct subcommand *list, size_t count)
+{
+    char line[HELP_LINE];
+    reply_array(c->reply, 2 * count + 3);
+    snprintf(line, sizeof(line), "%s <subcommand> [<arg> ...]. Subcommands are:", name);
+    reply_simple(c->reply, line);
+    for (size_t i = 0; i < count; i++) {
+        reply_simple(c->reply, list[i].usage);
+        snprintf(line, sizeof(line), "    %s", list[i].summary);
+        reply_simple(c->reply, line);
+    }
+    reply_simple(c->reply, "HELP");
+    reply_simple(c->reply, "    Shows this.");
+}
+
+void subcommand_run(struct call *c, const char *command, const struct subcommand *list, size_t count)
+{
+    char name[NAME_LINE];
+    struct span word = c->argv[1];
+    for (size_t i = 0; i < count; i++) {
+        if (text_is(word, list[i].name)) {
+            if (arity_fits(list[i].arity, c->argc)) {
+                list[i].run(c);
+            } else {
+                snprintf(name, sizeof(name), "%s|%s", command, list[i].name);
+                error_arity(c, name);
+            }
+            return;
+        }
+    }
+    upper(command, name, sizeof(name));
+    if (text_is(word, "help") && c->argc == 2) {
+        subcommand_help(c, name, list, count);
+        return;
+    }
+    reply_error(c->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.", (int)(word.len < 128 ? word.len : 128),
+                word.at, name);
+    c->kv->count.total_error_replies++;
+}
+
 void command_run(struct call *c)
 {
     const struct command *command = command_find(c->argv[0]);
@@ -103,7 +163,7 @@ void command_run(struct call *c)
         return;
     }
     c->session->last = command->name;
-    if (command->arity > 0 ? c->argc != (uint32_t)command->arity : c->argc < (uint32_t)-command->arity) {
+    if (!arity_fits(command->arity, c->argc)) {
         error_arity(c, command->name);
         return;
     }

@@ -22,6 +22,15 @@ struct session {
     char lib_name[SESSION_NAME_MAX];
     char lib_version[SESSION_NAME_MAX];
     char peer[SESSION_NAME_MAX];
+    char local[SESSION_NAME_MAX];
+};
+
+/* What is held for a connection, in bytes but for pushes. */
+struct session_held {
+    uint64_t input;      /* of commands that are not complete */
+    uint64_t input_room; /* that is left for them without more memory */
+    uint64_t output;     /* replies under way */
+    uint32_t pushes;     /* that they are in */
 };
 
 /* What the server counts beside the store; the names are shown by INFO. */
@@ -58,6 +67,10 @@ struct kv {
     } count;
     /* The sessions there are, for CLIENT LIST: the next one of a number of at least *at, or NULL. */
     const struct session *(*session)(struct kv *kv, uint32_t *at);
+    /* What is held for one of them. */
+    struct session_held (*held)(const struct session *session);
+    /* Ends one of them, at once or, when it is the one whose command runs, after its replies. */
+    void (*end)(struct kv *kv, const struct session *session);
 };
 
 /* A command under way. */
@@ -94,7 +107,20 @@ const struct command *command_find(struct span name);
 /* Runs the command that c's arguments, at least one, are: exactly one reply is added. */
 void command_run(struct call *c);
 
+/* A subcommand, as of CLIENT. */
+struct subcommand {
+    const char *name;
+    int arity; /* as a command's, with the command's own name counted */
+    void (*run)(struct call *c);
+    const char *usage; /* of HELP: the words behind the command's name, and what it does */
+    const char *summary;
+};
+
+/* Runs the subcommand that c's second argument names, HELP among them, or replies with an error. */
+void subcommand_run(struct call *c, const char *command, const struct subcommand *list, size_t count);
+
 /* Errors that several commands have. */
+void error_text(struct call *c, const char *text);
 void error_syntax(struct call *c);
 void error_arity(struct call *c, const char *name);
 void error_not_integer(struct call *c);
@@ -102,9 +128,5 @@ void error_memory(struct call *c);
 
 /* Whether a key may be written; replies with an error where not. */
 bool key_ok(struct call *c, struct span key);
-
-/* What INFO says of a section, or of all with NULL. Returns its length, at most size. */
-#define INFO_BYTES 8192
-size_t info_text(const struct kv *kv, struct span section, char *out, size_t size);
 
 #endif /* APPS_KV_COMMAND_H */

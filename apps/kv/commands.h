@@ -52,6 +52,7 @@
     X(time, 1, "loading stale fast", 0, 0, 0, "server", "Returns the server's time.")                                  \
     X(ping, -1, "fast", 0, 0, 0, "connection", "Answers.")                                                             \
     X(echo, 2, "fast", 0, 0, 0, "connection", "Returns its argument.")                                                 \
+    X(auth, -2, "noscript loading stale fast", 0, 0, 0, "connection", "Accepts the user that needs no password.")      \
     X(hello, -1, "noscript loading stale fast", 0, 0, 0, "connection", "Chooses the protocol.")                        \
     X(client, -2, "noscript loading stale", 0, 0, 0, "connection", "Tells about connections.")                         \
     X(select, 2, "loading stale fast", 0, 0, 0, "connection", "Chooses the database: there is only 0.")                \

@@ -122,13 +122,13 @@ static void conn_go_on(struct server *s, struct conn *c)
     }
 }
 
-static void name_peer(struct session *session)
+static void name_end(int qd, int (*ask)(int, struct sockaddr *, socklen_t *), char out[SESSION_NAME_MAX])
 {
-    struct addr peer = {.len = sizeof(peer.storage)};
-    if (demi_getpeername(session->qd, addr_sockaddr(&peer), &peer.len) != 0) {
-        snprintf(session->peer, sizeof(session->peer), "?");
+    struct addr end = {.len = sizeof(end.storage)};
+    if (ask(qd, addr_sockaddr(&end), &end.len) != 0) {
+        snprintf(out, SESSION_NAME_MAX, "?");
     } else {
-        addr_format(&peer, session->peer, sizeof(session->peer));
+        addr_format(&end, out, SESSION_NAME_MAX);
     }
 }
 
@@ -144,7 +144,8 @@ void conn_open(struct server *s, int qd)
     *c = (struct conn){.state = CONN_OPEN};
     c->session = (struct session){.id = ++s->next_session, .qd = qd, .protocol = 2};
     c->session.since_ms = c->session.seen_ms = s->kv.store.now_ms;
-    name_peer(&c->session);
+    name_end(qd, demi_getpeername, c->session.peer);
+    name_end(qd, demi_getsockname, c->session.local);
     resp_init(&c->resp);
     remember(s, c);
     s->kv.clients++;

@@ -234,3 +234,18 @@ void reply_map(struct reply *r, size_t pairs)
         head(r, '*', (int64_t)pairs * 2);
     }
 }
+
+void reply_set(struct reply *r, size_t count)
+{
+    head(r, r->protocol == 3 ? '~' : '*', (int64_t)count);
+}
+
+void reply_verbatim_head(struct reply *r, size_t len)
+{
+    if (r->protocol == 3) {
+        head(r, '=', (int64_t)len + 4);
+        reply_raw(r, "txt:", 4);
+    } else {
+        head(r, '$', (int64_t)len);
+    }
+}

@@ -60,5 +60,9 @@ void reply_null(struct reply *r);
 void reply_array(struct reply *r, size_t count);
 /* A map with so many pairs: an array of twice that in RESP2. */
 void reply_map(struct reply *r, size_t pairs);
+/* A set: an array in RESP2. */
+void reply_set(struct reply *r, size_t count);
+/* The head of a text for people, whose bytes and line's end follow: a verbatim string, a bulk string in RESP2. */
+void reply_verbatim_head(struct reply *r, size_t len);
 
 #endif /* APPS_KV_REPLY_H */

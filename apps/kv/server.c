@@ -70,6 +70,28 @@ static const struct session *next_session(struct kv *kv, uint32_t *at)
     return NULL;
 }
 
+static struct session_held held_for(const struct session *session)
+{
+    const struct conn *c = (const struct conn *)(const void *)((const char *)session - offsetof(struct conn, session));
+    return (struct session_held){.input = c->carry_len - c->carry_at + c->big_have,
+                                 .input_room =
+                                     c->carry_room - c->carry_len + (c->big != NULL ? c->big_len + 2 - c->big_have : 0),
+                                 .output = c->pushes > 0 ? c->out_bytes : 0,
+                                 .pushes = c->pushes};
+}
+
+static void end_session(struct kv *kv, const struct session *session)
+{
+    struct server *s = (struct server *)(void *)((char *)kv - offsetof(struct server, kv));
+    struct conn *c = conn_find(s, session->qd);
+    assert(c != NULL);
+    if (c == s->at) {
+        c->session.quit = true;
+    } else {
+        conn_close(s, c);
+    }
+}
+
 /* With one descriptor to spare for those who are refused, accepting several at once would fail for all others. */
 static void accept_more(struct server *s)
 {
@@ -304,6 +326,8 @@ int server_run(const struct server_options *o)
     s.kv.clients_max = o->clients_max;
     s.kv.input_max = o->input_max;
     s.kv.session = next_session;
+    s.kv.held = held_for;
+    s.kv.end = end_session;
     s.reply.push = push_reply;
     s.reply.context = &s;
     int code = begin(&s) ? loop(&s) : EXIT_FAIL;

@@ -82,7 +82,12 @@ redis_cli() {
     cli -3 hello 3 | grep -q caracal-kv || fail "hello 3"
     [ "$(cli command count)" -gt 40 ] || fail "command count"
     cli command docs | grep -q 'Returns the value of a key' || fail "command docs"
+    cli command list filterby aclcat string | grep -qx getex || fail "command list"
+    cli client help | grep -q '^KILL <addr>' || fail "client help"
+    cli client list | grep -q '^id=.* laddr=.* qbuf=0 ' || fail "client list"
+    replies 'maxclients|10000|maxmemory-policy|allkeys-lru' config get maxclients maxmemory-pol*
     cli info | grep -q '^used_memory:' || fail info
+    cli info server replication | tr -d '\r' | grep -qx role:master || fail "info of two sections"
     cli -r 5 incr n >"$work/n"
     [ "$(tail -n 1 "$work/n")" = 5 ] || fail "five times incr"
     seq 1000 | sed 's/.*/SET key:& value:&/' | cli --pipe | grep -q 'errors: 0, replies: 1000' || fail "--pipe"
@@ -127,7 +132,7 @@ for name in malformed byte_by_byte long_values slow_reader; do
     eval "${name}_uring() { ENGINE=uring peer $name; }"
 done
 
-for name in huge_lengths inline_commands killed_clients resets never_reading half_closed; do
+for name in huge_lengths inline_commands killed_clients resets never_reading half_closed ended_by_others; do
     eval "$name() { script=kv_hostile.py peer $name; }"
     eval "${name}_uring() { ENGINE=uring script=kv_hostile.py peer $name; }"
 done
@@ -190,8 +195,8 @@ if [ $# -eq 0 ]; then
     set -- help_and_usage one_source_for_every_libos redis_cli expiry redis_benchmark malformed malformed_uring \
         byte_by_byte byte_by_byte_uring long_values long_values_uring slow_reader slow_reader_uring many_clients \
         many_clients_uring huge_lengths inline_commands killed_clients killed_clients_uring resets resets_uring \
-        never_reading never_reading_uring half_closed half_closed_uring no_descriptors no_descriptors_uring \
-        input_is_bounded memory_is_full old_keys_are_evicted messages killed beside_redis_resp2 beside_redis_resp3 \
+        never_reading never_reading_uring half_closed half_closed_uring ended_by_others \
+        ended_by_others_uring no_descriptors no_descriptors_uring input_is_bounded memory_is_full old_keys_are_evicted messages killed beside_redis_resp2 beside_redis_resp3 \
         beside_redis_uring
 fi
 for name in "$@"; do

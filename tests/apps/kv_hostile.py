@@ -211,6 +211,42 @@ def half_closed(port):
     settled(port, before, "half-closed clients")
 
 
+def ended_by_others(port):
+    """CLIENT KILL: wherever its victims are, in a command or in an answer that they do not read, they see the end and
+    leave nothing; who kills itself gets the answer first."""
+    before = info(port)
+    bystander = Bystander(port)
+    bystander.sock.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nv\r\n$100000\r\n" + b"v" * 100000 + b"\r\n")
+    expect(bystander.sock.recv(100), b"+OK\r\n", "set")
+    victims = []
+    for data in (b"", b"*2\r\n$3\r\nGET\r\n$1", b"*3\r\n$3\r\nSET\r\n$1\r\nw\r\n$90000\r\n" + b"w" * 50000,
+                 b"GET v\r\n" * 500):
+        sock = connect(port)
+        sock.sendall(data)
+        victims.append(sock)
+    while info(port)["reads_held_back"] == before["reads_held_back"]:
+        bystander.look()
+    killer = connect(port)
+    killer.sendall(b"CLIENT LIST TYPE normal\r\nCLIENT KILL TYPE pubsub\r\n")
+    lines = killer.recv(100000).decode().split("\n")
+    ids = [line.split("=")[1].split(" ")[0] for line in lines if line.startswith("id=")]
+    first, rest_of_them = ids[0], ids[1:]
+    if len(ids) != len(victims) + 2:
+        sys.exit(f"{len(ids)} connections are listed")
+    for number in rest_of_them[:len(victims)]:
+        killer.sendall(b"CLIENT KILL ID " + number.encode() + b"\r\n")
+        expect(killer.recv(100), b":1\r\n", "kill")
+        bystander.look()
+    for sock in victims:
+        rest(sock)
+        sock.close()
+    killer.sendall(b"CLIENT KILL ID " + first.encode() + b" SKIPME no\r\nCLIENT KILL SKIPME no\r\nPING\r\n")
+    expect(rest(killer), b":1\r\n:1\r\n", "a client that ends itself")
+    expect(bystander.sock.recv(100), b"", "a bystander that was ended")
+    killer.close()
+    settled(port, before, "clients that others ended")
+
+
 def no_descriptors(port):
     """The server may open 64 files: who comes when they are in use is told, and those who are there are served."""
     socks = [connect(port) for _ in range(120)]
@@ -246,6 +282,6 @@ def no_descriptors(port):
 
 
 TESTS = {f.__name__: f for f in (huge_lengths, inline_commands, killed_clients, resets, never_reading, half_closed,
-                                 no_descriptors)}
+                                 ended_by_others, no_descriptors)}
 if __name__ == "__main__":
     TESTS[sys.argv[2]](int(sys.argv[1]))

@@ -28,7 +28,7 @@ class Reader:
         kind, text = self.line()
         if kind in b"+-:_#,":
             return kind, text
-        if kind == b"$":
+        if kind in b"$=":
             n = int(text)
             return (kind, self.file.read(n + 2)[:-2]) if n >= 0 else (b"_", b"nil")
         if kind == b"*" and text == b"-1":
@@ -85,6 +85,31 @@ class Generator:
                                     [b"EX"], [b"PXAT", b"99999999999999"], [b"EXAT", b"99999999999"], [b"bogus"]])
         return out
 
+    def about_the_connection(self):
+        return self.rng.choice([
+            [b"AUTH", b"pass"], [b"AUTH", b"default", b"pass"], [b"AUTH", b"other", b"pass"],
+            [b"AUTH", b"a", b"b", b"c"], [b"AUTH"], [b"CLIENT"], [b"CLIENT", b"nosuch"], [b"CLIENT", b"ID", b"1"],
+            [b"CLIENT", b"SETNAME"], [b"CLIENT", b"SETNAME", b"two words"], [b"CLIENT", b"NO-EVICT", b"on"],
+            [b"CLIENT", b"NO-EVICT", b"x"], [b"CLIENT", b"KILL", b"ID", b"99999999"], [b"CLIENT", b"KILL", b"ID", b"0"],
+            [b"CLIENT", b"KILL", b"192.0.2.1:7"], [b"CLIENT", b"KILL", b"ADDR", b"192.0.2.1:7", b"SKIPME", b"no"],
+            [b"CLIENT", b"KILL", b"SKIPME", b"maybe"], [b"CLIENT", b"KILL", b"TYPE", b"pubsub"], [b"CLIENT", b"KILL"],
+            [b"CLIENT", b"KILL", b"TYPE", b"odd"], [b"CLIENT", b"LIST", b"ID", b"99999999"],
+            [b"CLIENT", b"LIST", b"ID", b"x"], [b"CLIENT", b"LIST", b"TYPE", b"replica"],
+            [b"CLIENT", b"LIST", b"TYPE", b"odd"], [b"CLIENT", b"LIST", b"bogus"], [b"HELLO", b"9"], [b"HELLO", b"x"],
+            [b"HELLO", b"2", b"AUTH", b"other", b"pass"], [b"HELLO", b"3", b"SETNAME"], [b"SELECT"]])
+
+    def about_commands(self):
+        return self.rng.choice([
+            [b"COMMAND", b"nosuch"], [b"COMMAND", b"COUNT", b"x"], [b"COMMAND", b"GETKEYS"],
+            [b"COMMAND", b"GETKEYS", b"MSET"] + self.pairs(), [b"COMMAND", b"GETKEYS", b"PING", b"x"],
+            [b"COMMAND", b"GETKEYS", b"MGET"] + self.some_keys(), [b"COMMAND", b"GETKEYS", b"nosuch", b"k"],
+            [b"COMMAND", b"GETKEYS", b"SET", b"k"], [b"COMMAND", b"INFO", b"nosuch"], [b"COMMAND", b"LIST", b"x"],
+            [b"COMMAND", b"LIST", b"FILTERBY", b"MODULE", b"x"], [b"COMMAND", b"LIST", b"FILTERBY", b"odd", b"x"],
+            [b"COMMAND", b"LIST", b"FILTERBY", b"PATTERN", b"ms*t"], [b"COMMAND", b"DOCS", b"nosuch"],
+            [b"CONFIG"], [b"CONFIG", b"GET"], [b"CONFIG", b"nosuch"], [b"CONFIG", b"RESETSTAT", b"x"],
+            [b"CONFIG", b"GET", b"nosuch", b"nothing"], [b"CONFIG", b"GET", b"appendonly", b"appendo*"],
+            [b"INFO", b"nosuch", b"nothing"], [b"INFO", b"cluster"]])
+
     def command(self):
         r = self.rng
         return r.choice([
@@ -120,6 +145,7 @@ class Generator:
             lambda: [b"SET", self.key()], lambda: [b"CLIENT", b"GETNAME"], lambda: [b"CLIENT", b"SETNAME", b"me"],
             lambda: [b"FLUSHDB"] if r.random() < 0.05 else [b"DBSIZE"],
             lambda: [b"CONFIG", b"GET", b"save"], lambda: [b"RANDOMKEY"],
+            lambda: self.about_the_connection(), lambda: self.about_commands(),
         ])()
 
 
@@ -140,6 +166,13 @@ def same(words, one, other):
     if name == b"RANDOMKEY":
         return one[0] == other[0]
     return one == other
+
+
+def short(what):
+    """Values may be long: their begin and their length tell enough."""
+    if isinstance(what, (list, tuple)):
+        return "[" + ", ".join(map(short, what)) + "]"
+    return repr(what) if len(what) < 100 else f"{what[:60]!r}... ({len(what)} bytes)"
 
 
 class Peer:
@@ -174,8 +207,9 @@ def main():
         history = (history + batch)[-60:]
         for words, one, other in zip(batch, *answers):
             if not same(words, one, other):
-                print(f"seed {seed}, after {done} commands: {words!r}\n  ours  {one!r}\n  redis {other!r}")
-                print("before it:", *history, sep="\n  ")
+                print(f"seed {seed}, after {done} commands: {short(words)}")
+                print(f"  ours  {short(one)}\n  redis {short(other)}")
+                print("before it:", *map(short, history), sep="\n  ")
                 return 1
         done += len(batch)
     print(f"{done} commands, the same replies")
