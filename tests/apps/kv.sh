@@ -195,9 +195,9 @@ if [ $# -eq 0 ]; then
     set -- help_and_usage one_source_for_every_libos redis_cli expiry redis_benchmark malformed malformed_uring \
         byte_by_byte byte_by_byte_uring long_values long_values_uring slow_reader slow_reader_uring many_clients \
         many_clients_uring huge_lengths inline_commands killed_clients killed_clients_uring resets resets_uring \
-        never_reading never_reading_uring half_closed half_closed_uring ended_by_others \
-        ended_by_others_uring no_descriptors no_descriptors_uring input_is_bounded memory_is_full old_keys_are_evicted messages killed beside_redis_resp2 beside_redis_resp3 \
-        beside_redis_uring
+        never_reading never_reading_uring half_closed half_closed_uring ended_by_others ended_by_others_uring \
+        no_descriptors no_descriptors_uring input_is_bounded memory_is_full old_keys_are_evicted messages killed \
+        beside_redis_resp2 beside_redis_resp3 beside_redis_uring
 fi
 for name in "$@"; do
     if [[ $name == *_uring && ! -e $CARACAL_MODULES/caracal-uring.so ]]; then
