@@ -128,7 +128,8 @@ static bool watch_clock(struct hart *h, const struct uop *u)
     bool first = u->op.rs1 == poll->clock, second = u->op.rs2 == poll->clock;
 
     if (poll->clock == 0 || (!first && !second && u->op.rs3 != poll->clock)) {
-        return poll->clock == 0 || u->op.rd != poll->clock || u->code == INSN_csrrs;
+        return poll->clock == 0 || u->op.rd != poll->clock ||
+               (u->code == INSN_csrrs && is_clock((unsigned)u->imm & 0xfff));
     }
     if ((u->code != INSN_bltu && u->code != INSN_bgeu) || first == second) {
         return false;
@@ -378,7 +379,8 @@ static bool find_loop(struct hart *h, struct mark *begin)
     mark_set(h, begin);
     for (unsigned i = 0; i < TURNS_MAX && computing < COMPUTING_MAX && execute_turn(h, begin); i++) {
         mark_set(h, &end);
-        if (mark_same(begin, &end, clock)) { /* that it was known before this turn is why all of it was watched */
+        /* that it was known before this turn is why all of it was watched */
+        if (clock == h->poll.clock && mark_same(begin, &end, clock)) {
             return true;
         }
         computing += !registers_same(begin, &end, clock);

@@ -72,6 +72,16 @@ static void run(struct pair *pair, uint64_t from, uint64_t step, unsigned steps)
     }
 }
 
+/* A command to the scheduler ends a run early: goes on to the limit. */
+static void run_whole(struct pair *pair, uint64_t limit)
+{
+    while (hart_cycle(pair->skipping.hart) < limit)
+        hart_run(pair->skipping.hart, limit);
+    while (hart_cycle(pair->executing.hart) < limit)
+        hart_run(pair->executing.hart, limit);
+    compare(&pair->skipping, &pair->executing);
+}
+
 static void put_both(struct pair *pair, enum insn_id id, unsigned rd, unsigned rs1, unsigned rs2, int64_t imm)
 {
     rig_put(&pair->skipping, id, rd, rs1, rs2, imm);
@@ -145,6 +155,26 @@ static void a_loop_that_computes_with_the_clock_is_executed(void **state)
     put_both(pair, INSN_jal, ZERO, 0, 0, 0);
     run(pair, 0, 137, 20);
     assert_int_equal(hart_x(pair->skipping.hart, A2), 1);
+}
+
+/* A wait for a message or a cycle, whose one register has the one and then the other. */
+static void a_register_with_more_than_the_clock(void **state)
+{
+    struct pair *pair = *state;
+
+    put_both(pair, INSN_csrrs, A0, ZERO, 0, CSR_lmsgsrdy);
+    put_both(pair, INSN_bne, 0, A0, ZERO, 16);
+    put_both(pair, INSN_csrrwi, ZERO, 0, 0, CSR_lnicucmd | 2 << 12);
+    put_both(pair, INSN_csrrs, A0, ZERO, 0, CSR_cycle);
+    put_both(pair, INSN_bltu, 0, A0, A1, -16);
+    put_both(pair, INSN_addi, A2, A2, 0, 1); /* a message, or the end of the time */
+    put_both(pair, INSN_jal, ZERO, 0, 0, 0);
+    hart_set_x(pair->skipping.hart, A1, 54321);
+    hart_set_x(pair->executing.hart, A1, 54321);
+    for (uint64_t now = 999; now < 60000; now += 999)
+        run_whole(pair, now);
+    assert_int_equal(hart_x(pair->skipping.hart, A2), 1);
+    assert_true(hart_x(pair->skipping.hart, A0) >= 54321);
 }
 
 static void a_loop_that_counts_is_executed(void **state)
@@ -264,16 +294,6 @@ static void a_timer_ends_the_circle(void **state)
     assert_true(pair->skipping.hart->poll.skipped > 10000);
 }
 
-/* A command to the scheduler ends a run early: goes on to the limit. */
-static void run_whole(struct pair *pair, uint64_t limit)
-{
-    while (hart_cycle(pair->skipping.hart) < limit)
-        hart_run(pair->skipping.hart, limit);
-    while (hart_cycle(pair->executing.hart) < limit)
-        hart_run(pair->executing.hart, limit);
-    compare(&pair->skipping, &pair->executing);
-}
-
 /* Two contexts of one priority, one hart that idles in either and goes to the other when it is told to. */
 static void put_two_contexts(struct pair *pair, bool divides)
 {
@@ -355,6 +375,7 @@ int main(void)
         BOTH(a_word_in_memory_is_awaited),
         BOTH(a_cycle_is_awaited),
         BOTH(a_loop_that_computes_with_the_clock_is_executed),
+        BOTH(a_register_with_more_than_the_clock),
         BOTH(a_loop_that_counts_is_executed),
         BOTH(a_loop_that_stores_is_executed),
         BOTH(a_poll_for_messages),
