@@ -3,7 +3,9 @@
 #include "kv/command.h"
 #include "kv/text.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #define FIND_ROOM  256u /* places of the table of names, a power of two */
 #define NAME_BYTES 16
@@ -14,35 +16,78 @@
     {#name, command_##name, arity, flags, first, last, step, group, summary},
 const struct command commands[COMMAND_COUNT] = {KV_COMMANDS(KV_COMMAND_ROW)};
 
-static unsigned name_hash(struct span name)
+/* A name as it is compared: its letters are small ones. */
+struct name {
+    uint64_t word[2];
+    size_t len;
+};
+
+/* The first eight bytes, as far as there are so many, with the bit set that makes letters small. */
+static uint64_t small_letters(const char *at, size_t len)
 {
-    unsigned h = (unsigned)name.len;
-    for (size_t i = 0; i < name.len; i++) {
-        h = h * 31 + ((unsigned char)name.at[i] | 0x20u);
+    uint64_t word = 0;
+    if (len >= sizeof(word)) {
+        memcpy(&word, at, sizeof(word));
+    } else if (len >= sizeof(uint32_t)) { /* both ends, which overlap */
+        uint32_t low, high;
+        memcpy(&low, at, sizeof(low));
+        memcpy(&high, at + len - sizeof(high), sizeof(high));
+        word = low | (uint64_t)high << 8 * (len - sizeof(high));
+    } else if (len > 0) { /* the first, the middle and the last, which may be the same */
+        word = (unsigned char)at[0] | (uint64_t)(unsigned char)at[len / 2] << 8 * (len / 2) |
+               (uint64_t)(unsigned char)at[len - 1] << 8 * (len - 1);
     }
-    return h * 2654435761u >> 24;
+    return word | UINT64_C(0x2020202020202020);
 }
 
-const struct command *command_find(struct span name)
+static struct name name_of(struct span text)
 {
-    static uint8_t table[FIND_ROOM]; /* 1 + number */
+    size_t more = text.len > sizeof(uint64_t) ? text.len - sizeof(uint64_t) : 0;
+    assert(text.len <= NAME_BYTES);
+    return (struct name){{small_letters(text.at, text.len), small_letters(text.at + text.len - more, more)}, text.len};
+}
+
+static unsigned name_place(const struct name *n)
+{
+    return (unsigned)((n->word[0] ^ n->word[1] << 7) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+}
+
+/* All names; those of commands have letters alone, so that no other byte becomes like one of theirs. */
+struct names {
+    uint8_t at[FIND_ROOM]; /* 1 + number */
+    struct name name[COMMAND_COUNT];
+};
+
+static void make_names(struct names *names)
+{
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        struct name *n = &names->name[i];
+        *n = name_of((struct span){commands[i].name, strlen(commands[i].name)});
+        assert(strspn(commands[i].name, "abcdefghijklmnopqrstuvwxyz") == n->len);
+        unsigned at = name_place(n);
+        while (names->at[at] != 0) {
+            at = (at + 1) % FIND_ROOM;
+        }
+        names->at[at] = (uint8_t)(i + 1);
+    }
+}
+
+const struct command *command_find(struct span text)
+{
+    static struct names names;
     static bool made;
     if (!made) {
-        for (unsigned i = 0; i < COMMAND_COUNT; i++) {
-            unsigned at = name_hash((struct span){commands[i].name, strlen(commands[i].name)});
-            while (table[at] != 0) {
-                at = (at + 1) % FIND_ROOM;
-            }
-            table[at] = (uint8_t)(i + 1);
-        }
+        make_names(&names);
         made = true;
     }
-    if (name.len > NAME_BYTES) {
+    if (text.len > NAME_BYTES) {
         return NULL;
     }
-    for (unsigned at = name_hash(name); table[at] != 0; at = (at + 1) % FIND_ROOM) {
-        if (text_is(name, commands[table[at] - 1].name)) {
-            return &commands[table[at] - 1];
+    struct name wanted = name_of(text);
+    for (unsigned at = name_place(&wanted); names.at[at] != 0; at = (at + 1) % FIND_ROOM) {
+        const struct name *n = &names.name[names.at[at] - 1];
+        if (n->word[0] == wanted.word[0] && n->word[1] == wanted.word[1] && n->len == wanted.len) {
+            return &commands[names.at[at] - 1];
         }
     }
     return NULL;

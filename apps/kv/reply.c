@@ -10,7 +10,8 @@
 
 #define CHUNK_FIRST    16384u
 #define CHUNK_MORE     65536u
-#define LINE_MAX_BYTES 32 /* of a head: its sign, a number, the end */
+#define LINE_MAX_BYTES 32    /* of a head: its sign, a number, the end; and of the end behind a string */
+#define BULK_AT_ONCE   1024u /* bytes of a string that is not divided between two chunks */
 
 void reply_init(struct reply *r)
 {
@@ -82,12 +83,9 @@ void reply_keep(struct reply *r, void *memory)
     (void)demi_free(memory);
 }
 
-/* Makes room for len bytes in one run, or for as many as a new chunk has. NULL: none; the reply is broken. */
-static char *room(struct reply *r, size_t len)
+/* A new chunk. NULL: there is none; the reply is broken. */
+static char *new_room(struct reply *r)
 {
-    if (r->chunk.sga_numsegs != 0 && r->chunk.sga_segs[0].sgaseg_len - r->chunk_used >= len) {
-        return (char *)r->chunk.sga_segs[0].sgaseg_buf + r->chunk_used;
-    }
     if (r->broken) {
         return NULL;
     }
@@ -106,7 +104,16 @@ static char *room(struct reply *r, size_t len)
     return r->chunk.sga_segs[0].sgaseg_buf;
 }
 
-static void took(struct reply *r, size_t len)
+/* Room for len bytes, at most CHUNK_FIRST, in one run. NULL: none; the reply is broken. */
+static inline char *room(struct reply *r, size_t len)
+{
+    if (r->chunk.sga_numsegs != 0 && r->chunk.sga_segs[0].sgaseg_len - r->chunk_used >= len) {
+        return (char *)r->chunk.sga_segs[0].sgaseg_buf + r->chunk_used;
+    }
+    return new_room(r);
+}
+
+static inline void took(struct reply *r, size_t len)
 {
     r->chunk_used += (uint32_t)len;
     r->batch += len;
@@ -128,38 +135,50 @@ void reply_raw(struct reply *r, const char *bytes, size_t len)
     }
 }
 
-/* sign, number, end of line: without printf, for each reply has one. */
-static void head(struct reply *r, char sign, int64_t value)
+static inline char *end_line(char *to)
+{
+    to[0] = '\r';
+    to[1] = '\n';
+    return to + 2;
+}
+
+/* Sign, number, end of line: without printf, for each reply has one. Returns what is behind them. */
+static inline char *line(char *to, char sign, int64_t value)
 {
     char digits[24];
     int n = 0;
     uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
-    char *to = room(r, LINE_MAX_BYTES);
-    if (to == NULL) {
-        return;
-    }
-    do {
-        digits[n++] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    size_t at = 0;
-    to[at++] = sign;
+    *to++ = sign;
     if (value < 0) {
-        to[at++] = '-';
+        *to++ = '-';
     }
+    for (; rest > 9; rest /= 10) {
+        digits[n++] = (char)('0' + rest % 10);
+    }
+    *to++ = (char)('0' + rest);
     while (n > 0) {
-        to[at++] = digits[--n];
+        *to++ = digits[--n];
     }
-    to[at++] = '\r';
-    to[at++] = '\n';
-    took(r, at);
+    return end_line(to);
+}
+
+static void head(struct reply *r, char sign, int64_t value)
+{
+    char *to = room(r, LINE_MAX_BYTES);
+    if (to != NULL) {
+        took(r, (size_t)(line(to, sign, value) - to));
+    }
 }
 
 void reply_simple(struct reply *r, const char *text)
 {
-    reply_raw(r, "+", 1);
-    reply_raw(r, text, strlen(text));
-    reply_raw(r, "\r\n", 2);
+    size_t len = strlen(text);
+    char *to = room(r, len + LINE_MAX_BYTES);
+    if (to != NULL) {
+        to[0] = '+';
+        memcpy(to + 1, text, len);
+        took(r, (size_t)(end_line(to + 1 + len) - to));
+    }
 }
 
 void reply_error(struct reply *r, const char *format, ...)
@@ -186,6 +205,15 @@ void reply_number(struct reply *r, int64_t value)
 
 void reply_bulk(struct reply *r, struct span bytes)
 {
+    if (bytes.len <= BULK_AT_ONCE) {
+        char *to = room(r, bytes.len + LINE_MAX_BYTES);
+        if (to != NULL) {
+            char *at = line(to, '$', (int64_t)bytes.len);
+            memcpy(at, bytes.at, bytes.len);
+            took(r, (size_t)(end_line(at + bytes.len) - to));
+        }
+        return;
+    }
     head(r, '$', (int64_t)bytes.len);
     reply_raw(r, bytes.at, bytes.len);
     reply_raw(r, "\r\n", 2);

@@ -24,16 +24,6 @@ void resp_fini(struct resp *p)
     p->room = RESP_FEW;
 }
 
-void resp_next(struct resp *p)
-{
-    if (p->room > 16 * RESP_FEW) { /* a long command's table is not kept */
-        resp_fini(p);
-    }
-    p->pos = p->want = p->have = 0;
-    p->bulk = -1;
-    p->has_big = false;
-}
-
 static enum resp_result bad(struct resp *p, const char *what)
 {
     snprintf(p->error, sizeof(p->error), "ERR Protocol error: %s", what);
@@ -220,7 +210,68 @@ static enum resp_result parse_bulk(struct resp *p, const char *data, size_t len)
     return RESP_DONE;
 }
 
-enum resp_result resp_parse(struct resp *p, char *data, size_t len)
+/* A line of one to four digits, which begins at `at` and ends before `end`: where the next one begins, or NULL. Those
+ * of one and two digits, which nearly all are, are judged as words. */
+static inline const char *few_digits(const char *at, const char *end, uint32_t *out)
+{
+    const uint16_t line_end = '\r' | '\n' << 8;
+    uint16_t behind[2];
+    if (end - at < 6) {
+        return NULL;
+    }
+    uint32_t value = (unsigned char)at[0] - (uint32_t)'0';
+    memcpy(&behind[0], at + 1, sizeof(behind[0]));
+    if (value <= 9 && behind[0] == line_end) {
+        *out = value;
+        return at + 3;
+    }
+    uint32_t second = (unsigned char)at[1] - (uint32_t)'0';
+    memcpy(&behind[1], at + 2, sizeof(behind[1]));
+    if (value <= 9 && second <= 9 && behind[1] == line_end) {
+        *out = value * 10 + second;
+        return at + 4;
+    }
+    value = 0;
+    for (int i = 0; i < 5; i++) {
+        unsigned digit = (unsigned char)at[i] - (unsigned)'0';
+        if (digit > 9) {
+            *out = value;
+            return i > 0 && at[i] == '\r' && at[i + 1] == '\n' ? at + i + 2 : NULL;
+        }
+        value = value * 10 + digit;
+    }
+    return NULL;
+}
+
+/* A command of few, short arguments that is all there, as nearly every one is. false: nothing was taken, and the parser
+ * that goes step by step has to look, be it for what is missing or for what is wrong. */
+static bool parse_whole(struct resp *p, const char *data, size_t len)
+{
+    const char *end = data + len;
+    struct resp_arg *arg = p->arg;
+    uint32_t count, bulk;
+    const char *at = few_digits(data + 1, end, &count);
+    if (at == NULL || count == 0 || count > RESP_FEW) {
+        return false;
+    }
+    for (const struct resp_arg *last = arg + count; arg < last; arg++) {
+        if (at == end || *at != '$') {
+            return false;
+        }
+        at = few_digits(at + 1, end, &bulk);
+        if (at == NULL || end - at < (ptrdiff_t)bulk + 2 || at[bulk] != '\r' || at[bulk + 1] != '\n') {
+            return false;
+        }
+        *arg = (struct resp_arg){(uint32_t)(at - data), bulk};
+        at += bulk + 2;
+    }
+    p->want = p->have = count;
+    p->pos = (uint32_t)(at - data);
+    return true;
+}
+
+static enum resp_result parse_steps(struct resp *p, char *data, size_t len) __attribute__((noinline));
+static enum resp_result parse_steps(struct resp *p, char *data, size_t len)
 {
     if (len == 0) {
         return RESP_MORE;
@@ -244,6 +295,14 @@ enum resp_result resp_parse(struct resp *p, char *data, size_t len)
         }
     }
     return RESP_DONE;
+}
+
+enum resp_result resp_parse(struct resp *p, char *data, size_t len)
+{
+    if (p->want == 0 && len > 0 && data[0] == '*' && parse_whole(p, data, len)) {
+        return RESP_DONE;
+    }
+    return parse_steps(p, data, len);
 }
 
 size_t resp_big(const struct resp *p, size_t least)

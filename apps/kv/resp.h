@@ -47,7 +47,15 @@ void resp_init(struct resp *p);
 void resp_fini(struct resp *p);
 
 /* Before another command. */
-void resp_next(struct resp *p);
+static inline void resp_next(struct resp *p)
+{
+    if (p->room > 16 * RESP_FEW) { /* a long command's table is not kept */
+        resp_fini(p);
+    }
+    p->pos = p->want = p->have = 0;
+    p->bulk = -1;
+    p->has_big = false;
+}
 
 /* Goes on with data, which begins with the command's first byte. Words of an inline command are unquoted in place. */
 enum resp_result resp_parse(struct resp *p, char *data, size_t len);

@@ -100,6 +100,27 @@ static void resp_parse__takes_many_arguments(void **state)
     free(text);
 }
 
+static void resp_parse__takes_lengths_of_any_number_of_digits(void **state)
+{
+    static const size_t lengths[] = {0, 9, 10, 99, 100, 999, 1000, 9999, 10000};
+    static char text[10100], copy[sizeof(text)];
+    (void)state;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        int n = snprintf(text, sizeof(text), "*2\r\n$4\r\nECHO\r\n$%zu\r\n", lengths[i]);
+        size_t len = (size_t)n + lengths[i] + 2;
+        memset(text + n, 'v', lengths[i]);
+        memcpy(text + len - 2, "\r\n", 2);
+        for (size_t step = len - 1; step <= len; step++) { /* all but the last byte, and all at once */
+            assert_int_equal(parse_in_steps(copy, text, len, step), RESP_DONE);
+            assert_int_equal(p.pos, len);
+            assert_int_equal(p.have, 2);
+            assert_int_equal(p.arg[1].offset, n);
+            assert_int_equal(p.arg[1].len, lengths[i]);
+            resp_next(&p);
+        }
+    }
+}
+
 static void resp_parse__takes_an_empty_line_as_no_command(void **state)
 {
     char line[] = "\r\n", none[] = "*0\r\n", less[] = "*-1\r\n";
@@ -118,20 +139,25 @@ static void resp_parse__takes_an_empty_line_as_no_command(void **state)
 static void resp_parse__refuses_what_is_malformed(void **state)
 {
     static const char *const bad[][2] = {
-        {"*1\r\n+x\r\n", "expected '$', got '+'"},     {"*65537\r\n", "invalid multibulk length"},
-        {"*1x\r\n", "invalid multibulk length"},       {"*\r\n", "invalid multibulk length"},
-        {"*1\rx", "invalid multibulk length"},         {"*99999999999\r\n", "invalid multibulk length"},
-        {"*1\r\n$-1\r\n", "invalid bulk length"},      {"*1\r\n$33554433\r\n", "invalid bulk length"},
-        {"*1\r\n$ 1\r\n", "invalid bulk length"},      {"*1\r\n$1\r\nxyz", "expected CRLF behind a bulk string"},
-        {"a \"b\r\n", "unbalanced quotes in request"}, {"a 'b'c\r\n", "unbalanced quotes in request"},
+        {"*1\r\n+x\r\n", "expected '$', got '+'"},       {"*65537\r\n", "invalid multibulk length"},
+        {"*1x\r\n", "invalid multibulk length"},         {"*\r\n", "invalid multibulk length"},
+        {"*1\rx", "invalid multibulk length"},           {"*99999999999\r\n", "invalid multibulk length"},
+        {"*1\r\n$-1\r\n", "invalid bulk length"},        {"*1\r\n$33554433\r\n", "invalid bulk length"},
+        {"*1\r\n$ 1\r\n", "invalid bulk length"},        {"*1\r\n$1\r\nxyz", "expected CRLF behind a bulk string"},
+        {"*1\r\n$2\rx\nxy\r\n", "invalid bulk length"},  {"*12\r\r\n$1\r\n", "invalid multibulk length"},
+        {"*1\r\n$12\nx\r\n\r\n", "invalid bulk length"}, {"*1\r\n$123x\r\n\r\n", "invalid bulk length"},
+        {"a \"b\r\n", "unbalanced quotes in request"},   {"a 'b'c\r\n", "unbalanced quotes in request"},
     };
     char copy[64], want[128];
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_int_equal(parse_in_steps(copy, bad[i][0], strlen(bad[i][0]), 1), RESP_BAD);
+        size_t len = strlen(bad[i][0]);
         snprintf(want, sizeof(want), "ERR Protocol error: %s", bad[i][1]);
-        assert_string_equal(p.error, want);
-        resp_next(&p);
+        for (size_t step = 1; step <= len; step += len - 1) { /* byte by byte, and all at once */
+            assert_int_equal(parse_in_steps(copy, bad[i][0], len, step), RESP_BAD);
+            assert_string_equal(p.error, want);
+            resp_next(&p);
+        }
     }
 }
 
@@ -158,6 +184,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(resp_parse__takes_an_array_however_it_is_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(resp_parse__takes_words_of_a_line, setup, teardown),
         cmocka_unit_test_setup_teardown(resp_parse__takes_many_arguments, setup, teardown),
+        cmocka_unit_test_setup_teardown(resp_parse__takes_lengths_of_any_number_of_digits, setup, teardown),
         cmocka_unit_test_setup_teardown(resp_parse__takes_an_empty_line_as_no_command, setup, teardown),
         cmocka_unit_test_setup_teardown(resp_parse__refuses_what_is_malformed, setup, teardown),
         cmocka_unit_test_setup_teardown(resp_take_big__goes_on_behind_it, setup, teardown),
