@@ -4,6 +4,7 @@
  * bytes come in, arguments lie within the command, and a command ends within what was given. The first byte of the
  * input says how the rest is cut.
  */
+#include "kv/decimal.h"
 #include "kv/resp.h"
 
 #include "fuzz.h"
@@ -25,6 +26,19 @@ static void mix(uint64_t *digest, const void *bytes, size_t len)
     *digest = (*digest ^ len) * UINT64_C(1099511628211);
 }
 
+/* An argument that is a decimal fraction is the same when what is written of it is read again. */
+static void as_decimal(struct span text)
+{
+    char out[DECIMAL_TEXT_MAX];
+    decimal value, again;
+
+    if (decimal_read(text, &value)) {
+        size_t len = decimal_write(value, out);
+        require(len > 0 && len < sizeof(out));
+        require(decimal_read((struct span){out, len}, &again) && again == value);
+    }
+}
+
 static void take(struct outcome *o, const struct resp *p, const char *data, size_t len)
 {
     require(p->pos > 0 && p->pos <= len);
@@ -32,6 +46,7 @@ static void take(struct outcome *o, const struct resp *p, const char *data, size
     for (uint32_t i = 0; i < p->have; i++) {
         require(p->arg[i].offset <= p->pos && p->arg[i].len <= p->pos - p->arg[i].offset);
         mix(&o->digest, data + p->arg[i].offset, p->arg[i].len);
+        as_decimal((struct span){data + p->arg[i].offset, p->arg[i].len});
     }
     o->commands++;
     o->used += p->pos;

@@ -43,6 +43,26 @@ void command_time(struct call *c)
     reply_bulk(c->reply, (struct span){text, text_of_number((int64_t)(ms % 1000 * 1000), text)});
 }
 
+void command_role(struct call *c)
+{
+    reply_array(c->reply, 3);
+    reply_text(c->reply, "master");
+    reply_number(c->reply, 0); /* nothing was ever sent to replicas */
+    reply_array(c->reply, 0);
+}
+
+void command_wait(struct call *c)
+{
+    int64_t replicas, timeout_ms;
+    if (!text_number(c->argv[1], &replicas) || !text_number(c->argv[2], &timeout_ms)) {
+        error_not_integer(c);
+    } else if (timeout_ms < 0) {
+        error_text(c, "ERR timeout is negative");
+    } else {
+        reply_number(c->reply, 0);
+    }
+}
+
 struct info {
     char *out;
     size_t size, len;

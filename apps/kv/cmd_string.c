@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands on values. */
-#include "kv/command.h"
+#include "kv/draft.h"
 #include "kv/expiry.h"
 #include "kv/text.h"
-
-#include <demi/ext.h>
 
 /* Writes argument i as the key's value; memory that came with it changes hands. Replies on errors only. */
 static bool put_argument(struct call *c, struct span key, uint32_t i, uint64_t expiry_ms)
@@ -30,42 +28,19 @@ static bool put_argument(struct call *c, struct span key, uint32_t i, uint64_t e
 /* A copy of a value that must outlive its item. */
 struct old_value {
     bool there;
-    struct span value;
-    void *memory; /* NULL: it lies in `inside` */
-    char inside[ITEM_INSIDE_MAX];
+    struct draft copy;
 };
 
 static bool old_copy(struct call *c, struct old_value *old, struct item *it)
 {
     old->there = it != NULL;
-    old->memory = NULL;
-    if (it == NULL) {
-        return true;
-    }
-    old->value = (struct span){old->inside, it->value_len};
-    if (it->value_len > sizeof(old->inside)) {
-        old->memory = demi_malloc(it->value_len);
-        if (old->memory == NULL) {
-            error_memory(c);
-            return false;
-        }
-        old->value.at = old->memory;
-    }
-    memcpy(old->memory != NULL ? old->memory : old->inside, item_value(it), it->value_len);
-    return true;
-}
-
-static void old_end(struct old_value *old)
-{
-    if (old->memory != NULL) {
-        (void)demi_free(old->memory);
-    }
+    return draft_begin(c, &old->copy, it != NULL ? it->value_len : 0, it);
 }
 
 static void old_reply(struct call *c, const struct old_value *old)
 {
     if (old->there) {
-        reply_bulk(c->reply, old->value);
+        reply_bulk(c->reply, (struct span){old->copy.at, old->copy.len});
     } else {
         reply_null(c->reply);
     }
@@ -145,7 +120,7 @@ void command_set(struct call *c)
             reply_simple(c->reply, "OK");
         }
     }
-    old_end(&old);
+    draft_end(&old.copy);
 }
 
 void command_setnx(struct call *c)
@@ -185,7 +160,7 @@ void command_getset(struct call *c)
     if (put_argument(c, c->argv[1], 2, 0)) {
         old_reply(c, &old);
     }
-    old_end(&old);
+    draft_end(&old.copy);
 }
 
 void command_getdel(struct call *c)

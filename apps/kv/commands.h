@@ -18,11 +18,13 @@
     X(append, 3, "write denyoom fast", 1, 1, 1, "string", "Appends to the value of a key.")                            \
     X(strlen, 2, "readonly fast", 1, 1, 1, "string", "Returns the length of a value.")                                 \
     X(getrange, 4, "readonly", 1, 1, 1, "string", "Returns a part of a value.")                                        \
+    X(setrange, 4, "write denyoom", 1, 1, 1, "string", "Writes over a part of a value.")                               \
     X(substr, 4, "readonly", 1, 1, 1, "string", "Returns a part of a value.")                                          \
     X(incr, 2, "write denyoom fast", 1, 1, 1, "string", "Adds one.")                                                   \
     X(decr, 2, "write denyoom fast", 1, 1, 1, "string", "Subtracts one.")                                              \
     X(incrby, 3, "write denyoom fast", 1, 1, 1, "string", "Adds a number.")                                            \
     X(decrby, 3, "write denyoom fast", 1, 1, 1, "string", "Subtracts a number.")                                       \
+    X(incrbyfloat, 3, "write denyoom fast", 1, 1, 1, "string", "Adds a decimal fraction.")                             \
     X(mget, -2, "readonly fast", 1, -1, 1, "string", "Returns the values of several keys.")                            \
     X(mset, -3, "write denyoom", 1, -1, 2, "string", "Sets several keys.")                                             \
     X(msetnx, -3, "write denyoom", 1, -1, 2, "string", "Sets several keys when none is there.")                        \
@@ -30,6 +32,10 @@
     X(unlink, -2, "write fast", 1, -1, 1, "generic", "Removes keys.")                                                  \
     X(exists, -2, "readonly fast", 1, -1, 1, "generic", "Counts which of the keys are there.")                         \
     X(touch, -2, "readonly fast", 1, -1, 1, "generic", "Counts which of the keys are there and marks them used.")      \
+    X(rename, 3, "write", 1, 2, 1, "generic", "Renames a key.")                                                        \
+    X(renamenx, 3, "write fast", 1, 2, 1, "generic", "Renames a key when the new name is free.")                       \
+    X(copy, -3, "write denyoom", 1, 2, 1, "generic", "Copies a key with its expiry.")                                  \
+    X(object, -2, "readonly", 2, 2, 1, "generic", "Tells how a value is kept.")                                        \
     X(type, 2, "readonly fast", 1, 1, 1, "generic", "Returns the type of a key.")                                      \
     X(expire, -3, "write fast", 1, 1, 1, "generic", "Sets the expiry in seconds from now.")                            \
     X(pexpire, -3, "write fast", 1, 1, 1, "generic", "Sets the expiry in milliseconds from now.")                      \
@@ -48,6 +54,9 @@
     X(flushall, -1, "write", 0, 0, 0, "server", "Removes all keys.")                                                   \
     X(info, -1, "loading stale", 0, 0, 0, "server", "Tells how the server is.")                                        \
     X(config, -2, "admin loading stale", 0, 0, 0, "server", "Shows settings.")                                         \
+    X(memory, -2, "readonly", 0, 0, 0, "server", "Tells what memory a key takes.")                                     \
+    X(role, 1, "noscript loading stale fast", 0, 0, 0, "server", "Returns what the server is to others: a master.")    \
+    X(wait, 3, "noscript", 0, 0, 0, "generic", "Returns 0: there are no replicas to wait for.")                        \
     X(command, -1, "loading stale", 0, 0, 0, "server", "Tells about commands.")                                        \
     X(time, 1, "loading stale fast", 0, 0, 0, "server", "Returns the server's time.")                                  \
     X(ping, -1, "fast", 0, 0, 0, "connection", "Answers.")                                                             \

@@ -96,6 +96,12 @@ redis_cli() {
     contains "$work/server" '^kv: [0-9]* connections, [0-9]* commands, 0 messages, 1001 keys$'
 }
 
+# An ordinary client library; Debian's, for Debian's python3.
+client_library() {
+    start_server
+    /usr/bin/python3 "$here/kv_client.py" "$port" || fail "$(cat "$work/server.err")"
+}
+
 expiry() {
     start_server
     replies OK set a 1 px 50
@@ -192,18 +198,20 @@ if ! command -v python3 >/dev/null || ! command -v redis-cli >/dev/null; then
     exit 0
 fi
 if [ $# -eq 0 ]; then
-    set -- help_and_usage one_source_for_every_libos redis_cli expiry redis_benchmark malformed malformed_uring \
-        byte_by_byte byte_by_byte_uring long_values long_values_uring slow_reader slow_reader_uring many_clients \
-        many_clients_uring huge_lengths inline_commands killed_clients killed_clients_uring resets resets_uring \
-        never_reading never_reading_uring half_closed half_closed_uring ended_by_others ended_by_others_uring \
-        no_descriptors no_descriptors_uring input_is_bounded memory_is_full old_keys_are_evicted messages killed \
-        beside_redis_resp2 beside_redis_resp3 beside_redis_uring
+    set -- help_and_usage one_source_for_every_libos redis_cli client_library expiry redis_benchmark malformed \
+        malformed_uring byte_by_byte byte_by_byte_uring long_values long_values_uring slow_reader \
+        slow_reader_uring many_clients many_clients_uring huge_lengths inline_commands killed_clients \
+        killed_clients_uring resets resets_uring never_reading never_reading_uring half_closed half_closed_uring \
+        ended_by_others ended_by_others_uring no_descriptors no_descriptors_uring input_is_bounded memory_is_full \
+        old_keys_are_evicted messages killed beside_redis_resp2 beside_redis_resp3 beside_redis_uring
 fi
 for name in "$@"; do
     if [[ $name == *_uring && ! -e $CARACAL_MODULES/caracal-uring.so ]]; then
         skip_test "$name" "there is no liburing"
     elif [[ $name == beside_redis* ]] && ! command -v redis-server >/dev/null; then
         skip_test "$name" "there is no redis-server"
+    elif [ "$name" = client_library ] && ! /usr/bin/python3 -c 'import redis' 2>/dev/null; then
+        skip_test "$name" "there is no python3-redis"
     else
         run_test "$name"
     fi

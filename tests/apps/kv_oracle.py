@@ -57,6 +57,14 @@ class Generator:
                                 b"9223372036854775808", b"1.5", b"", b" 1", b"01", b"+1", b"abc", b"-0",
                                 str(self.rng.randrange(-1000, 1000)).encode()])
 
+    def fraction(self):
+        """Eighths: what a sum of doubles holds exactly, and what is none."""
+        return self.rng.choice([b"1", b"-1", b"0.125", b"-0.375", b"3.0", b"1e2", b"5e-1", b"-2.5E+1", b".5", b"7.",
+                                b"+4", b"0", b"-0", b"", b" 1", b"1 ", b"abc", b"1.2.3", b"1e", b"e5", b".", b"-",
+                                b"00012.50",
+                                b"%d.%d" % (self.rng.randrange(-999, 999), self.rng.choice([0, 125, 25, 5, 75])),
+                                b"123456789.5"])
+
     def value(self):
         kind = self.rng.randrange(12)
         if kind < 4:
@@ -145,6 +153,17 @@ class Generator:
             lambda: [b"SET", self.key()], lambda: [b"CLIENT", b"GETNAME"], lambda: [b"CLIENT", b"SETNAME", b"me"],
             lambda: [b"FLUSHDB"] if r.random() < 0.05 else [b"DBSIZE"],
             lambda: [b"CONFIG", b"GET", b"save"], lambda: [b"RANDOMKEY"],
+            lambda: [b"SETRANGE", self.key(), r.choice([b"0", b"3", b"70", b"3000", b"-1", b"x", b"9999999999"]),
+                     self.value()],
+            lambda: [b"INCRBYFLOAT", r.choice([b"f1", b"f2", b"f3"]), self.fraction()],
+            lambda: [b"SET", b"f1", self.fraction()] + r.choice([[], [b"EX", b"1000"]]),
+            lambda: [b"INCRBYFLOAT", self.key(), b"no number"], lambda: [b"MGET", b"f1", b"f2", b"f3"],
+            lambda: [b"RENAME", self.key(), self.key()], lambda: [b"RENAMENX", self.key(), self.key()],
+            lambda: [b"COPY", self.key(), self.key()] + r.choice([[], [], [b"REPLACE"], [b"DB", b"0"], [b"DB"], [b"x"],
+                                                                  [b"DB", b"x"], [b"db", b"99", b"replace"]]),
+            lambda: [b"OBJECT", b"REFCOUNT", b"nothing"], lambda: [b"OBJECT", b"ENCODING"], lambda: [b"OBJECT", b"x"],
+            lambda: [b"MEMORY", b"USAGE", b"nothing"], lambda: [b"MEMORY", b"USAGE", b"k", b"SAMPLES", b"-1"],
+            lambda: [b"WAIT", r.choice([b"0", b"x"]), r.choice([b"0", b"5", b"-1"])], lambda: [b"ROLE"],
             lambda: self.about_the_connection(), lambda: self.about_commands(),
         ])()
 
