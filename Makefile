@@ -15,7 +15,7 @@ export TESTS
 
 help:
 	@printf '%s\n' \
-	  'make demo         build and show echo over every path of this machine, in a minute' \
+	  'make demo         build, and show echo and kv over every path of this machine' \
 	  'make build        build the libraries and programs in $(BUILD)/' \
 	  'make test         everything CI runs; STAGES="gcc asan" and TESTS=name narrow it' \
 	  'make diff         millions of random instructions on the simulated machine and on QEMU (DIFF_PROGRAMS=100)' \
@@ -39,9 +39,10 @@ build:
 
 demo:
 	@scripts/setup build
-	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
+	@[ -f "$(BUILD)/build.ninja" ] || { echo 'Building in $(BUILD)/, a minute or two the first time ...'; \
+	  meson setup "$(BUILD)" >/dev/null; }
 	@ninja -C "$(BUILD)" --quiet
-	@if [ -x scripts/demo ]; then exec scripts/demo; else echo 'demo: there is no scripts/demo yet'; exit 1; fi
+	@exec scripts/demo
 
 test:
 	@scripts/setup test
@@ -74,7 +75,7 @@ bench:
 	@scripts/setup build
 	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" >/dev/null
 	@ninja -C "$(BUILD)" --quiet
-	@if [ -x scripts/bench ]; then exec scripts/bench; else echo 'bench: there is no scripts/bench yet'; exit 1; fi
+	@exec scripts/bench
 
 SEEDS ?= 1000
 FIRST ?= 1

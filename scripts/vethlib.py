@@ -167,7 +167,7 @@ def reason_no_dpdk():
     return None if os.path.exists(module) else "DPDK was not there when this was built (libdpdk-dev)"
 
 
-def _memif():
+def memif_ends():
     """What the two stations of a memif have for settings; its socket has a name of its own each time."""
     if reason_no_dpdk():
         raise RuntimeError(reason_no_dpdk())
@@ -180,7 +180,7 @@ def _memif():
 
 def memif(seconds, options):
     """catnip's echo at both ends of a memif."""
-    server, load = _memif()
+    server, load = memif_ends()
     env = {**OURS, "LIBOS": "catnip"}
     with Server([ECHO, "server", "--bind", "0.0.0.0:7000", "--quiet"], {**env, **server}):
         return client([ECHO, "client", "--connect", "10.80.0.1:7000"] + _load(seconds, options), {**env, **load})
@@ -188,14 +188,14 @@ def memif(seconds, options):
 
 def memif_raw(seconds):
     """Bare frames over a memif."""
-    server, load = _memif()
+    server, load = memif_ends()
     with Server([NETDEV, "server"], {**MODULES, **server}):
         return client([NETDEV, "client", "10.80.0.1", str(seconds)], {**MODULES, **load})
 
 
 def memif_pps(seconds):
     """Datagrams a second that catnip's echo sends back over a memif, one processor for it, one for the load."""
-    server, load = _memif()
+    server, load = memif_ends()
     env = {**OURS, "LIBOS": "catnip"}
     with Server([ECHO, "server", "--udp", "--bind", "0.0.0.0:7000", "--quiet"], {**env, **server}):
         return client([NETDEV, "flood", str(seconds)], {**MODULES, **load})
@@ -210,7 +210,7 @@ def ring_pps(seconds):
 
 def testpmd_pps(seconds):
     """The same datagrams, sent back as they are by DPDK's testpmd on the processor that the echo has above."""
-    server, load = _memif()
+    server, load = memif_ends()
     command = ["dpdk-testpmd", "-l", f"{CPUS[0]},{CPUS[1 % len(CPUS)]}", "-m", "256", *server["EAL"].split(), "--",
                "--port-topology=loop", "--forward-mode=io", "--auto-start", "--total-num-mbufs=16384"]
     with subprocess.Popen(["stdbuf", "-oL", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
