@@ -27,30 +27,31 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint8_t answer[RPC_MESSAGE_MAX];
+    struct rpc_answer answer;
     struct rpc_header asked, told;
     uint8_t *copy = malloc(size == 0 ? 1 : size);
-    size_t len;
+    bool answered;
 
     require(copy != NULL);
     if (size > 0)
         memcpy(copy, data, size);
     store.now_ms++;
-    len = rpc_serve(&store, copy, size, answer);
+    answered = rpc_serve(&store, copy, size, &answer);
     free(copy);
     require(store_bytes(&store) <= store.bytes_max);
     if (size < RPC_HEADER) {
-        require(len == 0);
+        require(!answered);
         return 0;
     }
     rpc_unpack(data, &asked);
-    require((len == 0) == (asked.version != RPC_VERSION || (asked.operation & RPC_REPLY) != 0));
-    if (len == 0)
+    require(answered == !(asked.version != RPC_VERSION || (asked.operation & RPC_REPLY) != 0));
+    if (!answered)
         return 0;
-    rpc_unpack(answer, &told);
+    rpc_unpack(answer.head, &told);
     require(told.version == RPC_VERSION && told.operation == (asked.operation | RPC_REPLY));
     require(told.number == asked.number && told.key_len == 0);
-    require_equal((long long)len, (long long)(RPC_HEADER + told.value_len));
+    require_equal((long long)answer.value.len, (long long)told.value_len);
+    require(told.value_len <= RPC_MESSAGE_MAX - RPC_HEADER);
     require(told.status == RPC_STATUS_OK || (told.value_len == 0 && told.ttl_ms == 0));
     require(told.value_len == 0 || asked.operation == RPC_get || asked.operation == RPC_add);
     require(told.status == RPC_STATUS_MALFORMED || size == RPC_HEADER + (size_t)asked.key_len + asked.value_len);

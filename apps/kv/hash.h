@@ -3,9 +3,7 @@
 #ifndef APPS_KV_HASH_H
 #define APPS_KV_HASH_H
 
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "common/word.h"
 
 static inline uint64_t hash_fold(uint64_t a, uint64_t b)
 {
@@ -14,27 +12,47 @@ static inline uint64_t hash_fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static inline uint64_t hash_word(const char *bytes, size_t len)
+/* The last bytes, fewer than a word, as a word; before says how many stand before them. */
+static inline uint64_t hash_tail(const char *bytes, size_t left, size_t before)
 {
     uint64_t word = 0;
-    memcpy(&word, bytes, len);
+    if (WORDS_ANYWHERE && left > 0 && before >= 8) {
+        return word_load(bytes + left - 8, false) >> (64 - 8 * left);
+    }
+    for (size_t i = 0; i < left; i++) {
+        word |= (uint64_t)(uint8_t)bytes[i] << 8 * i;
+    }
     return word;
 }
 
-static inline uint64_t hash_bytes(const char *bytes, size_t len, const uint64_t seed[2])
+static inline __attribute__((always_inline)) uint64_t hash_run(const char *bytes, size_t len, const uint64_t seed[2],
+                                                               bool aligned)
 {
     uint64_t h = seed[0] ^ len * UINT64_C(0x9e3779b97f4a7c15);
     size_t left = len;
     for (; left >= 16; left -= 16, bytes += 16) {
-        h = hash_fold(hash_word(bytes, 8) ^ h, hash_word(bytes + 8, 8) ^ seed[1]);
+        h = hash_fold(word_load(bytes, aligned) ^ h, word_load(bytes + 8, aligned) ^ seed[1]);
     }
     if (left >= 8) {
-        h = hash_fold(hash_word(bytes, 8) ^ h, seed[1] ^ UINT64_C(0xd1342543de82ef95));
+        h = hash_fold(word_load(bytes, aligned) ^ h, seed[1] ^ UINT64_C(0xd1342543de82ef95));
         left -= 8;
         bytes += 8;
     }
-    h ^= hash_word(bytes, left);
+    h ^= hash_tail(bytes, left, len - left);
     return hash_fold(h ^ seed[1], UINT64_C(0xbf58476d1ce4e5b9) ^ seed[0]) ^ h >> 29;
+}
+
+static __attribute__((noinline, unused)) uint64_t hash_anywhere(const char *bytes, size_t len, const uint64_t seed[2])
+{
+    return hash_run(bytes, len, seed, false);
+}
+
+static inline uint64_t hash_bytes(const char *bytes, size_t len, const uint64_t seed[2])
+{
+    if (WORDS_ANYWHERE) {
+        return hash_run(bytes, len, seed, false);
+    }
+    return word_aligned(bytes) ? hash_run(bytes, len, seed, true) : hash_anywhere(bytes, len, seed);
 }
 
 #endif /* APPS_KV_HASH_H */

@@ -10,6 +10,8 @@
 #ifndef APPS_KV_ITEM_H
 #define APPS_KV_ITEM_H
 
+#include "common/word.h"
+
 #include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -107,7 +109,7 @@ static inline bool item_expired(const struct item *it, uint64_t now_ms)
 
 static inline bool item_has_key(struct item *it, const char *key, size_t len)
 {
-    return it->key_len == len && memcmp(item_key(it), key, len) == 0;
+    return it->key_len == len && words_equal(item_key(it), key, len);
 }
 
 #endif /* APPS_KV_ITEM_H */

@@ -5,12 +5,18 @@
 
 #include "kv/rpc_header.h"
 #include "kv/store.h"
+#include "kv/text.h"
+
+struct rpc_answer {
+    uint64_t head[RPC_HEADER / 8]; /* the header's bytes */
+    struct span value;             /* in the store until the next call that writes to it, or text */
+    char text[TEXT_NUMBER_MAX];
+};
 
 /*
- * Serves the request in [in, in + len) and writes the answer, at most RPC_MESSAGE_MAX bytes, to out. Returns its
- * length; 0 when what came is no request and must not be answered: too short for a header, another version, or an
- * answer itself.
+ * Serves the request in [in, in + len). False when what came is no request and must not be answered: too short for a
+ * header, another version, or an answer itself.
  */
-size_t rpc_serve(struct store *st, const uint8_t *in, size_t len, uint8_t *out);
+bool rpc_serve(struct store *st, const uint8_t *in, size_t len, struct rpc_answer *out);
 
 #endif /* APPS_KV_RPC_H */

@@ -6,7 +6,11 @@
 #ifndef APPS_KV_RPC_HEADER_H
 #define APPS_KV_RPC_HEADER_H
 
+#include "common/word.h"
+
+#include <endian.h>
 #include <stdint.h>
+#include <string.h>
 
 #define RPC_HEADER      24
 #define RPC_VERSION     1
@@ -49,8 +53,41 @@ struct rpc_header {
     uint64_t number;
 };
 
-/* Between a header and its 24 bytes. */
-void rpc_pack(const struct rpc_header *h, uint8_t out[RPC_HEADER]);
-void rpc_unpack(const uint8_t in[RPC_HEADER], struct rpc_header *h);
+/* Between a header and its 24 bytes, three words. */
+static inline void rpc_pack(const struct rpc_header *h, void *out)
+{
+    uint64_t first = h->version | (uint64_t)h->operation << 8 | (uint64_t)h->status << 16 | (uint64_t)h->flags << 24 |
+                     (uint64_t)h->key_len << 32;
+    uint64_t second = h->value_len | (uint64_t)h->ttl_ms << 32;
+    bool aligned = word_aligned(out);
+    word_store(out, htole64(first), aligned);
+    word_store((char *)out + 8, htole64(second), aligned);
+    word_store((char *)out + 16, htole64(h->number), aligned);
+}
+
+static inline void rpc_unpack(const void *in, struct rpc_header *h)
+{
+    const char *at = in;
+    uint64_t first, second, third;
+    if (word_aligned(in)) {
+        first = word_load(at, true);
+        second = word_load(at + 8, true);
+        third = word_load(at + 16, true);
+    } else {
+        first = word_load(at, false);
+        second = word_load(at + 8, false);
+        third = word_load(at + 16, false);
+    }
+    first = le64toh(first);
+    second = le64toh(second);
+    h->version = (uint8_t)first;
+    h->operation = (uint8_t)(first >> 8);
+    h->status = (uint8_t)(first >> 16);
+    h->flags = (uint8_t)(first >> 24);
+    h->key_len = (uint16_t)(first >> 32);
+    h->value_len = (uint32_t)second;
+    h->ttl_ms = (uint32_t)(second >> 32);
+    h->number = le64toh(third);
+}
 
 #endif /* APPS_KV_RPC_HEADER_H */

@@ -16,7 +16,8 @@
 #define RESULTS        256 /* taken in one wait */
 #define ACCEPTS        8   /* pending */
 #define ACCEPT_REST_MS 50  /* how long accepting rests after it failed */
-#define RPC_POPS       32  /* pending */
+#define RPC_POPS_MIN   4   /* pending */
+#define RPC_POPS_MAX   32  /* when all that were pending were needed at once */
 #define SWEEP_MS       10
 #define LOOK_CONNS     256 /* looked at for lingering ones in one turn */
 #define SWEEP_AGAIN_NS (NS_PER_MS / 10)
@@ -109,32 +110,37 @@ static void accept_more(struct server *s)
 static void rpc_pop_more(struct server *s)
 {
     demi_qtoken_t token;
-    while (s->rpc_qd >= 0 && s->rpc_pops < RPC_POPS && demi_pop(&token, s->rpc_qd) == 0) {
+    if (s->rpc_pops == 0 && s->rpc_pops_want < RPC_POPS_MAX) {
+        s->rpc_pops_want = s->rpc_pops_want == 0 ? RPC_POPS_MIN : s->rpc_pops_want * 2;
+    }
+    while (s->rpc_qd >= 0 && s->rpc_pops < s->rpc_pops_want && demi_pop(&token, s->rpc_qd) == 0) {
         s->rpc_pops++;
     }
+}
+
+/* Sends an answer to where its request came from. The library is done with its bytes when it returns. */
+static bool rpc_send(const struct server *s, const demi_sgarray_t *in, struct rpc_answer *answer)
+{
+    struct iovec part[2] = {{answer->head, RPC_HEADER}, {(void *)(uintptr_t)answer->value.at, answer->value.len}};
+    if (s->options->rpc.storage.ss_family == AF_INET) {
+        struct sockaddr_in to = in->sga_addr;
+        return demi_pushtov(NULL, s->rpc_qd, part, 2, (struct sockaddr *)&to, sizeof(to)) == 0;
+    }
+    struct addr to;
+    return demi_datagram_source(in, AF_INET6, &to) &&
+           demi_pushtov(NULL, s->rpc_qd, part, 2, addr_sockaddr(&to), to.len) == 0;
 }
 
 /* Answers one message. */
 static void rpc_answer(struct server *s, const demi_sgarray_t *in)
 {
-    static _Alignas(16) uint8_t answer[RPC_MESSAGE_MAX]; /* a header and a value of whole words, as a rule */
-    struct addr from;
-    demi_qtoken_t token;
-    size_t len = rpc_serve(&s->kv.store, in->sga_segs[0].sgaseg_buf, in->sga_segs[0].sgaseg_len, answer);
+    struct rpc_answer answer;
     s->kv.count.rpc_requests++;
-    if (len == 0) {
+    if (!rpc_serve(&s->kv.store, in->sga_segs[0].sgaseg_buf, in->sga_segs[0].sgaseg_len, &answer)) {
         s->kv.count.rpc_malformed++;
-        return;
+    } else if (!rpc_send(s, in, &answer)) {
+        s->kv.count.rpc_unsent++;
     }
-    demi_sgarray_t out = demi_sgaalloc(len);
-    bool sent = false;
-    if (out.sga_numsegs != 0) {
-        memcpy(out.sga_segs[0].sgaseg_buf, answer, len);
-        sent = demi_datagram_source(in, s->options->rpc.storage.ss_family, &from) &&
-               demi_pushto(&token, s->rpc_qd, &out, addr_sockaddr(&from), from.len) == 0;
-        (void)demi_sgafree(&out);
-    }
-    s->kv.count.rpc_unsent += !sent;
 }
 
 static void rpc_result(struct server *s, demi_qresult_t *qr)
@@ -144,7 +150,8 @@ static void rpc_result(struct server *s, demi_qresult_t *qr)
         rpc_answer(s, &qr->qr_value.sga);
         (void)demi_sgafree(&qr->qr_value.sga);
     } else if (qr->qr_opcode == DEMI_OPC_FAILED) {
-        s->kv.count.rpc_unsent++; /* nearly always a push: the client is gone */
+        s->rpc_pops--; /* the error of an earlier datagram: a client is gone */
+        s->kv.count.rpc_unsent++;
     }
 }
 

@@ -80,6 +80,7 @@ struct server {
     int rpc_qd;           /* -1: none */
     uint32_t accepts;     /* pending */
     uint32_t rpc_pops;
+    uint32_t rpc_pops_want;
     uint64_t accept_again_ms;
     uint64_t next_session;
     struct reply reply;

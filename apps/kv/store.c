@@ -70,7 +70,7 @@ static void expire(struct store *st, uint64_t hash, uint64_t *slot)
 }
 
 /* The slot of a key that is there and not expired, or NULL. */
-static uint64_t *find(struct store *st, uint64_t hash, struct span key)
+static inline __attribute__((always_inline)) uint64_t *find(struct store *st, uint64_t hash, struct span key)
 {
     uint64_t *slot = index_find(&st->index, hash, key.at, key.len);
     if (slot != NULL && item_expired(index_item(*slot), st->now_ms)) {
@@ -80,15 +80,20 @@ static uint64_t *find(struct store *st, uint64_t hash, struct span key)
     return slot;
 }
 
-struct item *store_peek(struct store *st, struct span key)
+static inline __attribute__((always_inline)) struct item *peek(struct store *st, struct span key)
 {
     uint64_t *slot = find(st, store_hash(st, key), key);
     return slot != NULL ? index_item(*slot) : NULL;
 }
 
+struct item *store_peek(struct store *st, struct span key)
+{
+    return peek(st, key);
+}
+
 struct item *store_get(struct store *st, struct span key)
 {
-    struct item *it = store_peek(st, key);
+    struct item *it = peek(st, key);
     if (it == NULL) {
         st->count.keyspace_misses++;
         return NULL;

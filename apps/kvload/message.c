@@ -25,7 +25,7 @@ size_t message_request_len(const struct workload *w, const struct operation *op)
 void message_request(const struct workload *w, const struct operation *op, uint64_t number, char *out)
 {
     struct rpc_header head = head_of(w, op, number);
-    rpc_pack(&head, (uint8_t *)out);
+    rpc_pack(&head, out);
     workload_key(w, op->key, out + RPC_HEADER);
     if (head.value_len > 0) {
         workload_value(w, op->key, out + RPC_HEADER + head.key_len);
@@ -38,7 +38,7 @@ bool message_answer(const char *data, size_t len, uint64_t *number, struct answe
     if (len < RPC_HEADER) {
         return false;
     }
-    rpc_unpack((const uint8_t *)data, &head);
+    rpc_unpack(data, &head);
     if (head.version != RPC_VERSION || (head.operation & RPC_REPLY) == 0 ||
         len != (size_t)RPC_HEADER + head.value_len) {
         return false;

@@ -11,6 +11,7 @@
 #define _In_reads_(count)
 #define _In_reads_bytes_(bytes)
 #define _Out_
+#define _Out_opt_
 #define _Out_writes_(count)
 #define _Out_writes_to_(size, count)
 #define _Out_writes_to_opt_(size, count)

@@ -48,6 +48,15 @@ ATTR_NONNULL(1, 3)
 extern int demi_pushv(_Out_ demi_qtoken_t *qt_out, _In_ int qd, _In_reads_(num_iov) const struct iovec *iov,
                       _In_ int num_iov);
 
+/*
+ * Pushes num_iov segments as one datagram to dest_addr. Wherever they lie, they are the caller's again when the call
+ * returns. qt_out NULL: nobody is told how the push ends, there is no token; counters tell (demi stat). EINVAL: NULL,
+ * num_iov < 1, an empty total. EMSGSIZE: the total is over the limit. Else errors as demi_pushto. ENOMEM.
+ */
+ATTR_NONNULL(3, 5)
+extern int demi_pushtov(_Out_opt_ demi_qtoken_t *qt_out, _In_ int sockqd, _In_reads_(num_iov) const struct iovec *iov,
+                        _In_ int num_iov, _In_reads_bytes_(size) const struct sockaddr *dest_addr, _In_ socklen_t size);
+
 /* Ends one or both directions: SHUT_RD, SHUT_WR, SHUT_RDWR. EINVAL: another value. EBADF. ENOTCONN. ENOTSUP. */
 extern int demi_shutdown(_In_ int qd, _In_ int how);
 

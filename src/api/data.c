@@ -55,14 +55,24 @@ static int free_slow(struct instance *inst, void *obj, const char *call)
     return 0;
 }
 
+static inline bool free_quick(struct instance *inst, void *obj)
+{
+#if WARM_ARRAYS
+    if (LIKELY(warm_frees(inst, obj)))
+        return true;
+#endif
+    if (UNLIKELY(!mem_app_free_quick(&inst->mem, obj)))
+        return false;
+    instance_cool(inst);
+    return true;
+}
+
 int demi_sgafree(demi_sgarray_t *sga)
 {
     struct instance *inst = api_self.inst;
 
-    if (LIKELY(inst != NULL && sga != NULL && mem_app_free_quick(&inst->mem, sga->sga_buf))) {
-        instance_cool(inst);
+    if (LIKELY(inst != NULL && sga != NULL && free_quick(inst, sga->sga_buf)))
         return 0;
-    }
     return free_slow(inst, sga != NULL ? sga->sga_buf : NULL, "demi_sgafree");
 }
 
@@ -85,10 +95,8 @@ int demi_free(void *ptr)
 {
     struct instance *inst = api_self.inst;
 
-    if (LIKELY(inst != NULL && mem_app_free_quick(&inst->mem, ptr))) {
-        instance_cool(inst);
+    if (LIKELY(inst != NULL && free_quick(inst, ptr)))
         return 0;
-    }
     return free_slow(inst, ptr, "demi_free");
 }
 
@@ -211,13 +219,9 @@ int demi_push(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga)
     return start_push(inst, q, qt_out, sga, NULL, 0);
 }
 
-/* Apart where the short way is used: what this saves on the stack that one need not. */
-#if WARM_ARRAYS
-static int pushto_checked(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga, const struct sockaddr *dest,
-                          socklen_t size) __attribute__((noinline));
-#endif
-static int pushto_checked(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga, const struct sockaddr *dest,
-                          socklen_t size)
+/* Apart where there is a short way: what this saves on the stack that one need not. */
+static API_LONG_WAY int pushto_checked(demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga,
+                                       const struct sockaddr *dest, socklen_t size)
 {
     struct instance *inst = api_self.inst;
     struct queue *q;
@@ -364,7 +368,80 @@ int demi_pushv(demi_qtoken_t *qt_out, int qd, const struct iovec *iov, int num_i
     return api_fail_libos(inst, "demi_pushv", err);
 }
 
-static int start_pop(const char *call, demi_qtoken_t *qt_out, int qd, size_t max_bytes)
+/* The way of demi_pushtov where there is no shorter one: as a datagram of one segment, copied together. */
+static int pushto_copied(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const struct iovec *iov, int n,
+                         size_t total, const struct sockaddr *dest, socklen_t size) __attribute__((noinline));
+static int pushto_copied(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const struct iovec *iov, int n,
+                         size_t total, const struct sockaddr *dest, socklen_t size)
+{
+    struct op *op = op_issue(inst, q, DEMI_OPC_PUSH);
+    int err;
+
+    if (UNLIKELY(op == NULL))
+        return fail_no_slot("demi_pushtov");
+    op->len = (uint32_t)total;
+    memcpy(&op->args, dest, size);
+    if (qt_out != NULL)
+        *qt_out = op->token;
+    else
+        op->flags |= OP_QUIET;
+    err = gather_copy(inst, op, iov, n, total);
+    if (LIKELY(err == 0))
+        err = q->ops->push(inst, q, op);
+    if (LIKELY(err == 0))
+        return 0;
+    op_drop(inst, op);
+    op_free(&inst->ops, op);
+    return api_fail_libos(inst, "demi_pushtov", err);
+}
+
+static API_LONG_WAY int pushtov_checked(demi_qtoken_t *qt_out, int qd, const struct iovec *iov, int num_iov,
+                                        const struct sockaddr *dest, socklen_t size)
+{
+    struct instance *inst = api_self.inst;
+    size_t total;
+    struct queue *q;
+    int err;
+
+    if (UNLIKELY(inst == NULL))
+        return api_no_instance();
+    if (UNLIKELY(iov == NULL || num_iov < 1))
+        return api_fail(EINVAL, "demi_pushtov: NULL or no segments");
+    if (UNLIKELY(!gather_total(iov, num_iov, &total)))
+        return api_fail(EINVAL, "demi_pushtov: a segment is NULL, or lengths overflow");
+    if (UNLIKELY(total == 0))
+        return api_fail(EINVAL, "demi_pushtov: no bytes");
+    if (UNLIKELY(total > inst->config.sga_limit))
+        return api_fail(EMSGSIZE, "demi_pushtov: %zu bytes are over sga_limit", total);
+    if (UNLIKELY(dest == NULL || size != sizeof(struct sockaddr_in) || dest->sa_family != AF_INET)) {
+        err = api_check_address("demi_pushtov", dest, size);
+        if (err != 0 || dest == NULL) /* never the latter alone */
+            return err;
+    }
+    q = api_queue(inst, qd);
+    if (UNLIKELY(q == NULL))
+        return api_fail(EBADF, "demi_pushtov: queue %d is not open", qd);
+    if (UNLIKELY(q->type != SOCK_DGRAM))
+        return api_fail(ENOTSUP, "demi_pushtov: queue %d has no datagrams", qd);
+    if (UNLIKELY(dest->sa_family != q->domain))
+        return api_fail(EINVAL, "demi_pushtov: the address's family is not the socket's");
+    if (qt_out != NULL || q->ops->sendv == NULL)
+        return pushto_copied(inst, q, qt_out, iov, num_iov, total, dest, size);
+    err = q->ops->sendv(inst, q, iov, num_iov, (uint32_t)total, dest);
+    return LIKELY(err == 0) ? 0 : fail_send(inst, err);
+}
+
+int demi_pushtov(demi_qtoken_t *qt_out, int qd, const struct iovec *iov, int num_iov, const struct sockaddr *dest,
+                 socklen_t size)
+{
+#if WARM_ARRAYS
+    if (qt_out == NULL && warm_pushtov(qd, iov, num_iov, dest, size))
+        return 0;
+#endif
+    return pushtov_checked(qt_out, qd, iov, num_iov, dest, size);
+}
+
+static API_LONG_WAY int start_pop(const char *call, demi_qtoken_t *qt_out, int qd, size_t max_bytes)
 {
     struct instance *inst = api_self.inst;
     struct queue *q;
@@ -398,6 +475,10 @@ static int start_pop(const char *call, demi_qtoken_t *qt_out, int qd, size_t max
 
 int demi_pop(demi_qtoken_t *qt_out, int qd)
 {
+#if WARM_ARRAYS
+    if (warm_pop(qt_out, qd))
+        return 0;
+#endif
     return start_pop("demi_pop", qt_out, qd, 0);
 }
 

@@ -14,7 +14,11 @@
 #include <demi/types.h>
 
 #if WARM_ARRAYS
-#include "libos/catnano/guest_words.h"
+#include "libos/catnano/guest_take.h"
+
+#define API_LONG_WAY __attribute__((noinline))
+
+#define WARM_SEGMENTS 16 /* of a push, at most */
 
 /* Can warm_pushto do it? Then the bytes, and how many. */
 static inline bool warm_may_pushto(const demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga,
@@ -36,6 +40,15 @@ static inline bool warm_may_pushto(const demi_qtoken_t *qt_out, int qd, const de
     return LIKELY(differs == 0 && *len - 1 < w->room && op_spare(&inst->ops));
 }
 
+/* Is obj the array's object? Then it is free: nothing but the application holds it. False: the long way. */
+static inline bool warm_frees(struct instance *inst, void *obj)
+{
+    if (UNLIKELY((uintptr_t)obj != inst->warm.word[0] || inst->warm.room == 0))
+        return false;
+    inst->warm.room = 0;
+    return mem_release_cached(&inst->mem, obj, mem_ref_word(obj));
+}
+
 static inline int warm_pushto(demi_qtoken_t *qt_out, const struct sockaddr *dest, uint64_t at, uint64_t len)
 {
     struct instance *inst = api_self.inst;
@@ -44,6 +57,86 @@ static inline int warm_pushto(demi_qtoken_t *qt_out, const struct sockaddr *dest
     words_send((const void *)(uintptr_t)at, len);
     return op_pushed(inst, inst->warm.queue, qt_out, (uint32_t)len);
 }
+/*
+ * demi_pushtov with nobody told of the end, on the one bound socket, of segments that are whole words but for the last.
+ * Nothing was done when it returns false.
+ */
+static inline bool warm_pushtov(int qd, const struct iovec *iov, int n, const struct sockaddr *dest, socklen_t size)
+{
+    struct instance *inst = api_self.inst;
+    uint64_t total = 0, part = 0, all = 0, odd = 0;
+    const struct queue *q;
+
+    if (UNLIKELY(inst == NULL || iov == NULL || n < 1 || n > WARM_SEGMENTS || dest == NULL ||
+                 size != sizeof(struct sockaddr_in)))
+        return false;
+    q = inst->only;
+    if (UNLIKELY(q == NULL || q->qd != qd || dest->sa_family != AF_INET ||
+                 nanopu_csr_read(NANOPU_CSR_lcurcontext) != q->word[NANO_CONTEXT]))
+        return false;
+    for (int i = 0; i < n; i++) {
+        odd |= (uintptr_t)iov[i].iov_base | part;
+        part = iov[i].iov_len;
+        all |= part;
+        total += part;
+        if (UNLIKELY(part != 0 && iov[i].iov_base == NULL))
+            return false;
+    }
+    if (UNLIKELY(total - 1 >= NANOPU_MESSAGE_BYTES_MAX || all > NANOPU_MESSAGE_BYTES_MAX || (odd & 7) != 0))
+        return false;
+    nanopu_tx(words_header(dest) | total);
+    for (int i = 0; i < n; i++)
+        words_send(iov[i].iov_base, iov[i].iov_len);
+    COUNT(inst, pushes);
+    COUNT_ADD(inst, push_bytes, total);
+    return true;
+}
+
+/* demi_pop on the one bound socket. False: nothing was done. */
+static inline bool warm_pop(demi_qtoken_t *qt_out, int qd)
+{
+    struct instance *inst = api_self.inst;
+    struct queue *q;
+    struct op *op;
+
+    if (UNLIKELY(inst == NULL || qt_out == NULL))
+        return false;
+    q = inst->only;
+    if (UNLIKELY(q == NULL || q->qd != qd || inst->ops.free_head == OP_NIL))
+        return false;
+    op = op_issue(inst, q, DEMI_OPC_POP);
+    op->len = 0;
+    memset(__builtin_assume_aligned(&op->args, 8), 0, sizeof(op->args.in));
+    op_pend(inst, &q->pops, op);
+    *qt_out = op->token;
+    return true;
+}
+
+/* Makes the message that is there, if there is one for the one bound socket, the result of its oldest pop. */
+static inline bool warm_take(struct instance *inst, demi_qresult_t *qr)
+{
+    struct queue *q = inst->only;
+    uint64_t header;
+    struct op *op;
+    void *obj;
+
+    if (UNLIKELY(q == NULL || q->word[NANO_PEER] != 0))
+        return false;
+    op = op_list_first(&inst->ops, &q->pops);
+    if (UNLIKELY(op == NULL || op->len != 0 || nanopu_context() != q->word[NANO_CONTEXT]))
+        return false;
+    context_settle(q);
+    if (!nanopu_ready())
+        return false;
+    header = nanopu_rx();
+    obj = mem_alloc_cached(&inst->mem, header & 0xffff, REF_APP);
+    if (UNLIKELY(obj == NULL))
+        return take_slow(inst, q, op, header, qr);
+    take_out(inst, q, op, header, obj, qr);
+    return true;
+}
+#else
+#define API_LONG_WAY
 #endif
 
 #endif /* API_WARM_H */

@@ -51,7 +51,10 @@ void op_fail(struct instance *inst, struct op *op, int err)
     op->err = (uint16_t)err;
     trace_add(&inst->trace, TRACE_FAILED, (uint16_t)err, (uint32_t)op->qd, op->opcode);
     COUNT(inst, failures);
-    op_finish(inst, op);
+    if ((op->flags & OP_QUIET) != 0)
+        op_free(&inst->ops, op);
+    else
+        op_finish(inst, op);
 }
 
 void op_fail_all(struct instance *inst, struct op_list *list, int err)

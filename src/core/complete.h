@@ -30,7 +30,9 @@ static inline struct op *op_issue(struct instance *inst, struct queue *q, enum d
 /* The common end of op_complete and op_fail: into the list of results. */
 static inline void op_finish(struct instance *inst, struct op *op)
 {
-    assert(op->state == OP_PENDING);
+    assert(op->state == OP_PENDING && op->queue != NULL);
+    if (op->queue == NULL)
+        __builtin_unreachable(); /* an analyzer sees quiet operations be freed, and does not know of states */
     op->state = OP_DONE;
     op->done_seq = inst->ops.done_seq++;
     op->queue->done_count++;
@@ -38,7 +40,7 @@ static inline void op_finish(struct instance *inst, struct op *op)
     inst->ops.done_count++;
 }
 
-/* A push is complete: the object's reference goes, unless the libOS took it over (op->obj NULL). */
+/* A push is complete: its object's reference goes, unless the libOS has it (op->obj NULL). op may be free then. */
 static inline void op_complete_push(struct instance *inst, struct op *op)
 {
     trace_add(&inst->trace, TRACE_PUSH, 0, (uint32_t)op->qd, op->len);
@@ -47,7 +49,10 @@ static inline void op_complete_push(struct instance *inst, struct op *op)
     if (op->obj != NULL)
         mem_unref(&inst->mem, op->obj);
     op->obj = NULL;
-    op_finish(inst, op);
+    if (UNLIKELY((op->flags & OP_QUIET) != 0))
+        op_free(&inst->ops, op);
+    else
+        op_finish(inst, op);
 }
 
 /* Queue_ops.send has sent len bytes: an operation that is complete. There is a slot for it. Returns 0. */
@@ -72,7 +77,7 @@ static inline void op_complete_pop(struct instance *inst, struct op *op, void *o
 void op_complete_accept(struct instance *inst, struct op *op, int32_t new_qd);
 void op_complete_connect(struct instance *inst, struct op *op);
 
-/* The operation failed with a positive errno; what it held is let go. */
+/* The operation failed with a positive errno; what it held is let go. A quiet one is free then. */
 void op_fail(struct instance *inst, struct op *op, int err);
 
 /* Fails all operations of a list, the oldest first. */

@@ -258,9 +258,12 @@ static void fail_pending(struct instance *inst, struct op_list *list)
 {
     while (!op_list_is_empty(list)) {
         struct op *op = op_list_first(&inst->ops, list);
+        bool quiet = (op->flags & OP_QUIET) != 0;
 
         op_abandon(inst, op);
         op_fail(inst, op, ECANCELED);
+        if (quiet)
+            continue;
         op->queue->done_count--;
         op->queue = NULL; /* the result outlives the queue */
     }

@@ -41,6 +41,11 @@ struct libos {
     bool (*may_take)(struct instance *inst, const struct op *op);
     int (*take)(struct instance *inst, struct op *op, demi_qresult_t *qr);
     /*
+     * The same for a wait for whatever is complete first, while there is no result (or NULL): 0 with the result in qr,
+     * -ETIMEDOUT, or -EAGAIN: the wait is none of this kind, or its timeout is wrong.
+     */
+    int (*take_next)(struct instance *inst, demi_qresult_t *qr, const struct timespec *timeout);
+    /*
      * Of one that can stand beside another: does a stream whose first address this is belong to it? NULL: it stands
      * alone, or is the other.
      */
@@ -78,6 +83,7 @@ struct instance {
     struct op_slab ops;
 #if WARM_ARRAYS
     struct warm warm;
+    struct queue *only; /* the queue of the one context that is bound; NULL: none, or several are */
 #endif
     struct sched sched;
     struct stat_page *stat;

@@ -35,6 +35,7 @@ enum op_flag {
     OP_LAZY = 1,   /* complete, but resume must run before the result is handed out */
     OP_GATHER = 2, /* args.gather: a push of several segments */
     OP_TASK = 4,   /* a background job: no token names it */
+    OP_QUIET = 8,  /* a push whose token nobody was given: it leaves no result */
 };
 
 /* What a coroutine says when it returns. */

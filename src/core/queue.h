@@ -13,6 +13,7 @@
 #include "op.h"
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #define QD_FIRST 500
 
@@ -59,6 +60,9 @@ struct queue_ops {
      */
     int (*send)(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const char *bytes, uint32_t len,
                 const struct sockaddr *dest);
+    /* The same for several runs of bytes, total together, with no operation: nobody waits for the end. */
+    int (*sendv)(struct instance *inst, struct queue *q, const struct iovec *iov, int n, uint32_t total,
+                 const struct sockaddr *dest);
     int (*pop)(struct instance *inst, struct queue *q, struct op *op);
     /* op is pending and no longer wanted; it is unlinked already and will be freed. May be NULL. */
     void (*cancel)(struct instance *inst, struct queue *q, struct op *op);

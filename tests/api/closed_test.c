@@ -24,6 +24,7 @@ static socklen_t value_len = sizeof(value);
     CALL(demi_pop(&qt, qd))                                                        \
     CALL(demi_pop_n(&qt, qd, 1))                                                   \
     CALL(demi_pushv(&qt, qd, &iov, 1))                                             \
+    CALL(demi_pushtov(NULL, qd, &iov, 1, &a.any, sizeof(a.in)))                    \
     CALL(demi_shutdown(qd, SHUT_WR))                                               \
     CALL(demi_setsockopt(qd, IPPROTO_TCP, TCP_NODELAY, &value, value_len))         \
     CALL(demi_getsockopt(qd, IPPROTO_TCP, TCP_NODELAY, &value, &value_len))        \

@@ -280,6 +280,47 @@ static void pushv__each_state(void **state)
     each_kind(pushv_one, (const int[RIG_KINDS]){ENOTCONN, ENOTCONN, ENOTCONN, ENOTCONN, 0, ENOTCONN, ENOTCONN, 0});
 }
 
+/* Without a token as with one. */
+static void pushtov__null_counts_lengths_and_addresses_go_first(void **state)
+{
+    char byte = 'x';
+    struct iovec iov[2] = {{&byte, 1}, {&byte, 0}};
+    demi_qtoken_t *tokens[2] = {&qt, NULL};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(tokens); i++) {
+        iov[0] = (struct iovec){&byte, 1};
+        assert_int_equal(demi_pushtov(tokens[i], -1, NULL, 1, &v4.any, sizeof(v4.in)), EINVAL);
+        assert_int_equal(demi_pushtov(tokens[i], -1, iov, 0, &v4.any, sizeof(v4.in)), EINVAL);
+        assert_int_equal(demi_pushtov(tokens[i], -1, iov, -1, &v4.any, sizeof(v4.in)), EINVAL);
+        assert_int_equal(demi_pushtov(tokens[i], -1, iov, 1, NULL, sizeof(v4.in)), EINVAL);
+        assert_int_equal(demi_pushtov(tokens[i], -1, iov, 1, &v4.any, sizeof(v4.in) - 1), EINVAL);
+        assert_int_equal(demi_pushtov(tokens[i], zoo.qd[RIG_DGRAM], iov, 1, &v6.any, sizeof(v6.in6)), EINVAL);
+        iov[0].iov_len = 0;
+        assert_int_equal(demi_pushtov(tokens[i], -1, iov, 2, &v4.any, sizeof(v4.in)), EINVAL);
+        iov[0] = (struct iovec){NULL, 1};
+        assert_int_equal(demi_pushtov(tokens[i], -1, iov, 1, &v4.any, sizeof(v4.in)), EINVAL);
+        iov[0] = (struct iovec){&byte, rig_instance()->config.sga_limit + 1};
+        assert_int_equal(demi_pushtov(tokens[i], -1, iov, 1, &v4.any, sizeof(v4.in)), EMSGSIZE);
+    }
+}
+
+static int pushtov_somewhere(int qd)
+{
+    struct iovec iov = {rig_bytes(&good), rig_length(&good)};
+    int err = demi_pushtov(&qt, qd, &iov, 1, &v4.any, sizeof(v4.in));
+
+    if (err == 0)
+        rig_done(qt, DEMI_OPC_PUSH);
+    return err;
+}
+
+static void pushtov__each_state(void **state)
+{
+    (void)state;
+    each_kind(pushtov_somewhere, (const int[RIG_KINDS]){ENOTSUP, ENOTSUP, ENOTSUP, ENOTSUP, ENOTSUP, 0, 0, ENOTSUP});
+}
+
 static void sgaalloc__sizes_that_cannot_be(void **state)
 {
     size_t limit = rig_instance()->config.sga_limit;
@@ -372,6 +413,8 @@ int main(void)
         CASE(pop__each_state),
         CASE(pushv__null_counts_and_lengths_go_first),
         CASE(pushv__each_state),
+        CASE(pushtov__null_counts_lengths_and_addresses_go_first),
+        CASE(pushtov__each_state),
         CASE(sgaalloc__sizes_that_cannot_be),
         CASE(sgaalloc__largest_there_can_be),
         CASE(sgafree__what_is_not_the_applications),

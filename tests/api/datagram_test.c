@@ -44,6 +44,20 @@ static void send_to(int qd, const char *text, const union rig_addr *to)
     rig_free(&sga);
 }
 
+/* A datagram of segments that are of any size, one of them empty, and whose memory is another's when it arrives. */
+static void send_segments(int qd, demi_qtoken_t *qt, const union rig_addr *to, unsigned round)
+{
+    char head[7] = "header:", body[3] = "abc", digit = (char)('0' + round);
+    struct iovec iov[] = {{head, sizeof(head)}, {NULL, 0}, {body, sizeof(body)}, {&digit, 1}};
+    int err = demi_pushtov(qt, qd, iov, ARRAY_LEN(iov), &to->any, rig_len(to));
+
+    if (err != 0)
+        fail_msg("demi_pushtov: %d: %s", err, demi_last_error());
+    memset(head, '-', sizeof(head));
+    memset(body, '-', sizeof(body));
+    digit = '-';
+}
+
 static void start_connect(int qd, const union rig_addr *to)
 {
     demi_qtoken_t qt;
@@ -84,6 +98,46 @@ static void datagram__from_an_unbound_socket_and_back(void **state)
         rig_expect(e.client, "pong");
         ends_close(e);
     }
+}
+
+static void datagram__of_several_segments(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(domains); i++) {
+        struct ends e = ends(domains[i]);
+        demi_qtoken_t qt;
+
+        send_segments(e.client, &qt, &e.to, 1);
+        rig_done(qt, DEMI_OPC_PUSH);
+        rig_expect(e.server, "header:abc1");
+        ends_close(e);
+    }
+}
+
+/* None of them leaves an operation or a result behind. */
+static void datagram__that_nobody_waits_for(void **state)
+{
+    uint32_t used = rig_instance()->ops.used;
+    const struct timespec now = {0, 0};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(domains); i++) {
+        struct ends e = ends(domains[i]);
+        demi_qresult_t qr;
+        int n = 0;
+
+        for (unsigned round = 0; round < 10; round++) {
+            const char text[] = {'h', 'e', 'a', 'd', 'e', 'r', ':', 'a', 'b', 'c', (char)('0' + round), '\0'};
+
+            send_segments(e.client, NULL, &e.to, round);
+            rig_expect(e.server, text);
+        }
+        assert_int_equal(demi_wait_next_n(&qr, 1, &n, &now), ETIMEDOUT);
+        assert_int_equal(n, 0);
+        assert_int_equal(rig_instance()->ops.used, used);
+        ends_close(e);
+    }
+    assert_int_equal(rig_instance()->ops.used, used);
 }
 
 static void datagram__ipv4_source_is_in_the_result(void **state)
@@ -356,6 +410,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(datagram__from_an_unbound_socket_and_back),
+        TEST(datagram__of_several_segments),
+        TEST(datagram__that_nobody_waits_for),
         TEST(datagram__ipv4_source_is_in_the_result),
         TEST(datagram__ipv6_source_is_behind_the_array),
         TEST(datagram__source_survives_changes_to_the_data),

@@ -42,6 +42,7 @@ static socklen_t value_len = sizeof(value);
     CALL(demi_cancel, (qt), (0))                                                                               \
     CALL(demi_pop_n, (&qt, 500, 10), (NULL, -1, 0))                                                            \
     CALL(demi_pushv, (&qt, 500, &iov, 1), (NULL, -1, NULL, 0))                                                 \
+    CALL(demi_pushtov, (NULL, 500, &iov, 1, A, addrlen), (NULL, -1, NULL, 0, NULL, 0))                         \
     CALL(demi_shutdown, (500, SHUT_WR), (-1, -1))                                                              \
     CALL(demi_free, (&value), (NULL))                                                                          \
     CALL(demi_eventfd, (&n), (NULL))                                                                           \

@@ -3,6 +3,8 @@
 #include "guest.h"
 
 #include "guest_context.h"
+#include "guest_option.h"
+#include "guest_take.h"
 #include "guest_words.h"
 
 #include "core/complete.h"
@@ -10,10 +12,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define MESSAGE_USUAL 64 /* bytes of the first message, as long as nothing is known */
-#define LOOKS         32 /* in one turn of a wait: half a microsecond at most */
-#define PRIORITY_LAST 255
-#define BOUND_CYCLES  16000 /* lmsgcycles: a first message takes over 3000, with nothing in the caches */
+#define MESSAGE_USUAL 64      /* bytes of the first message, as long as nothing is known */
+#define LOOKS         32      /* in one turn of a wait: half a microsecond at most */
+#define AWAIT_SECONDS 1000000 /* the longest timeout that is waited for here */
+#define BOUND_CYCLES  16000   /* lmsgcycles: a first message takes over 3000, with nothing in the caches */
 
 struct nano {
     struct queue *of[NANOPU_CONTEXTS]; /* by context */
@@ -29,14 +31,16 @@ static inline struct nano *nano_of(struct instance *inst)
 }
 
 /* Puts a context into the order of the looks. */
-static void put_in_order(struct nano *n, struct queue *q, unsigned context)
+static void put_in_order(struct instance *inst, struct queue *q, unsigned context)
 {
+    struct nano *n = nano_of(inst);
     uint32_t at = n->bound++;
 
     n->of[context] = q;
     for (; at > 0 && n->of[n->order[at - 1]]->word[NANO_PRIORITY] > q->word[NANO_PRIORITY]; at--)
         n->order[at] = n->order[at - 1];
     n->order[at] = (uint8_t)context;
+    inst->only = n->bound == 1 ? q : NULL;
 }
 
 /* The context, or any free one with NANOPU_CONTEXTS. */
@@ -45,26 +49,15 @@ static int take_context(struct instance *inst, struct queue *q, unsigned context
     int err = context_take(inst, q, context);
 
     if (err == 0)
-        put_in_order(nano_of(inst), q, (unsigned)q->word[NANO_CONTEXT]);
+        put_in_order(inst, q, (unsigned)q->word[NANO_CONTEXT]);
     return err;
 }
 
-/* Bytes that do not begin at a word of memory. */
-static uint64_t gather_word(const char *from, unsigned bytes)
+static void send_unaligned(const char *from, uint32_t bytes)
 {
-    uint64_t word = 0;
+    struct iovec iov = {(void *)(uintptr_t)from, bytes};
 
-    for (unsigned i = 0; i < bytes; i++)
-        word |= (uint64_t)(uint8_t)from[i] << 8 * i;
-    return word;
-}
-
-static void send_unaligned(const char *from, unsigned bytes)
-{
-    for (; bytes >= 8; bytes -= 8, from += 8)
-        nanopu_tx(gather_word(from, 8));
-    if (bytes != 0)
-        nanopu_tx(gather_word(from, bytes) << (64 - bytes * 8));
+    words_send_packed(&iov, 1);
 }
 
 static inline void emit(uint64_t header, const char *bytes, uint32_t len)
@@ -119,6 +112,29 @@ static int nano_send(struct instance *inst, struct queue *q, demi_qtoken_t *qt_o
         return send_slow(inst, q, qt_out, bytes, len, dest);
     emit(dest != NULL ? words_header(dest) : q->word[NANO_PEER], bytes, len);
     return op_pushed(inst, q, qt_out, len);
+}
+
+static int nano_sendv(struct instance *inst, struct queue *q, const struct iovec *iov, int n, uint32_t total,
+                      const struct sockaddr *dest)
+{
+    if (!may_send(q, total)) {
+        int err = prepare(inst, q, total);
+
+        if (err != 0)
+            return err;
+    }
+    nanopu_tx(words_header(dest) | total);
+    for (; n > 0; n--, iov++) {
+        if (UNLIKELY((((uintptr_t)iov->iov_base | (n > 1 ? iov->iov_len : 0)) & 7) != 0)) {
+            words_send_packed(iov, n);
+            break;
+        }
+        words_send(iov->iov_base, iov->iov_len);
+    }
+    trace_add(&inst->trace, TRACE_PUSH, 0, (uint32_t)q->qd, total);
+    COUNT(inst, pushes);
+    COUNT_ADD(inst, push_bytes, total);
+    return 0;
 }
 
 /* The bytes of the message whose header was read, in an object with one reference; NULL: they are lost. */
@@ -185,33 +201,6 @@ static bool may_take(struct instance *inst, const struct op *op)
            sched_is_idle(&inst->sched, SCHED_APPLICATION) && sched_is_idle(&inst->sched, SCHED_BACKGROUND) &&
            inst->timers.armed == 0;
 }
-
-/* What is known of a popped message's result before it comes, and what its header tells. Objects lie below 4 GiB. */
-static inline void write_result(uint64_t *out, const struct op *op, const void *obj)
-{
-    uint64_t at = (uintptr_t)obj;
-
-    out[0] = DEMI_OPC_POP | (uint64_t)(uint32_t)op->qd << 32;
-    out[1] = op->token;
-    out[2] = 0;
-    out[3] = at;
-    out[4] = 1 | at << 32;
-    out[5] = 0;
-    out[6] = AF_INET;
-    out[7] = 0;
-}
-
-static inline void write_header(demi_sgarray_t *sga, uint64_t header, uint64_t bytes)
-{
-    uint64_t swapped = words_swap64(header);
-
-    sga->sga_segs[0].sgaseg_len = (uint32_t)bytes;
-    sga->sga_addr.sin_port = (in_port_t)(swapped >> 32);
-    sga->sga_addr.sin_addr.s_addr = (uint32_t)swapped;
-}
-_Static_assert(sizeof(demi_qresult_t) == 64 && offsetof(demi_qresult_t, qr_value) == 24 &&
-                   offsetof(demi_sgarray_t, sga_segs) == 12 && offsetof(demi_sgarray_t, sga_addr) == 24,
-               "the layout of a result is known here");
 
 /* The message is longer than those before it: memory of another class. */
 static int take_longer(struct instance *inst, struct queue *q, demi_qresult_t *qr, uint64_t header)
@@ -287,11 +276,7 @@ static int take(struct instance *inst, struct op *op, demi_qresult_t *qr)
     context_enter(q->word[NANO_CONTEXT]);
     context_settle(q);
     write_result((uint64_t *)(void *)qr, op, obj);
-    inst->warm = (struct warm){.room = room,
-                               .word = {(uintptr_t)obj, 1 | (uint64_t)(uintptr_t)obj << 32},
-                               .queue = q,
-                               .context = q->word[NANO_CONTEXT],
-                               .qd = q->qd};
+    take_warms(inst, q, obj, room);
     COUNT(inst, pops);
     q->pops = OP_LIST_EMPTY;
     q->word[NANO_FLAGS] |= NANO_OWED;
@@ -299,6 +284,90 @@ static int take(struct instance *inst, struct op *op, demi_qresult_t *qr)
     if (UNLIKELY(!nanopu_thread_is_alone()))
         nanopu_thread_wait();
     return take_message_for(inst, q, qr, obj, room);
+}
+
+/* Has nobody but the NIC something for this thread, so that it may look at nothing else? */
+static bool is_undisturbed(const struct instance *inst)
+{
+    return nanopu_thread_is_alone() && context_left_over() == 0 && inst->timers.armed == 0 &&
+           sched_is_idle(&inst->sched, SCHED_APPLICATION) && sched_is_idle(&inst->sched, SCHED_BACKGROUND);
+}
+
+/* Waits for a message in the current context. As take_next; only this part of it looks at the timeout. */
+static int await_message(struct instance *inst, const struct timespec *timeout) __attribute__((noinline));
+static int await_message(struct instance *inst, const struct timespec *timeout)
+{
+    uint64_t until = UINT64_MAX;
+
+    if (!is_undisturbed(inst))
+        return -EAGAIN;
+    if (timeout != NULL) {
+        uint64_t sec = (uint64_t)timeout->tv_sec, ns = (uint64_t)timeout->tv_nsec;
+
+        if (sec > AWAIT_SECONDS || ns >= NS_PER_S || (sec | ns) == 0)
+            return -EAGAIN;
+        until = nanopu_cycle() + sec * (NANOPU_CLOCK_MHZ * UINT64_C(1000000)) + ns * NANOPU_CLOCK_MHZ / 1000;
+    }
+    for (;;) {
+        uint64_t ready = nanopu_csr_read(NANOPU_CSR_lmsgsrdy), now;
+
+        if (ready != 0)
+            return 0;
+        nanopu_idle();
+        now = nanopu_cycle();
+        /* in two registers: a simulator that skips such loops wants one that has nothing but the clock */
+        __asm__("" : "+r"(now) : "r"(ready));
+        if (UNLIKELY(now >= until)) {
+            instance_look_at_clock(inst);
+            return -ETIMEDOUT;
+        }
+    }
+}
+
+bool take_slow(struct instance *inst, struct queue *q, struct op *op, uint64_t header, demi_qresult_t *qr)
+{
+    void *obj = mem_alloc(&inst->mem, nanopu_header_bytes(header), REF_APP);
+
+    if (obj != NULL) {
+        take_out(inst, q, op, header, obj, qr);
+        return true;
+    }
+    context_drop(header);
+    COUNT(inst, dgram_dropped);
+    op_unpend(inst, &q->pops, op);
+    op_fail(inst, op, ENOMEM);
+    return false;
+}
+
+/* A message at a time: with several cores the NIC gives the next one to whoever has least to do. */
+static int take_next(struct instance *inst, demi_qresult_t *qr, const struct timespec *timeout)
+{
+    struct queue *q = inst->only;
+    struct op *op;
+    uint64_t header;
+    void *obj;
+
+    if (UNLIKELY(q == NULL))
+        return -EAGAIN;
+    op = op_list_first(&inst->ops, &q->pops);
+    if (UNLIKELY(op == NULL || op->len != 0))
+        return -EAGAIN;
+    context_enter(q->word[NANO_CONTEXT]);
+    context_settle(q);
+    do {
+        if (!nanopu_ready()) {
+            int err = await_message(inst, timeout);
+
+            if (UNLIKELY(err != 0))
+                return err;
+        }
+        header = nanopu_rx();
+    } while (UNLIKELY(is_foreign(inst, q, header)));
+    obj = mem_alloc_cached(&inst->mem, header & 0xffff, REF_APP);
+    if (UNLIKELY(obj == NULL))
+        return take_slow(inst, q, op, header, qr) ? 0 : -EAGAIN;
+    take_out(inst, q, op, header, obj, qr);
+    return 0;
 }
 
 /* The messages of one context complete its pops. False: there was none. */
@@ -384,7 +453,8 @@ static int nano_push(struct instance *inst, struct queue *q, struct op *op)
 
     if (err != 0)
         return err;
-    emit(q->word[NANO_PEER], op->ptr, op->len);
+    emit(op->args.in.sin_family == AF_UNSPEC ? q->word[NANO_PEER] : words_header((const void *)&op->args), op->ptr,
+         op->len);
     op_complete_push(inst, op);
     return 0;
 }
@@ -407,65 +477,8 @@ static void nano_close(struct instance *inst, struct queue *q)
         if (n->order[i] != context)
             n->order[to++] = n->order[i];
     n->bound = to;
+    inst->only = to == 1 ? n->of[n->order[0]] : NULL;
     context_give_up(q);
-}
-
-static int nano_setsockopt(struct instance *inst, struct queue *q, int level, int name, const void *val, socklen_t len)
-{
-    int value;
-
-    if (level != SOL_SOCKET || (name != SO_PRIORITY && name != SO_REUSEPORT))
-        return -ENOPROTOOPT;
-    memcpy(&value, val, len);
-    if (q->word[NANO_CONTEXT] != CONTEXT_NONE)
-        return error_set(&inst->error, EINVAL, "bind has told the hardware how it is: set the option before");
-    if (name == SO_REUSEPORT) {
-        q->word[NANO_FLAGS] = value != 0 ? NANO_SHARED : 0;
-        return 0;
-    }
-    if (value > PRIORITY_LAST)
-        return error_set(&inst->error, EINVAL, "a priority is 0 (first) to %d", PRIORITY_LAST);
-    q->word[NANO_PRIORITY] = (uint64_t)value;
-    return 0;
-}
-
-static int nano_getsockopt(struct instance *inst, struct queue *q, int level, int name, void *val, socklen_t *len)
-{
-    int value = 0;
-
-    (void)inst;
-    if (level != SOL_SOCKET || (name != SO_PRIORITY && name != SO_REUSEPORT && name != SO_ERROR))
-        return -ENOPROTOOPT;
-    if (name == SO_PRIORITY)
-        value = (int)q->word[NANO_PRIORITY];
-    else if (name == SO_REUSEPORT)
-        value = (q->word[NANO_FLAGS] & NANO_SHARED) != 0;
-    memcpy(val, &value, sizeof(value));
-    *len = sizeof(value);
-    return 0;
-}
-
-static int give(struct sockaddr_storage *addr, socklen_t *len, uint64_t header)
-{
-    uint64_t in[2] = {words_address(header), 0};
-
-    memcpy(addr, in, sizeof(in));
-    *len = sizeof(in);
-    return 0;
-}
-
-static int nano_getpeername(struct instance *inst, struct queue *q, struct sockaddr_storage *addr, socklen_t *len)
-{
-    (void)inst;
-    return give(addr, len, q->word[NANO_PEER]);
-}
-
-static int nano_getsockname(struct instance *inst, struct queue *q, struct sockaddr_storage *addr, socklen_t *len)
-{
-    bool bound = q->word[NANO_CONTEXT] != CONTEXT_NONE;
-
-    (void)inst;
-    return give(addr, len, nanopu_header(bound ? nanopu_host_ip() : 0, bound ? (unsigned)q->word[NANO_CONTEXT] : 0, 0));
 }
 
 static const struct queue_ops nano_ops = {
@@ -474,6 +487,7 @@ static const struct queue_ops nano_ops = {
     .connect = nano_connect,
     .push = nano_push,
     .send = nano_send,
+    .sendv = nano_sendv,
     .pop = nano_pop,
     .close = nano_close,
     .setsockopt = nano_setsockopt,
@@ -534,5 +548,6 @@ const struct libos libos_catnano_guest = {
     .messages = true,
     .may_take = may_take,
     .take = take,
+    .take_next = take_next,
     .socket = nano_socket,
 };

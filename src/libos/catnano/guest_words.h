@@ -10,6 +10,7 @@
 
 #include <nanopu/nanopu.h>
 #include <netinet/in.h>
+#include <sys/uio.h>
 
 #define WORDS_BLOCK 8 /* that are moved without a jump */
 
@@ -104,5 +105,8 @@ static inline void words_send(const void *bytes, size_t len)
     if (len % 8 != 0)
         nanopu_tx(*from << (64 - len % 8 * 8));
 }
+
+/* Segments wherever they begin and end, to the end of the message. */
+void words_send_packed(const struct iovec *iov, int n);
 
 #endif /* LIBOS_CATNANO_GUEST_WORDS_H */
