@@ -74,6 +74,7 @@ static uint32_t message_frame(struct nano *n, struct input *in, uint8_t *f)
                            .pkt_offset = (uint8_t)next_below(in, 66),
                            .tx_msg_id = (uint16_t)next_below(in, 256),
                            .buf_class = (uint8_t)(next_byte(in) << 6)};
+    struct msg_rider r = {.tx_msg_id = h.tx_msg_id, .context = h.src_context};
     uint32_t changes = next_byte(in), payload;
 
     h.msg_len = (changes & 1) != 0 ? (uint16_t)next_word(in) : (uint16_t)next_byte(in);
@@ -84,13 +85,19 @@ static uint32_t message_frame(struct nano *n, struct input *in, uint8_t *f)
 
         if (m == NULL)
             break;
-        h.tx_msg_id = m->id;
-        h.buf_ptr = m->cookie;
-        h.src_context = m->dst;
+        h.tx_msg_id = r.tx_msg_id = m->id;
+        h.buf_ptr = r.buf_ptr = m->cookie;
+        h.src_context = r.context = m->dst;
         break;
     }
     h.payload_len = (uint16_t)payload;
     msg_header_write(&h, n->transport->layout, true, f);
+    if ((changes & 16) != 0) {
+        r.flags = (uint8_t)next_byte(in);
+        r.pkt_offset = (uint8_t)next_below(in, 66);
+        r.pull_offset = (uint16_t)next_below(in, 70);
+        msg_rider_write(&r, f);
+    }
     memset(f + MSG_FRAME_HEADER_BYTES, 0x5a, payload);
     if ((changes & 8) != 0)
         f[next_below(in, MSG_FRAME_HEADER_BYTES)] ^= (uint8_t)next_byte(in);

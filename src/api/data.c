@@ -160,7 +160,7 @@ static int fail_send(struct instance *inst, int err)
     return api_fail_libos(inst, "push", err);
 }
 
-/* The bytes go out first, so that none of the bookkeeping stands in their way. */
+/* The bytes go out first, so that none of the bookkeeping stands in their way. -EAGAIN: not this time. */
 static inline int send_at_once(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const char *bytes,
                                uint32_t len, const struct sockaddr *dest)
 {
@@ -169,7 +169,7 @@ static inline int send_at_once(struct instance *inst, struct queue *q, demi_qtok
     if (UNLIKELY(!op_spare(&inst->ops)))
         return fail_no_slot("push");
     err = q->ops->send(inst, q, qt_out, bytes, len, dest);
-    return LIKELY(err == 0) ? 0 : fail_send(inst, err);
+    return LIKELY(err == 0) || err == -EAGAIN ? err : fail_send(inst, err);
 }
 
 /* Starts the push of an sga whose object is obj. dest is NULL or the datagram's destination. */
@@ -179,8 +179,11 @@ static int start_push(struct instance *inst, struct queue *q, demi_qtoken_t *qt_
     struct op *op;
     int err;
 
-    if (q->ops->send != NULL)
-        return send_at_once(inst, q, qt_out, segment_of(sga), sga->sga_segs[0].sgaseg_len, dest);
+    if (q->ops->send != NULL) {
+        err = send_at_once(inst, q, qt_out, segment_of(sga), sga->sga_segs[0].sgaseg_len, dest);
+        if (LIKELY(err != -EAGAIN))
+            return err;
+    }
     op = op_issue(inst, q, DEMI_OPC_PUSH);
     if (UNLIKELY(op == NULL))
         return fail_no_slot("push");

@@ -52,6 +52,9 @@ struct frame {
     char room[FRAME_HEADROOM];
 };
 
+_Static_assert(offsetof(struct frame, room) + FRAME_HEADROOM == sizeof(struct frame),
+               "bytes behind a frame's descriptor lie behind its headers");
+
 /* Makes obj, an object of at least sizeof(struct frame) bytes with one reference, a frame without bytes. */
 static inline struct frame *frame_init(void *obj)
 {

@@ -56,7 +56,7 @@ struct queue_ops {
     /*
      * For a device that takes the bytes in the call, or NULL: sends len bytes to dest (NULL: the peer) before there is
      * an operation, which is then made complete (op_pushed), its token written. Called when a slot for that is free.
-     * Negative errno: nothing was sent.
+     * -EAGAIN: nothing was sent, and push shall see to it; another negative errno: nothing was sent.
      */
     int (*send)(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const char *bytes, uint32_t len,
                 const struct sockaddr *dest);

@@ -23,6 +23,14 @@ static inline uint32_t get32(const void *p)
     return be32toh(v);
 }
 
+static inline uint64_t get64(const void *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return be64toh(v);
+}
+
 /* A link address, or any other six bytes. */
 static inline uint64_t get48(const void *p)
 {
@@ -38,6 +46,12 @@ static inline void put16(void *p, uint16_t v)
 static inline void put32(void *p, uint32_t v)
 {
     v = htobe32(v);
+    memcpy(p, &v, sizeof(v));
+}
+
+static inline void put64(void *p, uint64_t v)
+{
+    v = htobe64(v);
     memcpy(p, &v, sizeof(v));
 }
 

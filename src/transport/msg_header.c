@@ -1,40 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport/msg_header.h"
 
-#include "core/wire.h"
+#include "transport/msg_path.h"
 
 #define ETHERTYPE_IPV4  0x0800
 #define IP_AT           14 /* offsets in the frame */
 #define TRANSPORT_AT    34
+#define RIDER_AT        50 /* of both layouts: padding of 14 bytes */
 #define IP_HEADER_BYTES 20
 #define IP_TTL          64
 
-/* Offsets in the transport header: common ones, then those that a layout has its own way. */
-enum { AT_FLAGS = 0, AT_SRC = 1, AT_DST = 3, AT_LEN = 5, AT_OFFSET = 7, AT_PULL = 8 };
-static const struct {
-    uint8_t id, buf, class, prio; /* prio: 0 for none */
-} places[] = {[MSG_NDP] = {10, 12, 14, 0}, [MSG_HOMA] = {11, 13, 15, 10}};
+/*
+ * The transport header is read and written by three words of eight bytes: what both layouts have alike (flags,
+ * contexts, length, offset), then the rest of each, then padding.
+ */
+enum { COMMON_AT = TRANSPORT_AT, REST_AT = TRANSPORT_AT + 8 };
 
-/* The ones' complement sum of the IPv4 header; 0xffff when its checksum field is right. */
-static uint16_t ip_sum(const uint8_t *ip)
-{
-    uint32_t sum = 0;
-
-    for (unsigned i = 0; i < IP_HEADER_BYTES; i += 2)
-        sum += get16(ip + i);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)(sum + (sum >> 16));
-}
-
+/* The ones' complement sum comes out right in either byte order, so that none is turned (RFC 1071). */
 bool msg_checksum_good(const uint8_t *frame)
 {
-    return ip_sum(frame + IP_AT) == 0xffff;
+    uint64_t sum = 0;
+    uint32_t word;
+
+    for (unsigned i = 0; i < IP_HEADER_BYTES; i += sizeof(word)) {
+        memcpy(&word, frame + IP_AT + i, sizeof(word));
+        sum += word;
+    }
+    sum = (sum & UINT32_MAX) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)(sum + (sum >> 16)) == 0xffff;
+}
+
+/* Behind the common part: a number to pull or grant, Homa's priority, the message's number, the sender's buffer. */
+static void parse_rest(struct msg_header *h, enum msg_layout layout, uint64_t rest)
+{
+    h->pull_offset = (uint16_t)(rest >> 48);
+    if (layout == MSG_HOMA) {
+        h->grant_prio = (uint8_t)(rest >> 40);
+        rest <<= 8;
+    } else {
+        h->grant_prio = 0;
+    }
+    h->tx_msg_id = (uint16_t)(rest >> 32);
+    h->buf_ptr = (uint16_t)(rest >> 16);
+    h->buf_class = (uint8_t)(rest >> 8);
 }
 
 enum msg_fault msg_header_parse(struct msg_header *h, enum msg_layout layout, uint8_t ip_protocol, const uint8_t *frame,
                                 size_t len)
 {
-    const uint8_t *ip = frame + IP_AT, *t = frame + TRANSPORT_AT;
+    const uint8_t *ip = frame + IP_AT;
+    uint64_t common;
     unsigned total;
 
     /* The prototype's parser wants at least one byte behind the header. */
@@ -45,55 +62,65 @@ enum msg_fault msg_header_parse(struct msg_header *h, enum msg_layout layout, ui
     if (ip[9] != ip_protocol)
         return MSG_OTHER_PROTOCOL;
     total = get16(ip + 2);
-    *h = (struct msg_header){.dst_mac = get48(frame),
-                             .src_mac = get48(frame + 6),
-                             .tos = ip[1],
-                             .ip_protocol = ip[9],
-                             .ip_checksum = get16(ip + 10),
-                             .src_ip = get32(ip + 12),
-                             .dst_ip = get32(ip + 16),
-                             .payload_len = (uint16_t)(total < MSG_IP_HEADER_BYTES ? 0 : total - MSG_IP_HEADER_BYTES),
-                             .flags = t[AT_FLAGS],
-                             .src_context = get16(t + AT_SRC),
-                             .dst_context = get16(t + AT_DST),
-                             .msg_len = get16(t + AT_LEN),
-                             .pkt_offset = t[AT_OFFSET],
-                             .pull_offset = get16(t + AT_PULL),
-                             .tx_msg_id = get16(t + places[layout].id),
-                             .buf_ptr = get16(t + places[layout].buf),
-                             .buf_class = t[places[layout].class]};
-    if (places[layout].prio != 0)
-        h->grant_prio = t[places[layout].prio];
+    h->dst_mac = get48(frame);
+    h->src_mac = get48(frame + 6);
+    h->tos = ip[1];
+    h->ip_protocol = ip[9];
+    h->ip_checksum = get16(ip + 10);
+    h->src_ip = get32(ip + 12);
+    h->dst_ip = get32(ip + 16);
+    h->payload_len = (uint16_t)(total < MSG_IP_HEADER_BYTES ? 0 : total - MSG_IP_HEADER_BYTES);
+    common = get64(frame + COMMON_AT);
+    h->flags = (uint8_t)(common >> 56);
+    h->src_context = (uint16_t)(common >> 40);
+    h->dst_context = (uint16_t)(common >> 24);
+    h->msg_len = (uint16_t)(common >> 8);
+    h->pkt_offset = (uint8_t)common;
+    parse_rest(h, layout, get64(frame + REST_AT));
     return MSG_OK;
+}
+
+void msg_path_init(struct msg_path *p, const struct msg_header *h)
+{
+    p->word[0] = h->dst_mac << 16 | (h->src_mac >> 32 & 0xffff);
+    p->word[1] = h->src_mac << 32 | (uint64_t)ETHERTYPE_IPV4 << 16 | 0x4500;
+    /* length, identification (the prototype's is always 1), no fragments, time to live, protocol */
+    p->word[2] = (uint64_t)MSG_IP_HEADER_BYTES << 48 | UINT64_C(1) << 32 | IP_TTL << 8 | h->ip_protocol;
+    p->ips = (uint64_t)h->src_ip << 32 | h->dst_ip;
+    p->sum = 0x4500u + MSG_IP_HEADER_BYTES + 1 + (IP_TTL << 8 | h->ip_protocol) + (h->src_ip >> 16) +
+             (h->src_ip & 0xffff) + (h->dst_ip >> 16) + (h->dst_ip & 0xffff);
 }
 
 void msg_header_write(const struct msg_header *h, enum msg_layout layout, bool with_checksum, uint8_t *frame)
 {
-    uint8_t *ip = frame + IP_AT, *t = frame + TRANSPORT_AT;
+    struct msg_path p;
 
-    memset(frame, 0, MSG_FRAME_HEADER_BYTES);
-    put48(frame, h->dst_mac);
-    put48(frame + 6, h->src_mac);
-    put16(frame + 12, ETHERTYPE_IPV4);
-    ip[0] = 0x45;
-    ip[1] = h->tos;
-    put16(ip + 2, MSG_IP_HEADER_BYTES + (unsigned)h->payload_len);
-    put16(ip + 4, 1); /* the prototype's identification is always 1 */
-    ip[8] = IP_TTL;
-    ip[9] = h->ip_protocol;
-    put32(ip + 12, h->src_ip);
-    put32(ip + 16, h->dst_ip);
-    if (with_checksum)
-        put16(ip + 10, (uint16_t)~ip_sum(ip));
-    t[AT_FLAGS] = h->flags;
-    put16(t + AT_SRC, h->src_context);
-    put16(t + AT_DST, h->dst_context);
-    put16(t + AT_LEN, h->msg_len);
-    t[AT_OFFSET] = h->pkt_offset;
-    put16(t + AT_PULL, h->pull_offset);
-    put16(t + places[layout].id, h->tx_msg_id);
-    put16(t + places[layout].buf, h->buf_ptr);
-    t[places[layout].class] = h->buf_class;
-    if (places[layout].prio != 0)
-        t[places[layout].prio] = h->grant_prio;
+    msg_path_init(&p, h);
+    msg_path_write(&p, h, layout, frame);
+    if (!with_checksum)
+        put16(frame + IP_AT + 10, 0);
+}
+
+void msg_rider_write(const struct msg_rider *r, uint8_t *frame)
+{
+    put64(frame + RIDER_AT, (uint64_t)r->flags << 56 | (uint64_t)r->pkt_offset << 48 | (uint64_t)r->pull_offset << 32 |
+                                (uint64_t)r->tx_msg_id << 16 | r->buf_ptr);
+    put16(frame + RIDER_AT + 8, r->context);
+    frame[RIDER_AT + 10] = r->grant_prio;
+}
+
+bool msg_rider_parse(struct msg_rider *r, const uint8_t *frame)
+{
+    uint64_t word = get64(frame + RIDER_AT);
+
+    r->flags = (uint8_t)(word >> 56);
+    if (r->flags == 0)
+        return false;
+    r->pkt_offset = (uint8_t)(word >> 48);
+    r->pull_offset = (uint16_t)(word >> 32);
+    r->tx_msg_id = (uint16_t)(word >> 16);
+    r->buf_ptr = (uint16_t)word;
+    r->context = get16(frame + RIDER_AT + 8);
+    r->grant_prio = frame[RIDER_AT + 10];
+    return true;
 }

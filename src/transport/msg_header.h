@@ -42,6 +42,20 @@ struct msg_header {
     uint8_t buf_class;
 };
 
+/*
+ * A control packet that rides in the padding of a DATA packet, of either layout, between hosts of ours; the prototype
+ * has zeros there and reads nothing. It is for the DATA packet's receiver and about a message of its own.
+ */
+struct msg_rider {
+    uint8_t flags; /* enum msg_flag; 0: nobody rides */
+    uint8_t pkt_offset;
+    uint8_t grant_prio;
+    uint16_t pull_offset;
+    uint16_t tx_msg_id;
+    uint16_t buf_ptr;
+    uint16_t context; /* that has the message: src_context of the control packet */
+};
+
 /* What is wrong with a frame; MSG_OK when nothing is. */
 enum msg_fault { MSG_OK, MSG_SHORT, MSG_NOT_IPV4, MSG_OTHER_PROTOCOL };
 
@@ -51,6 +65,11 @@ enum msg_fault msg_header_parse(struct msg_header *h, enum msg_layout layout, ui
 
 /* Writes the 64 bytes. with_checksum: compute the IPv4 checksum, otherwise it is 0 as the prototype has it. */
 void msg_header_write(const struct msg_header *h, enum msg_layout layout, bool with_checksum, uint8_t *frame);
+
+/* Puts a rider into a frame whose header is written; reads one from a frame with a good header. False: there is none.
+ */
+void msg_rider_write(const struct msg_rider *r, uint8_t *frame);
+bool msg_rider_parse(struct msg_rider *r, const uint8_t *frame);
 
 /* Whether the IPv4 header of a frame that was parsed sums up. */
 bool msg_checksum_good(const uint8_t *frame);

@@ -88,6 +88,7 @@ const struct transport ndp_transport = {
     .name = "ndp",
     .layout = MSG_NDP,
     .ip_protocol = IP_PROTOCOL,
+    .plain_ack = true,
     .rx_start = rx_start,
     .rx_data = rx_data,
     .rx_end = rx_end,

@@ -81,6 +81,7 @@ struct transport {
     const char *name;
     enum msg_layout layout;
     uint8_t ip_protocol; /* of profile homa, in which both can be told apart */
+    bool plain_ack;      /* the answer to a message in one packet is an ACK of it and nothing else (not pull_always) */
 
     /* The message's state is new. msg_len is not 0; id is not that of another message of this receiver. */
     void (*rx_start)(struct msg_receiver *r, struct msg_rx *m, uint16_t id, uint16_t msg_len);

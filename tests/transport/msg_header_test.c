@@ -119,6 +119,41 @@ static void checksum__is_zero_or_right(void **state)
     assert_false(msg_checksum_good(frame));
 }
 
+static void rider__lies_in_the_padding_of_both_layouts(void **state)
+{
+    struct msg_rider r = {.flags = MSG_ACK,
+                          .pkt_offset = 63,
+                          .grant_prio = 3,
+                          .pull_offset = 0x1213,
+                          .tx_msg_id = 0x1415,
+                          .buf_ptr = 0x1617,
+                          .context = 0x1819},
+                     back;
+    struct msg_header h = sample(), read;
+    uint8_t frame[MSG_FRAME_HEADER_BYTES + 1] = {0};
+
+    (void)state;
+    for (unsigned layout = MSG_NDP; layout <= MSG_HOMA; layout++) {
+        msg_header_write(&h, (enum msg_layout)layout, true, frame);
+        assert_false(msg_rider_parse(&back, frame));
+        msg_rider_write(&r, frame);
+        assert_true(msg_rider_parse(&back, frame));
+        assert_int_equal(back.flags, r.flags);
+        assert_int_equal(back.pkt_offset, r.pkt_offset);
+        assert_int_equal(back.grant_prio, r.grant_prio);
+        assert_int_equal(back.pull_offset, r.pull_offset);
+        assert_int_equal(back.tx_msg_id, r.tx_msg_id);
+        assert_int_equal(back.buf_ptr, r.buf_ptr);
+        assert_int_equal(back.context, r.context);
+        assert_int_equal(frame[MSG_FRAME_HEADER_BYTES], 0);
+        assert_int_equal(msg_header_parse(&read, (enum msg_layout)layout, PROTOCOL, frame, sizeof(frame)), MSG_OK);
+        assert_int_equal(read.tx_msg_id, h.tx_msg_id);
+        assert_int_equal(read.buf_ptr, h.buf_ptr);
+        assert_int_equal(read.buf_class, h.buf_class);
+        assert_true(msg_checksum_good(frame));
+    }
+}
+
 static void packets__are_counted_in_segments(void **state)
 {
     (void)state;
@@ -140,6 +175,7 @@ int main(void)
         cmocka_unit_test(parse__gives_back_what_was_written),
         cmocka_unit_test(parse__names_what_is_wrong),
         cmocka_unit_test(checksum__is_zero_or_right),
+        cmocka_unit_test(rider__lies_in_the_padding_of_both_layouts),
         cmocka_unit_test(packets__are_counted_in_segments),
     };
 

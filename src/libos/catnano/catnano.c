@@ -32,7 +32,7 @@ static bool arm(struct instance *inst)
     nano_flush(n);
     if (n->dev->error != 0)
         return n->lost; /* nothing comes any more */
-    if (n->owing > 0 || n->own_count > 0 || n->dev->fd < 0 || n->dev->ops->arm == NULL)
+    if (n->riders > 0 || n->owing > 0 || n->own_count > 0 || n->dev->fd < 0 || n->dev->ops->arm == NULL)
         return false; /* nothing would wake us: spin */
     if (!n->watched && instance_watch_wakeup(inst, n->dev->fd) < 0)
         return false;

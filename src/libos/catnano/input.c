@@ -33,44 +33,64 @@ static enum counter parse(const struct nano *n, const struct frame_in *in, bool 
     return COUNTER_MAX;
 }
 
-/* Is the packet for a socket that listens to its sender? */
-static bool is_wanted(const struct nano *n, const struct msg_header *h)
+/* The socket that a packet is for and that listens to its sender, or NULL. */
+static struct nano_sock *wanted(const struct nano *n, const struct msg_header *h)
 {
-    const struct nano_sock *s = n->ports[h->dst_context];
+    struct nano_sock *s = n->ports[h->dst_context];
 
     if (s == NULL || (s->q->flags & QUEUE_SHUT_RD) != 0)
-        return false;
-    return s->q->status != QUEUE_CONNECTED || (s->peer_ip == h->src_ip && s->peer_port == h->src_context);
+        return NULL;
+    if (s->q->status == QUEUE_CONNECTED && (s->peer_ip != h->src_ip || s->peer_port != h->src_context))
+        return NULL;
+    return s;
 }
 
-static void packet(struct nano *n, struct frame_in *in, bool own)
+static bool data_packet(struct nano *n, const struct msg_header *h, struct frame_in *in)
 {
+    struct nano_sock *s = wanted(n, h);
     struct nano_peer *p;
+    bool taken = false;
+
+    if (UNLIKELY(s == NULL)) {
+        COUNT(n->inst, drop_msg_context);
+        p = nano_peer_find(n, h->src_ip);
+    } else {
+        p = nano_peer_get(n, h->src_ip);
+        if (UNLIKELY(p == NULL))
+            return false;
+        nano_peer_mac(n, p, h->src_mac);
+        taken = nano_data(n, p, s, h, in);
+    }
+    if ((h->buf_class & (NANO_MARK | NANO_RIDES)) == (NANO_MARK | NANO_RIDES))
+        nano_rider_input(n, p, in->ptr);
+    return taken;
+}
+
+/* Returns whether the frame's reference was taken over. */
+static bool packet(struct nano *n, struct frame_in *in, bool own)
+{
     struct msg_header h;
     enum counter drop = parse(n, in, own, &h);
 
-    if (UNLIKELY(drop != COUNTER_MAX)) {
+    if (UNLIKELY(drop != COUNTER_MAX))
         n->inst->stat->value[drop]++;
-    } else if ((h.flags & MSG_DATA) == 0) {
+    else if ((h.flags & MSG_DATA) != 0)
+        return data_packet(n, &h, in);
+    else
         nano_control(n, nano_peer_find(n, h.src_ip), &h);
-    } else if (UNLIKELY(!is_wanted(n, &h))) {
-        COUNT(n->inst, drop_msg_context);
-    } else {
-        p = nano_peer_get(n, h.src_ip);
-        if (UNLIKELY(p == NULL))
-            return;
-        nano_peer_mac(n, p, h.src_mac);
-        nano_data(n, p, &h, in);
-    }
+    return false;
 }
 
 void nano_input(struct nano *n, struct frame_in *in)
 {
+    bool taken = false;
+
     if (in->len >= 14 && get16(in->ptr + 12) == ETHERTYPE_ARP)
         nano_arp_input(n, in);
     else
-        packet(n, in, false);
-    mem_unref(&n->inst->mem, in->obj);
+        taken = packet(n, in, false);
+    if (!taken)
+        mem_unref(&n->inst->mem, in->obj);
 }
 
 /* What we sent ourselves, until now. */
@@ -85,8 +105,8 @@ static void take_own(struct nano *n)
         n->own_count--;
         if (obj != NULL) {
             frame_copy(f, obj + FRAME_IN_ROOM);
-            packet(n, &in, true);
-            mem_unref(&n->inst->mem, obj);
+            if (!packet(n, &in, true))
+                mem_unref(&n->inst->mem, obj);
         } else {
             COUNT(n->inst, drop_no_memory);
         }
@@ -101,14 +121,18 @@ void nano_poll(struct nano *n)
 
     if (UNLIKELY(n->dev->error != 0 && !n->lost))
         nano_sock_lose(n);
+    n->timed = false;
+    if (n->tx_untimed != NULL)
+        nano_tx_time(n);
+    n->batching = true;
+    if (n->riders > 0)
+        nano_riders(n);
     if (UNLIKELY(n->owing > 0))
         nano_flush(n); /* the application had its turn */
     for (unsigned burst = 0; burst < NANO_BURSTS && count == NETDEV_BURST; burst++) {
         count = n->dev->ops->rx_burst(n->dev, in, NETDEV_BURST);
         if (count == 0)
             break;
-        if (burst == 0)
-            n->inst->now_ns = clock_now_ns(&n->inst->clock);
         for (unsigned i = 0; i < count; i++) {
             __builtin_prefetch(in[i + 1 < count ? i + 1 : i].ptr);
             nano_input(n, &in[i]);
@@ -116,8 +140,8 @@ void nano_poll(struct nano *n)
     }
     if (UNLIKELY(n->own_count > 0))
         take_own(n);
-    if (n->batched > 0)
-        nano_flush(n);
+    n->batching = false;
+    nano_send_now(n);
 }
 
 int nano_init(struct nano *n, struct instance *inst, struct netdev *dev)
@@ -145,7 +169,7 @@ int nano_init(struct nano *n, struct instance *inst, struct netdev *dev)
     }
     for (uint64_t i = 0; i < buffers; i++) {
         n->tx[i].nano = n;
-        n->tx[i].next_free = i + 1 < buffers ? &n->tx[i + 1] : NULL;
+        n->tx[i].next = i + 1 < buffers ? &n->tx[i + 1] : NULL;
         n->rx[i].next_free = i + 1 < buffers ? &n->rx[i + 1] : NULL;
     }
     n->tx_free = n->tx;
@@ -162,6 +186,7 @@ void nano_free(struct nano *n)
     nano_tx_free_all(n);
     nano_rx_free_all(n);
     timer_cancel(&n->inst->timers, &n->sweep);
+    timer_cancel(&n->inst->timers, &n->resend);
     nano_peers_free(n);
     free(n->tx);
     free(n->rx);

@@ -14,18 +14,10 @@ enum { AT_TYPE = 12, AT_FORMAT = 14, AT_OP = 20, AT_SHA = 22, AT_SPA = 28, AT_TH
 
 #define ARP_FORMAT UINT64_C(0x000108000604) /* Ethernet, IPv4, 6 and 4 bytes */
 
-/* What is owed goes behind the rest, in the same burst. */
-void nano_flush(struct nano *n)
+void nano_send_batch(struct nano *n)
 {
-    unsigned sent = 0, more = NANO_BATCH - n->batched < n->owing ? NANO_BATCH - n->batched : n->owing;
+    unsigned sent = n->dev->ops->tx_burst(n->dev, n->batch, n->batched);
 
-    for (unsigned i = 0; i < more; i++)
-        n->batch[n->batched++] = n->owed[i];
-    n->owing -= more;
-    for (unsigned i = 0; i < n->owing; i++)
-        n->owed[i] = n->owed[i + more];
-    if (n->batched > 0)
-        sent = n->dev->ops->tx_burst(n->dev, n->batch, n->batched);
     for (; sent < n->batched; sent++) {
         COUNT(n->inst, drop_device_full);
         frame_free(&n->inst->mem, n->batch[sent]);
@@ -34,7 +26,7 @@ void nano_flush(struct nano *n)
 }
 
 /* A frame to ourselves waits for the next turn. */
-static void output_own(struct nano *n, struct frame *f)
+void nano_output_own(struct nano *n, struct frame *f)
 {
     if (n->own_count == NANO_OWN) {
         COUNT(n->inst, drop_device_full);
@@ -44,29 +36,21 @@ static void output_own(struct nano *n, struct frame *f)
     n->own[(n->own_head + n->own_count++) % NANO_OWN] = f;
 }
 
-void nano_output(struct nano *n, const struct nano_peer *p, struct frame *f)
+void nano_flush(struct nano *n)
 {
-    if (UNLIKELY(p != NULL && p->ip == n->ip)) {
-        output_own(n, f);
-        return;
+    const struct nano_peer *p;
+
+    while (n->owing > 0) {
+        struct frame *f = nano_owed_frame(n, &p);
+
+        if (f != NULL)
+            nano_output(n, p, f);
     }
-    n->batch[n->batched++] = f;
-    if (n->batched == NANO_BATCH)
-        nano_flush(n);
+    if (n->batched > 0)
+        nano_send_batch(n);
 }
 
-void nano_owe(struct nano *n, const struct nano_peer *p, struct frame *f)
-{
-    if (UNLIKELY(p->ip == n->ip)) {
-        output_own(n, f);
-        return;
-    }
-    n->owed[n->owing++] = f;
-    if (n->owing == NANO_BATCH)
-        nano_flush(n);
-}
-
-static struct frame *new_frame(struct nano *n)
+struct frame *nano_frame(struct nano *n)
 {
     void *obj = mem_alloc(&n->inst->mem, sizeof(struct frame), 1);
 
@@ -77,27 +61,9 @@ static struct frame *new_frame(struct nano *n)
     return frame_init(obj);
 }
 
-struct frame *nano_frame(struct nano *n, const struct nano_peer *p, struct msg_header *h, unsigned pad)
-{
-    struct frame *f = new_frame(n);
-
-    if (UNLIKELY(f == NULL))
-        return NULL;
-    h->dst_mac = p->mac;
-    h->src_mac = n->mac;
-    h->src_ip = n->ip;
-    h->dst_ip = p->ip;
-    h->ip_protocol = n->protocol;
-    memset(frame_push(f, pad), 0, pad);
-    msg_header_write(h, n->transport->layout, true, (uint8_t *)frame_push(f, MSG_FRAME_HEADER_BYTES));
-    f->l3 = 14;
-    f->l4 = 34;
-    return f;
-}
-
 static void arp_send(struct nano *n, uint16_t op, uint64_t to, uint64_t target_mac, uint32_t target_ip)
 {
-    struct frame *f = new_frame(n);
+    struct frame *f = nano_frame(n);
     uint8_t *p;
 
     if (f == NULL)

@@ -19,7 +19,15 @@
  * by eight, and the rest by itself. The host reverses, not the guest, which would need a dozen instructions a word.
  * 5. A message that nobody has room for is not acknowledged: its sender tries again, later each time. A NACK without
  * a PULL tells it meanwhile that somebody is there.
- * 6. Acknowledgements wait for the application's turn, and go behind its answer if there is one, in the same burst.
+ * 6. Acknowledgements wait for the application's turn. To a host of ours (RIDES in the buffer's class) the oldest one
+ * rides in the padding of the next DATA packet that goes there, which costs neither side a frame; the others go behind
+ * the application's packets in the same burst, as control packets.
+ * 7. What need not be done before a packet is on its way is done after it. A message in one packet lies behind its
+ * headers in the frame itself, which is kept for when it has to go again. Its place and timeout are written down when
+ * it has left. First timeouts all take as long, so that a list in order of time is enough and one timer for all of it;
+ * few messages live to see theirs. When a message began is written down in the next turn (untimed), where reading the
+ * clock is in nobody's way, and packets that came ask for the time only where it decides something (nano_now). Riders
+ * that came are looked at in the next turn, too, unless places are scarce.
  */
 #ifndef CATNANO_NANO_H
 #define CATNANO_NANO_H
@@ -28,6 +36,7 @@
 #include "core/instance.h"
 #include "core/wire.h"
 #include "netdev/netdev.h"
+#include "transport/msg_path.h"
 #include "transport/transport.h"
 
 #define NANO_PLACES       128  /* messages each way between two hosts; numbers differ in their low 7 bits */
@@ -39,6 +48,7 @@
 #define NANO_BATCH        NETDEV_BURST
 #define NANO_OWN          256
 #define NANO_MARK         0x80 /* in the buffer's class: numbers are ours, see note 3 */
+#define NANO_RIDES        0x40 /* with MARK: its owner reads riders, see note 6 */
 #define NANO_REUSE        64
 #define NANO_REUSE_NS     (20 * NS_PER_MS)
 #define NANO_FRAME_MTU    (MSG_FRAME_HEADER_BYTES - 14 + MSG_SEGMENT_BYTES)
@@ -51,11 +61,14 @@ struct nano_sock;
 struct nano_tx {
     struct nano *nano;
     struct nano_peer *peer;
-    struct nano_tx *next_free;
-    struct timer timer;
+    struct nano_tx *next, *prev; /* of those whose first timeout is to come, the oldest first; next: of the free ones */
+    struct timer timer;          /* of its later timeouts */
     struct msg_tx msg;
-    void *obj; /* its bytes as they go to the wire */
+    void *obj; /* its bytes as they go to the wire, at ptr */
+    char *ptr;
     int32_t qd;
+    bool young;        /* among those of next and prev */
+    uint64_t began_ns; /* see note 7 */
     uint64_t heard_ns; /* when the peer last said something about it, or its beginning */
     uint16_t id, src, dst, cookie;
     uint8_t backoff; /* timeouts that came, up to a limit */
@@ -86,12 +99,21 @@ struct nano_place {
 struct nano_peer {
     struct nano_peer *next;
     uint32_t ip;
-    uint64_t mac;      /* 0: not known */
-    uint64_t asked_ns; /* when it was last asked for its link address */
-    uint32_t received; /* messages */
+    uint64_t mac;         /* 0: not known */
+    struct msg_path path; /* headers of packets to it, once it is */
+    uint64_t asked_ns;    /* when it was last asked for its link address */
+    uint32_t received;    /* messages */
     uint16_t next_id, under_way;
     struct nano_tx *tx[NANO_PLACES];
     struct nano_place rx[NANO_PLACES];
+};
+
+/* An answer that has not gone yet, or a rider that has not been looked at. */
+struct nano_owed {
+    struct nano_peer *peer;
+    struct msg_rider r;
+    uint16_t dst, len; /* of a control packet, which says more */
+    uint8_t cls;
 };
 
 /* A message that waits for a pop. */
@@ -131,12 +153,20 @@ struct nano {
     struct nano_peer *peers[NANO_PEER_BUCKETS];
     unsigned peer_count;
     struct nano_tx *tx, *tx_free;
+    struct nano_tx *tx_oldest, *tx_newest, *tx_untimed; /* note 7; the last is the first whose beginning is not known */
+    struct timer resend;                                /* first timeouts */
+    bool timed;                                         /* the time is this turn's */
+    bool batching;                                      /* frames go at the turn's end */
     struct nano_rx *rx, *rx_free, *rx_oldest, *rx_newest;
     struct nano_sock *blocked; /* sockets whose oldest push waits for a place */
     struct nano_sock **blocked_tail;
     struct nano_sock *ports[NANO_PORTS];
-    struct frame *batch[NANO_BATCH], *owed[NANO_BATCH]; /* what goes at once, and what may wait: note 6 */
-    unsigned batched, owing;
+    struct frame *batch[NANO_BATCH]; /* what goes at once */
+    unsigned batched;
+    struct nano_owed owed[NANO_BATCH]; /* a ring of what may wait: note 6 */
+    unsigned owed_first, owing;
+    struct nano_owed rider[NANO_BATCH]; /* that came, of peer and r alone */
+    unsigned riders;
     struct frame *own[NANO_OWN]; /* frames to ourselves */
     unsigned own_head, own_count;
 };
@@ -145,18 +175,33 @@ struct nano {
 int nano_init(struct nano *n, struct instance *inst, struct netdev *dev);
 void nano_free(struct nano *n);
 
-/* A frame that came; its reference goes to the callee. */
+/* A frame that came; its reference goes to the callee. Between nano_poll's calls of it, or on its own. */
 void nano_input(struct nano *n, struct frame_in *in);
 
 /* Frames both ways, once a turn. */
 void nano_poll(struct nano *n);
 
-/* link.c: frames. nano_flush sends what nano_output and nano_owe gathered; p is who gets it, NULL for all. */
+/*
+ * link.c: frames. nano_output (below) gathers them, nano_send_now sends them unless the turn does so at its end,
+ * nano_flush sends them and what is owed.
+ */
 void nano_flush(struct nano *n);
-void nano_output(struct nano *n, const struct nano_peer *p, struct frame *f);
-void nano_owe(struct nano *n, const struct nano_peer *p, struct frame *f);
-/* A frame of the header and pad zeros; it goes to p. NULL: no memory (counted). */
-struct frame *nano_frame(struct nano *n, const struct nano_peer *p, struct msg_header *h, unsigned pad);
+/* An empty frame. NULL: no memory (counted). */
+struct frame *nano_frame(struct nano *n);
+/* Sends what was gathered, at once. */
+void nano_send_batch(struct nano *n);
+void nano_output_own(struct nano *n, struct frame *f);
+
+/* answer.c: control packets, and riders */
+/* An answer to the DATA packet with the header to. */
+void nano_answer(struct nano *n, struct nano_peer *p, const struct msg_header *to, const struct msg_control *r);
+/* The oldest answer that p may get as a rider goes into the frame, whose header is written. */
+void nano_ride(struct nano *n, const struct nano_peer *p, uint8_t *frame);
+/* Makes the oldest answer a control packet. NULL: no memory (counted), and it is not owed any more. */
+struct frame *nano_owed_frame(struct nano *n, const struct nano_peer **p);
+/* What rides in a DATA packet of p is noted, or handled when it cannot wait. nano_riders handles what was noted. */
+void nano_rider_input(struct nano *n, struct nano_peer *p, const uint8_t *frame);
+void nano_riders(struct nano *n);
 void nano_arp_input(struct nano *n, const struct frame_in *in);
 void nano_arp_ask(struct nano *n, struct nano_peer *p);
 
@@ -167,14 +212,18 @@ void nano_peer_mac(struct nano *n, struct nano_peer *p, uint64_t mac);
 void nano_peers_free(struct nano *n);
 
 /* tx.c */
-/* A message of op's bytes is under way (0), has to wait (-EAGAIN), or cannot be (another negative errno). */
-int nano_send(struct nano *n, const struct nano_sock *s, const struct op *op, uint32_t ip, uint16_t port);
+/* A message of len bytes is under way (0), has to wait (-EAGAIN), or cannot be (another negative errno). */
+int nano_send(struct nano *n, const struct nano_sock *s, const char *bytes, size_t len, uint32_t ip, uint16_t port);
+/* Writes down when the messages began that were sent since the last turn. */
+void nano_tx_time(struct nano *n);
 void nano_control(struct nano *n, struct nano_peer *p, const struct msg_header *h);
 void nano_tx_kick(struct nano_peer *p);
 void nano_tx_free_all(struct nano *n);
 
 /* rx.c */
-void nano_data(struct nano *n, struct nano_peer *p, const struct msg_header *h, struct frame_in *in);
+/* A DATA packet for s. Returns whether the frame's reference was taken over. */
+bool nano_data(struct nano *n, struct nano_peer *p, struct nano_sock *s, const struct msg_header *h,
+               struct frame_in *in);
 void nano_rx_drop_socket(struct nano *n, const struct nano_sock *s);
 void nano_rx_free_all(struct nano *n);
 
@@ -192,6 +241,42 @@ static inline bool nano_sock_has_room(const struct nano_sock *s)
     return s->count + s->arriving < NANO_QUEUE;
 }
 
+/* A frame to p, or to all when that is NULL. */
+static inline void nano_output(struct nano *n, const struct nano_peer *p, struct frame *f)
+{
+    if (UNLIKELY(p != NULL && p->ip == n->ip)) {
+        nano_output_own(n, f);
+        return;
+    }
+    n->batch[n->batched++] = f;
+    if (UNLIKELY(n->batched == NANO_BATCH))
+        nano_send_batch(n);
+}
+
+static inline void nano_send_now(struct nano *n)
+{
+    if (n->batched > 0 && !n->batching)
+        nano_send_batch(n);
+}
+
+/* Writes the header in front of what is in f, which goes to p. */
+static inline void nano_header(const struct nano *n, const struct nano_peer *p, const struct msg_header *h,
+                               struct frame *f)
+{
+    msg_path_write(&p->path, h, n->transport->layout, (uint8_t *)frame_push(f, MSG_FRAME_HEADER_BYTES));
+    f->l3 = 14;
+    f->l4 = 34;
+}
+
+/* The instance's time, read in this turn. */
+static inline void nano_now(struct nano *n)
+{
+    if (n->timed)
+        return;
+    n->timed = true;
+    n->inst->now_ns = clock_now_ns(&n->inst->clock);
+}
+
 /* Chance enough to tell one message from another (xorshift64). */
 static inline uint64_t nano_random(struct nano *n)
 {
@@ -201,22 +286,39 @@ static inline uint64_t nano_random(struct nano *n)
     return n->random;
 }
 
-/* Copies len bytes between memory and wire: see note 4. to may be from. */
+/* The last bytes of a message, fewer than a word. */
+static inline void nano_reverse_rest(uint8_t *t, const uint8_t *f, size_t len)
+{
+    uint8_t rest[8];
+
+    memcpy(rest, f, len);
+    for (size_t i = 0; i < len; i++)
+        t[i] = rest[len - 1 - i];
+}
+
+/*
+ * Copies len bytes between memory and wire: see note 4. to may be from. Word by word: where there is no instruction for
+ * it a vector takes three times as long.
+ */
 static inline void nano_reverse(void *to, const void *from, size_t len)
 {
     const uint8_t *f = from;
     uint8_t *t = to;
-    uint8_t rest[8];
     uint64_t word;
 
+    for (; len >= 4 * sizeof(word); len -= 4 * sizeof(word), f += 4 * sizeof(word), t += 4 * sizeof(word))
+        for (size_t i = 0; i < 4 * sizeof(word); i += sizeof(word)) {
+            word = get64(f + i);
+            __asm__("" : "+r"(word));
+            memcpy(t + i, &word, sizeof(word));
+        }
     for (; len >= sizeof(word); len -= sizeof(word), f += sizeof(word), t += sizeof(word)) {
-        memcpy(&word, f, sizeof(word));
-        word = __builtin_bswap64(word);
+        word = get64(f);
+        __asm__("" : "+r"(word));
         memcpy(t, &word, sizeof(word));
     }
-    memcpy(rest, f, len);
-    for (size_t i = 0; i < len; i++)
-        t[i] = rest[len - 1 - i];
+    if (len > 0)
+        nano_reverse_rest(t, f, len);
 }
 
 #endif /* CATNANO_NANO_H */

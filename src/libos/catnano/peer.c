@@ -20,25 +20,38 @@ struct nano_peer *nano_peer_find(const struct nano *n, uint32_t ip)
     return p;
 }
 
-struct nano_peer *nano_peer_get(struct nano *n, uint32_t ip)
+static void set_mac(const struct nano *n, struct nano_peer *p, uint64_t mac)
 {
-    struct nano_peer *p = nano_peer_find(n, ip), **bucket = &n->peers[bucket_of(ip)];
+    struct msg_header h = {
+        .dst_mac = mac, .src_mac = n->mac, .dst_ip = p->ip, .src_ip = n->ip, .ip_protocol = n->protocol};
 
-    if (LIKELY(p != NULL))
-        return p;
-    if (n->peer_count < NANO_PEERS)
-        p = calloc(1, sizeof(*p));
+    p->mac = mac;
+    msg_path_init(&p->path, &h);
+}
+
+static struct nano_peer *make(struct nano *n, uint32_t ip)
+{
+    struct nano_peer *p = n->peer_count < NANO_PEERS ? calloc(1, sizeof(*p)) : NULL;
+    struct nano_peer **bucket = &n->peers[bucket_of(ip)];
+
     if (p == NULL) {
         COUNT(n->inst, msg_peers_full);
         return NULL;
     }
     p->ip = ip;
-    p->mac = ip == n->ip ? n->mac : n->rule ? RULE_MAC | (ip & 0xff) : 0;
+    set_mac(n, p, ip == n->ip ? n->mac : n->rule ? RULE_MAC | (ip & 0xff) : 0);
     p->next_id = (uint16_t)nano_random(n);
     p->next = *bucket;
     *bucket = p;
     n->peer_count++;
     return p;
+}
+
+struct nano_peer *nano_peer_get(struct nano *n, uint32_t ip)
+{
+    struct nano_peer *p = nano_peer_find(n, ip);
+
+    return LIKELY(p != NULL) ? p : make(n, ip);
 }
 
 void nano_peer_mac(struct nano *n, struct nano_peer *p, uint64_t mac)
@@ -47,7 +60,7 @@ void nano_peer_mac(struct nano *n, struct nano_peer *p, uint64_t mac)
 
     if (n->rule || p->mac == mac || p->ip == n->ip)
         return;
-    p->mac = mac;
+    set_mac(n, p, mac);
     if (first)
         nano_tx_kick(p);
 }

@@ -2,38 +2,14 @@
 /* Messages that arrive. */
 #include "nano.h"
 
-#define CONTROL_PAD 8 /* a receiver wants at least a byte behind the header; a link of the machine moves eight */
-
-static void answer(struct nano *n, const struct nano_peer *p, const struct msg_header *to, struct msg_control r)
-{
-    struct msg_header h = {.payload_len = CONTROL_PAD,
-                           .flags = r.flags,
-                           .src_context = to->dst_context,
-                           .dst_context = to->src_context,
-                           .msg_len = to->msg_len,
-                           .pkt_offset = r.pkt_offset,
-                           .pull_offset = r.pull_offset,
-                           .grant_prio = r.grant_prio,
-                           .tx_msg_id = to->tx_msg_id,
-                           .buf_ptr = to->buf_ptr,
-                           .buf_class = to->buf_class};
-    struct frame *f;
-
-    if (r.flags == 0)
-        return;
-    f = nano_frame(n, p, &h, CONTROL_PAD);
-    if (f != NULL)
-        nano_owe(n, p, f);
-}
-
 /* To each the answer that is its own; without another receiver it is for the packet's sender. */
-static void answer_all(struct nano *n, const struct nano_peer *p, const struct msg_header *to,
+static void answer_all(struct nano *n, struct nano_peer *p, const struct msg_header *to,
                        const struct msg_control r[MSG_ANSWERS_MAX])
 {
     for (unsigned i = 0; i < MSG_ANSWERS_MAX; i++) {
         const struct nano_rx *m = r[i].to == NULL ? NULL : CONTAINER_OF(r[i].to, struct nano_rx, msg);
 
-        answer(n, m == NULL ? p : m->peer, m == NULL ? to : &m->head, r[i]);
+        nano_answer(n, m == NULL ? p : m->peer, m == NULL ? to : &m->head, &r[i]);
     }
 }
 
@@ -165,12 +141,9 @@ static bool is_repeat(const struct nano *n, const struct nano_peer *p, const str
            (p->received - place->after < NANO_REUSE && n->inst->now_ns - place->done_ns < NANO_REUSE_NS);
 }
 
-/* A message in one packet: it is handed on where it lies. */
-static void whole(struct nano *n, struct nano_peer *p, struct nano_sock *s, const struct msg_header *h,
-                  struct frame_in *in)
+/* The answers to a message in one packet, for transports that have more to say than that it came. */
+static void answer_whole(struct nano *n, struct nano_peer *p, const struct msg_header *h)
 {
-    char *ptr = (char *)in->ptr + MSG_FRAME_HEADER_BYTES;
-    struct nano_message m = {in->obj, ptr, h->msg_len, h->src_ip, h->src_context};
     struct msg_control r[MSG_ANSWERS_MAX];
     struct msg_rx once;
 
@@ -180,9 +153,22 @@ static void whole(struct nano *n, struct nano_peer *p, struct nano_sock *s, cons
     for (unsigned i = 0; i < MSG_ANSWERS_MAX; i++)
         r[i].to = r[i].to == &once ? NULL : r[i].to;
     answer_all(n, p, h, r);
+}
+
+/* A message in one packet: it is handed on where it lies, with the frame's reference. */
+static void whole(struct nano *n, struct nano_peer *p, struct nano_sock *s, const struct msg_header *h,
+                  struct frame_in *in)
+{
+    static const struct msg_control came = {.flags = MSG_ACK};
+    char *ptr = (char *)in->ptr + MSG_FRAME_HEADER_BYTES;
+    struct nano_message m = {in->obj, ptr, h->msg_len, h->src_ip, h->src_context};
+
+    if (n->transport->plain_ack)
+        nano_answer(n, p, h, &came);
+    else
+        answer_whole(n, p, h);
     remember(n, p, &p->rx[h->tx_msg_id % NANO_PLACES], h);
     nano_reverse(ptr, ptr, h->msg_len);
-    mem_ref(in->obj);
     nano_sock_deliver(s, &m);
 }
 
@@ -217,14 +203,16 @@ static bool is_sound(const struct msg_header *h, const struct frame_in *in)
            in->len >= MSG_FRAME_HEADER_BYTES + msg_packet_bytes(h->msg_len, h->pkt_offset);
 }
 
-static void refuse(struct nano *n, const struct nano_peer *p, const struct msg_header *h)
+static void refuse(struct nano *n, struct nano_peer *p, const struct msg_header *h)
 {
+    struct msg_control nack = {.flags = MSG_NACK, .pkt_offset = h->pkt_offset}; /* without a PULL: note 5 */
+
     COUNT(n->inst, msg_no_room);
-    answer(n, p, h, (struct msg_control){.flags = MSG_NACK, .pkt_offset = h->pkt_offset}); /* without a PULL: note 5 */
+    nano_answer(n, p, h, &nack);
 }
 
-/* The first packet of a message that came. */
-static void fresh(struct nano *n, struct nano_peer *p, struct nano_sock *s, const struct msg_header *h,
+/* The first packet of a message that came. Returns whether it took the frame's reference. */
+static bool fresh(struct nano *n, struct nano_peer *p, struct nano_sock *s, const struct msg_header *h,
                   struct frame_in *in)
 {
     struct nano_place *place = &p->rx[h->tx_msg_id % NANO_PLACES];
@@ -234,6 +222,7 @@ static void fresh(struct nano *n, struct nano_peer *p, struct nano_sock *s, cons
         refuse(n, p, h);
     } else if (msg_packets(h->msg_len) == 1 && (h->flags & MSG_CHOP) == 0) {
         whole(n, p, s, h, in);
+        return true;
     } else if ((m = rx_begin(n, p, s, h)) == NULL) {
         refuse(n, p, h);
     } else {
@@ -245,18 +234,23 @@ static void fresh(struct nano *n, struct nano_peer *p, struct nano_sock *s, cons
                                      .rx = m};
         part(n, m, h, in);
     }
+    return false;
 }
 
-void nano_data(struct nano *n, struct nano_peer *p, const struct msg_header *h, struct frame_in *in)
+bool nano_data(struct nano *n, struct nano_peer *p, struct nano_sock *s, const struct msg_header *h,
+               struct frame_in *in)
 {
     struct nano_place *place = &p->rx[h->tx_msg_id % NANO_PLACES];
-    struct nano_sock *s = n->ports[h->dst_context];
+    struct msg_control late;
 
+    if ((h->buf_class & NANO_MARK) == 0 || h->msg_len > MSG_SEGMENT_BYTES)
+        nano_now(n);
     if (UNLIKELY(!is_sound(h, in))) {
         COUNT(n->inst, drop_msg_bad);
     } else if (UNLIKELY(is_repeat(n, p, place, h))) {
+        late = n->transport->rx_late(&n->receiver.o, h->msg_len, h->pkt_offset);
         COUNT(n->inst, msg_repeats);
-        answer(n, p, h, n->transport->rx_late(&n->receiver.o, h->msg_len, h->pkt_offset));
+        nano_answer(n, p, h, &late);
     } else if (place->state == NANO_ARRIVING && is_same(place, h)) {
         part(n, place->rx, h, in);
     } else {
@@ -264,6 +258,7 @@ void nano_data(struct nano *n, struct nano_peer *p, const struct msg_header *h, 
             COUNT(n->inst, msg_abandoned);
             rx_drop(n, place->rx);
         }
-        fresh(n, p, s, h, in);
+        return fresh(n, p, s, h, in);
     }
+    return false;
 }

@@ -87,8 +87,8 @@ static int send_push(struct nano_sock *s, const struct op *op)
     const struct sockaddr_in *to = &op->args.in;
 
     if (to->sin_family == AF_UNSPEC)
-        return nano_send(s->nano, s, op, s->peer_ip, s->peer_port);
-    return nano_send(s->nano, s, op, be32toh(to->sin_addr.s_addr), be16toh(to->sin_port));
+        return nano_send(s->nano, s, op->ptr, op->len, s->peer_ip, s->peer_port);
+    return nano_send(s->nano, s, op->ptr, op->len, be32toh(to->sin_addr.s_addr), be16toh(to->sin_port));
 }
 
 static void end_push(struct instance *inst, struct op *op, int err)
@@ -192,13 +192,33 @@ static int sock_push(struct instance *inst, struct queue *q, struct op *op)
     if (LIKELY(err == 0))
         err = op_list_is_empty(&q->pushes) ? send_push(s, op) : -EAGAIN;
     if (UNLIKELY(err == -EAGAIN)) {
+        COUNT(inst, msg_waits);
         op_pend(inst, &q->pushes, op);
         block(s);
         return 0;
     }
-    nano_flush(s->nano);
     end_push(inst, op, err);
     return 0;
+}
+
+/* The same for a message that may leave at once, before there is an operation. All else is sock_push's. */
+static int sock_send(struct instance *inst, struct queue *q, demi_qtoken_t *qt_out, const char *bytes, uint32_t len,
+                     const struct sockaddr *dest)
+{
+    struct nano_sock *s = sock_of(q);
+    struct sockaddr_in to;
+    int err;
+
+    if (UNLIKELY(!s->bound || s->error != 0 || (q->flags & QUEUE_SHUT_WR) != 0 || s->nano->dev->error != 0 ||
+                 !op_list_is_empty(&q->pushes)))
+        return -EAGAIN;
+    if (dest == NULL) {
+        err = nano_send(s->nano, s, bytes, len, s->peer_ip, s->peer_port);
+    } else {
+        memcpy(&to, dest, sizeof(to));
+        err = nano_send(s->nano, s, bytes, len, be32toh(to.sin_addr.s_addr), be16toh(to.sin_port));
+    }
+    return LIKELY(err == 0) ? op_pushed(inst, q, qt_out, len) : -EAGAIN;
 }
 
 void nano_sock_failed(struct nano *n, int32_t qd, int err)
@@ -349,6 +369,7 @@ static const struct queue_ops nano_ops = {
     .bind = sock_bind,
     .connect = sock_connect,
     .push = sock_push,
+    .send = sock_send,
     .pop = sock_pop,
     .shutdown = sock_shutdown,
     .close = sock_close,

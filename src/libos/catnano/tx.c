@@ -6,10 +6,10 @@
 
 #define BACKOFF_MAX 6 /* a timeout grows to 64 times msg_timeout_us */
 
-static void send_packet(struct nano_tx *m, unsigned offset)
+static void send_frame(struct nano_tx *m, struct frame *f, unsigned offset, unsigned len)
 {
-    unsigned len = msg_packet_bytes(m->msg.msg_len, offset);
-    struct msg_header h = {.tos = m->nano->transport->tx_tos(&m->msg, (uint8_t)offset),
+    struct nano *n = m->nano;
+    struct msg_header h = {.tos = n->transport->tx_tos(&m->msg, (uint8_t)offset),
                            .payload_len = (uint16_t)len,
                            .flags = MSG_DATA,
                            .src_context = m->src,
@@ -18,14 +18,24 @@ static void send_packet(struct nano_tx *m, unsigned offset)
                            .pkt_offset = (uint8_t)offset,
                            .tx_msg_id = m->id,
                            .buf_ptr = m->cookie,
-                           .buf_class = NANO_MARK};
-    struct frame *f = nano_frame(m->nano, m->peer, &h, 0);
+                           .buf_class = NANO_MARK | NANO_RIDES};
+
+    nano_header(n, m->peer, &h, f);
+    if (n->owing > 0)
+        nano_ride(n, m->peer, (uint8_t *)f->seg[0].ptr);
+    nano_output(n, m->peer, f);
+}
+
+static void send_packet(struct nano_tx *m, unsigned offset)
+{
+    unsigned len = msg_packet_bytes(m->msg.msg_len, offset);
+    struct frame *f = nano_frame(m->nano);
 
     msg_tx_sent(&m->msg, (uint8_t)offset);
     if (UNLIKELY(f == NULL))
         return; /* like a packet that is lost */
-    frame_add(f, m->obj, (char *)m->obj + (size_t)offset * MSG_SEGMENT_BYTES, len);
-    nano_output(m->nano, m->peer, f);
+    frame_add(f, m->obj, m->ptr + (size_t)offset * MSG_SEGMENT_BYTES, len);
+    send_frame(m, f, offset, len);
 }
 
 static void send_packets(struct nano_tx *m, uint64_t packets)
@@ -34,16 +44,41 @@ static void send_packets(struct nano_tx *m, uint64_t packets)
         send_packet(m, (unsigned)__builtin_ctzll(packets));
 }
 
+/* --- first timeouts: note 7 --- */
+
+static void young_add(struct nano *n, struct nano_tx *m)
+{
+    m->next = NULL;
+    m->prev = n->tx_newest;
+    *(m->prev != NULL ? &m->prev->next : &n->tx_oldest) = m;
+    n->tx_newest = m;
+    m->young = true;
+    if (n->tx_untimed == NULL)
+        n->tx_untimed = m;
+}
+
+static void young_remove(struct nano *n, struct nano_tx *m)
+{
+    *(m->prev != NULL ? &m->prev->next : &n->tx_oldest) = m->next;
+    *(m->next != NULL ? &m->next->prev : &n->tx_newest) = m->prev;
+    if (n->tx_untimed == m)
+        n->tx_untimed = m->next;
+    m->young = false;
+}
+
 static void tx_end(struct nano_tx *m)
 {
     struct nano *n = m->nano;
 
-    timer_cancel(&n->inst->timers, &m->timer);
+    if (LIKELY(m->young))
+        young_remove(n, m);
+    else
+        timer_cancel(&n->inst->timers, &m->timer);
     mem_unref(&n->inst->mem, m->obj);
     m->peer->tx[m->id % NANO_PLACES] = NULL;
     m->peer->under_way--;
     m->peer = NULL;
-    m->next_free = n->tx_free;
+    m->next = n->tx_free;
     n->tx_free = m;
 }
 
@@ -68,12 +103,10 @@ static void arm(struct nano_tx *m)
     timer_arm(&m->nano->inst->timers, &m->timer, m->nano->inst->now_ns + after_ns, timeout, m);
 }
 
-static void timeout(struct timer *t, void *arg)
+static void timed_out(struct nano_tx *m)
 {
-    struct nano_tx *m = arg;
     struct nano *n = m->nano;
 
-    (void)t;
     if (n->inst->now_ns - m->heard_ns > n->inst->config.msg_give_up_ms * NS_PER_MS) {
         give_up(m);
     } else {
@@ -87,8 +120,63 @@ static void timeout(struct timer *t, void *arg)
         }
         arm(m);
     }
+}
+
+static void timeout(struct timer *t, void *arg)
+{
+    struct nano_tx *m = arg;
+    struct nano *n = m->nano;
+
+    (void)t;
+    timed_out(m);
     nano_flush(n);
 }
+
+static uint64_t first_timeout_ns(const struct nano *n, const struct nano_tx *m)
+{
+    return m->began_ns + n->inst->config.msg_timeout_us * NS_PER_US;
+}
+
+static void resend(struct timer *t, void *arg);
+
+static void arm_resend(struct nano *n)
+{
+    timer_arm(&n->inst->timers, &n->resend, first_timeout_ns(n, n->tx_oldest), resend, n);
+}
+
+/* First timeouts, some at once. */
+static void resend(struct timer *t, void *arg)
+{
+    struct nano *n = arg;
+
+    (void)t;
+    n->timed = true; /* timers fire when the time was read */
+    nano_tx_time(n);
+    for (unsigned i = 0; i < NANO_BATCH && n->tx_oldest != NULL; i++) {
+        struct nano_tx *m = n->tx_oldest;
+
+        if (first_timeout_ns(n, m) > n->inst->now_ns)
+            break;
+        young_remove(n, m);
+        timed_out(m);
+    }
+    nano_flush(n);
+    if (n->tx_oldest != NULL)
+        arm_resend(n);
+}
+
+void nano_tx_time(struct nano *n)
+{
+    if (n->tx_untimed == NULL)
+        return;
+    nano_now(n);
+    for (; n->tx_untimed != NULL; n->tx_untimed = n->tx_untimed->next)
+        n->tx_untimed->began_ns = n->tx_untimed->heard_ns = n->inst->now_ns;
+    if (!timer_armed(&n->resend))
+        arm_resend(n);
+}
+
+/* --- new messages --- */
 
 static uint16_t free_number(struct nano_peer *p)
 {
@@ -97,55 +185,83 @@ static uint16_t free_number(struct nano_peer *p)
     return p->next_id++;
 }
 
-static struct nano_tx *begin(struct nano *n, struct nano_peer *p, const struct nano_sock *s, const struct op *op)
+/* The only packet of a message, behind its headers. The frame is kept until it is acknowledged. */
+static bool send_whole(struct nano_tx *m, const char *bytes, unsigned len)
 {
-    struct nano_tx *m = n->tx_free;
-    void *obj = mem_alloc(&n->inst->mem, op->len, 1);
+    struct nano *n = m->nano;
+    struct frame *f = mem_alloc(&n->inst->mem, sizeof(*f) + len, 1);
 
-    if (UNLIKELY(obj == NULL))
-        return NULL;
-    nano_reverse(obj, op->ptr, op->len);
-    n->tx_free = m->next_free;
-    m->peer = p;
-    m->obj = obj;
-    m->qd = s->q->qd;
-    m->src = s->port;
-    m->id = free_number(p);
-    m->cookie = (uint16_t)nano_random(n);
-    m->backoff = 0;
-    m->heard_ns = n->inst->now_ns;
-    msg_tx_start(&m->msg, &n->receiver.o, (uint16_t)op->len);
-    p->tx[m->id % NANO_PLACES] = m;
-    p->under_way++;
-    return m;
+    if (UNLIKELY(f == NULL))
+        return false;
+    frame_init(f);
+    m->obj = f;
+    m->ptr = (char *)(f + 1); /* where the room for headers ends */
+    nano_reverse(m->ptr, bytes, len);
+    f->seg[0].len = f->len = len;
+    if (UNLIKELY(m->peer->mac == 0))
+        return true;
+    mem_ref(f);
+    msg_tx_sent(&m->msg, 0);
+    send_frame(m, f, 0, len);
+    return true;
 }
 
-int nano_send(struct nano *n, const struct nano_sock *s, const struct op *op, uint32_t ip, uint16_t port)
+static bool send_parts(struct nano_tx *m, const char *bytes, unsigned len)
 {
-    struct nano_peer *p;
-    struct nano_tx *m;
+    struct nano *n = m->nano;
 
-    if (UNLIKELY(op->len > n->inst->config.msg_bytes))
+    m->obj = m->ptr = mem_alloc(&n->inst->mem, len, 1);
+    if (UNLIKELY(m->obj == NULL))
+        return false;
+    nano_reverse(m->ptr, bytes, len);
+    for (unsigned i = 0; i < msg_packets(len); i++)
+        if (msg_tx_ready(&m->msg, &n->receiver.o, (uint8_t)i) && m->peer->mac != 0)
+            send_packet(m, i);
+    return true;
+}
+
+int nano_send(struct nano *n, const struct nano_sock *s, const char *bytes, size_t len, uint32_t ip, uint16_t port)
+{
+    struct nano_tx *m = n->tx_free;
+    struct nano_peer *p;
+    bool sent;
+
+    if (UNLIKELY(len > n->inst->config.msg_bytes))
         return -EMSGSIZE;
     p = nano_peer_get(n, ip);
     if (UNLIKELY(p == NULL))
         return -ENOBUFS;
-    if (UNLIKELY(n->tx_free == NULL || p->under_way >= n->inst->config.msg_window)) {
-        COUNT(n->inst, msg_waits);
+    if (UNLIKELY(m == NULL || p->under_way >= n->inst->config.msg_window))
         return -EAGAIN;
-    }
-    n->inst->now_ns = clock_now_ns(&n->inst->clock);
-    m = begin(n, p, s, op);
-    if (UNLIKELY(m == NULL))
-        return -ENOMEM;
+    m->peer = p;
+    m->src = s->port;
     m->dst = port;
-    for (unsigned i = 0; i < msg_packets(op->len); i++)
-        if (msg_tx_ready(&m->msg, &n->receiver.o, (uint8_t)i) && p->mac != 0)
-            send_packet(m, i);
-    if (UNLIKELY(p->mac == 0))
-        nano_arp_ask(n, p);
-    arm(m);
+    m->id = free_number(p);
+    m->cookie = (uint16_t)nano_random(n);
+    msg_tx_start(&m->msg, &n->receiver.o, (uint16_t)len);
+    if (LIKELY(msg_packets((unsigned)len) == 1)) {
+        msg_tx_ready(&m->msg, &n->receiver.o, 0);
+        sent = send_whole(m, bytes, (unsigned)len);
+    } else {
+        sent = send_parts(m, bytes, (unsigned)len);
+    }
+    if (UNLIKELY(!sent)) {
+        m->peer = NULL;
+        return -ENOMEM;
+    }
+    nano_send_now(n);
+    n->tx_free = m->next;
+    m->qd = s->q->qd;
+    m->backoff = 0;
+    m->began_ns = m->heard_ns = n->inst->now_ns;
+    p->tx[m->id % NANO_PLACES] = m;
+    p->under_way++;
+    young_add(n, m);
     COUNT(n->inst, msg_sent);
+    if (UNLIKELY(p->mac == 0)) {
+        nano_arp_ask(n, p);
+        nano_send_now(n);
+    }
     return 0;
 }
 
@@ -166,16 +282,18 @@ void nano_control(struct nano *n, struct nano_peer *p, const struct msg_header *
         COUNT(n->inst, drop_msg_stray);
         return;
     }
-    m->heard_ns = n->inst->now_ns;
     complete = n->transport->tx_control(&m->msg, &n->receiver.o, h, &send);
+    if (LIKELY(complete)) {
+        tx_end(m);
+        if (n->blocked != NULL)
+            nano_sock_unblock(n);
+        return;
+    }
+    nano_now(n);
+    m->heard_ns = n->inst->now_ns;
     if (send != 0 || (h->flags & MSG_ACK) != 0)
         m->backoff = 0;
     send_packets(m, send);
-    if (!complete)
-        return;
-    tx_end(m);
-    if (n->blocked != NULL)
-        nano_sock_unblock(n);
 }
 
 void nano_tx_free_all(struct nano *n)
