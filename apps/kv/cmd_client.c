@@ -2,6 +2,7 @@
 /* Commands on the connection. */
 #include "kv/command.h"
 #include "kv/text.h"
+#include "kv/transaction.h"
 
 #include <demi/ext.h>
 #include <inttypes.h>
@@ -51,6 +52,7 @@ void command_quit(struct call *c)
 
 void command_reset(struct call *c)
 {
+    transaction_drop(c->kv, c->session);
     c->session->name[0] = '\0';
     c->session->protocol = c->reply->protocol = 2;
     reply_simple(c->reply, "RESET");
@@ -151,14 +153,16 @@ static size_t session_line(const struct call *c, const struct session *s, char o
 {
     uint64_t now_ms = c->kv->store.now_ms;
     struct session_held held = c->kv->held(s);
+    bool gathers = s->transaction != NULL && s->transaction->open;
     int n =
         snprintf(out, LIST_LINE,
                  "id=%" PRIu64 " addr=%s laddr=%s fd=%d name=%s age=%" PRIu64 " idle=%" PRIu64
-                 " flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=%" PRIu64 " qbuf-free=%" PRIu64
-                 " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=%" PRIu32 " omem=%" PRIu64 " tot-mem=%" PRIu64
+                 " flags=N db=0 sub=0 psub=0 ssub=0 multi=%d qbuf=%" PRIu64 " qbuf-free=%" PRIu64
+                 " argv-mem=0 multi-mem=%" PRIu64 " rbs=0 rbp=0 obl=0 oll=%" PRIu32 " omem=%" PRIu64 " tot-mem=%" PRIu64
                  " events=r cmd=%s user=default redir=-1 resp=%u lib-name=%s lib-ver=%s\n",
                  s->id, s->peer, s->local, s->qd, s->name, (now_ms - s->since_ms) / 1000, (now_ms - s->seen_ms) / 1000,
-                 held.input, held.input_room, held.pushes, held.output, held.input + held.input_room + held.output,
+                 gathers ? (int)s->transaction->commands : -1, held.input, held.input_room, transaction_bytes(s),
+                 held.pushes, held.output, held.input + held.input_room + held.output + transaction_bytes(s),
                  s->last != NULL ? s->last : "NULL", s->protocol, s->lib_name, s->lib_version);
     return n > 0 ? (size_t)n : 0;
 }

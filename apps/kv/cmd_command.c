@@ -40,17 +40,18 @@ static bool has_word(const char *words, const char *word)
 static void categories_of(const struct command *k, char out[CATEGORIES_BYTES])
 {
     bool admin = has_word(k->flags, "admin");
-    snprintf(out, CATEGORIES_BYTES, "%s%s%s%s%s%s%s%s", strcmp(k->group, "generic") == 0 ? "@keyspace " : "",
+    snprintf(out, CATEGORIES_BYTES, "%s%s%s%s%s%s%s%s%s", strcmp(k->group, "generic") == 0 ? "@keyspace " : "",
              has_word(k->flags, "readonly") ? "@read " : "", has_word(k->flags, "write") ? "@write " : "",
              strcmp(k->group, "string") == 0 ? "@string " : "", admin ? "@admin " : "",
              has_word(k->flags, "fast") ? "@fast" : "@slow", admin ? " @dangerous" : "",
-             strcmp(k->group, "connection") == 0 ? " @connection" : "");
+             strcmp(k->group, "connection") == 0 ? " @connection" : "",
+             strcmp(k->group, "transactions") == 0 ? " @transaction" : "");
 }
 
 static void tell_command(struct call *c, const struct command *k)
 {
     if (k == NULL) {
-        reply_raw(c->reply, c->reply->protocol == 3 ? "_\r\n" : "*-1\r\n", c->reply->protocol == 3 ? 3 : 5);
+        reply_null_array(c->reply);
         return;
     }
     reply_array(c->reply, 10);

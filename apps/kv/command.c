@@ -2,6 +2,7 @@
 /* Finding and running commands; see command.h. */
 #include "kv/command.h"
 #include "kv/text.h"
+#include "kv/transaction.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -204,13 +205,17 @@ void command_run(struct call *c)
     const struct command *command = command_find(c->argv[0]);
     c->kv->count.total_commands_processed++;
     if (command == NULL) {
+        transaction_spoil(c->session);
         error_unknown(c);
         return;
     }
     c->session->last = command->name;
     if (!arity_fits(command->arity, c->argc)) {
+        transaction_spoil(c->session);
         error_arity(c, command->name);
         return;
     }
-    command->run(c);
+    if (c->session->transaction == NULL || !transaction_gathers(c, command)) {
+        command->run(c);
+    }
 }

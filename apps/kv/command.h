@@ -17,7 +17,8 @@ struct session {
     bool quit;         /* ends after the replies */
     uint64_t since_ms;
     uint64_t seen_ms;
-    const char *last; /* name of the last command */
+    const char *last;                /* name of the last command */
+    struct transaction *transaction; /* see transaction.h; NULL: none */
     char name[SESSION_NAME_MAX];
     char lib_name[SESSION_NAME_MAX];
     char lib_version[SESSION_NAME_MAX];

@@ -66,6 +66,11 @@
     X(client, -2, "noscript loading stale", 0, 0, 0, "connection", "Tells about connections.")                         \
     X(select, 2, "loading stale fast", 0, 0, 0, "connection", "Chooses the database: there is only 0.")                \
     X(quit, -1, "noscript loading stale fast", 0, 0, 0, "connection", "Ends the connection.")                          \
-    X(reset, 1, "noscript loading stale fast", 0, 0, 0, "connection", "Makes the connection as new.")
+    X(reset, 1, "noscript loading stale fast", 0, 0, 0, "connection", "Makes the connection as new.")                  \
+    X(multi, 1, "noscript loading stale fast", 0, 0, 0, "transactions", "Begins to gather commands.")                  \
+    X(exec, 1, "noscript loading stale", 0, 0, 0, "transactions", "Runs the gathered commands together.")              \
+    X(discard, 1, "noscript loading stale fast", 0, 0, 0, "transactions", "Forgets the gathered commands.")            \
+    X(watch, -2, "noscript loading stale fast", 1, -1, 1, "transactions", "Lets EXEC fail when a key changes.")        \
+    X(unwatch, 1, "noscript loading stale fast", 0, 0, 0, "transactions", "Forgets the watched keys.")
 
 #endif /* APPS_KV_COMMANDS_H */

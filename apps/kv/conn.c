@@ -2,6 +2,7 @@
 /* Connections: found by queue, opened, ended; what their operations bring. See server.h. */
 #include "common/demi_util.h"
 #include "kv/server.h"
+#include "kv/transaction.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@ static void forget(struct server *s, const struct conn *c)
 void conn_close(struct server *s, struct conn *c)
 {
     input_drop(s, c);
+    transaction_drop(&s->kv, &c->session);
     forget(s, c);
     (void)demi_close(c->session.qd);
     s->lingering -= c->state == CONN_LINGERING;

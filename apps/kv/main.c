@@ -20,7 +20,7 @@ static const char help_text[] =
     "  -m, --maxmemory MIB    most memory for keys and values, at least 8 (default 1024)\n"
     "  -p, --policy WORD      at that bound: allkeys-lru drops old keys (default), noeviction refuses writes\n"
     "  -c, --maxclients N     most connections at a time (default 10000)\n"
-    "      --maxinput MIB     most memory for commands that are not complete (default 256)\n"
+    "      --maxinput MIB     most memory for incomplete commands and transactions (default 256)\n"
     "  -q, --quiet            no summary\n"
     "  -h, --help             this text\n"
     "\n"

@@ -249,6 +249,11 @@ void reply_null(struct reply *r)
     reply_raw(r, r->protocol == 3 ? "_\r\n" : "$-1\r\n", r->protocol == 3 ? 3 : 5);
 }
 
+void reply_null_array(struct reply *r)
+{
+    reply_raw(r, r->protocol == 3 ? "_\r\n" : "*-1\r\n", r->protocol == 3 ? 3 : 5);
+}
+
 void reply_array(struct reply *r, size_t count)
 {
     head(r, '*', (int64_t)count);

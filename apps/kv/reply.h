@@ -57,6 +57,7 @@ void reply_bulk(struct reply *r, struct span bytes);
 void reply_text(struct reply *r, const char *text);
 void reply_value(struct reply *r, struct item *it);
 void reply_null(struct reply *r);
+void reply_null_array(struct reply *r);
 void reply_array(struct reply *r, size_t count);
 /* A map with so many pairs: an array of twice that in RESP2. */
 void reply_map(struct reply *r, size_t pairs);

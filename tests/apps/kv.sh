@@ -143,6 +143,14 @@ for name in huge_lengths inline_commands killed_clients resets never_reading hal
     eval "${name}_uring() { ENGINE=uring script=kv_hostile.py peer $name; }"
 done
 
+transactions() {
+    script=kv_hostile.py peer transactions --maxinput 1
+}
+
+transactions_uring() {
+    ENGINE=uring transactions
+}
+
 no_descriptors() {
     serve "$work/server" prlimit --nofile=64:64 "$kv_program" --bind 127.0.0.1:0
     python3 "$here/kv_hostile.py" "$port" no_descriptors || fail "$(cat "$work/server.err")"
@@ -202,8 +210,9 @@ if [ $# -eq 0 ]; then
         malformed_uring byte_by_byte byte_by_byte_uring long_values long_values_uring slow_reader \
         slow_reader_uring many_clients many_clients_uring huge_lengths inline_commands killed_clients \
         killed_clients_uring resets resets_uring never_reading never_reading_uring half_closed half_closed_uring \
-        ended_by_others ended_by_others_uring no_descriptors no_descriptors_uring input_is_bounded memory_is_full \
-        old_keys_are_evicted messages killed beside_redis_resp2 beside_redis_resp3 beside_redis_uring
+        ended_by_others ended_by_others_uring transactions transactions_uring no_descriptors no_descriptors_uring \
+        input_is_bounded memory_is_full old_keys_are_evicted messages killed beside_redis_resp2 beside_redis_resp3 \
+        beside_redis_uring
 fi
 for name in "$@"; do
     if [[ $name == *_uring && ! -e $CARACAL_MODULES/caracal-uring.so ]]; then

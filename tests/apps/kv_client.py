@@ -61,6 +61,27 @@ def pipelines(r):
         expect(p.execute(), [str(i) for i in range(1000)], "a pipeline of gets")
 
 
+def transactions(r):
+    expect(r.pipeline().set("t", 1).incr("t").get("t").execute(), [True, 2, "2"], "a pipeline, which is a transaction")
+
+    def twice(p):
+        value = int(p.get("t"))
+        p.multi()
+        p.set("t", 2 * value)
+    expect(r.transaction(twice, "t"), [True], "a transaction that watches")
+    with r.pipeline() as p:
+        p.watch("t")
+        r.set("t", 7)
+        p.multi()
+        p.set("t", 8)
+        try:
+            p.execute()
+            sys.exit("a transaction whose key another one wrote")
+        except redis.WatchError:
+            pass
+    expect(r.get("t"), "7", "get")
+
+
 def main():
     port = int(sys.argv[1])
     r = redis.Redis(port=port, decode_responses=True)
@@ -68,6 +89,7 @@ def main():
     keys(r)
     server(r, port)
     pipelines(r)
+    transactions(r)
     expect(r.flushall(), True, "flushall")
     expect(r.dbsize(), 0, "dbsize")
 

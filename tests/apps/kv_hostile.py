@@ -211,6 +211,48 @@ def half_closed(port):
     settled(port, before, "half-closed clients")
 
 
+def transactions(port):
+    """--maxinput 1: what a transaction gathers and watches is bounded, others see nothing of it until it runs, and what
+    is open when its client goes, or is reset, leaves nothing. A watch sees the writes of others."""
+    before = info(port)
+    bystander = Bystander(port)
+    one = connect(port)
+    reader = one.makefile("rb")
+
+    def ask(data, wanted):
+        one.sendall(data)
+        expect(reader.read(len(wanted)), wanted, repr(data[:40]))
+
+    for data, error in ((b"SET k " + b"v" * 60000, b"-ERR too many bytes of incomplete commands\r\n"),
+                        (b"MGET" + b" k" * 30000, b"-ERR a transaction has at most 65536 words\r\n")):
+        ask(b"MULTI\r\n", b"+OK\r\n")
+        gathered = 0
+        while True:
+            one.sendall(data + b"\r\n")
+            line = reader.readline()
+            bystander.look()
+            if line != b"+QUEUED\r\n":
+                break
+            gathered += 1
+        expect((line, gathered > 0), (error, True), "the bound")
+        ask(b"EXEC\r\n", b"-EXECABORT Transaction discarded because of previous errors.\r\n")
+    ask(b"WATCH" + b" k" * 1025 + b"\r\nWATCH " + b"x" * 9000 + b"\r\n",
+        b"-ERR at most 1024 keys can be watched\r\n-ERR a key has at most 8192 bytes\r\n")
+    ask(b"WATCH w\r\nMULTI\r\nSET k mine\r\nGET k\r\n", b"+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n")
+    bystander.sock.sendall(b"EXISTS k\r\nSET w other\r\n")
+    expect(bystander.sock.recv(9, socket.MSG_WAITALL), b":0\r\n+OK\r\n", "others")
+    ask(b"EXEC\r\nMULTI\r\nSET k mine\r\nGET k\r\nEXEC\r\n",
+        b"*-1\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$4\r\nmine\r\n")
+    ask(b"WATCH k\r\nMULTI\r\nSET k two\r\nRESET\r\nEXEC\r\nGET k\r\n",
+        b"+OK\r\n+OK\r\n+QUEUED\r\n+RESET\r\n-ERR EXEC without MULTI\r\n$4\r\nmine\r\n")
+    ask(b"WATCH k\r\nMULTI\r\nSET k " + b"v" * 50000 + b"\r\n", b"+OK\r\n+OK\r\n+QUEUED\r\n")
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reader.close()
+    one.close()
+    bystander.sock.close()
+    settled(port, before, "transactions")
+
+
 def ended_by_others(port):
     """CLIENT KILL: wherever its victims are, in a command or in an answer that they do not read, they see the end and
     leave nothing; who kills itself gets the answer first."""
@@ -282,6 +324,6 @@ def no_descriptors(port):
 
 
 TESTS = {f.__name__: f for f in (huge_lengths, inline_commands, killed_clients, resets, never_reading, half_closed,
-                                 ended_by_others, no_descriptors)}
+                                 transactions, ended_by_others, no_descriptors)}
 if __name__ == "__main__":
     TESTS[sys.argv[2]](int(sys.argv[1]))

@@ -45,8 +45,10 @@ def encode(words):
 
 
 class Generator:
-    def __init__(self, rng):
+    def __init__(self, rng, protocol):
         self.rng = rng
+        self.protocol = protocol
+        self.written = 0
         self.keys = [b"k%d" % i for i in range(60)] + [b"", b"a key", b"\x00\xff\r\n", b"x" * 300]
 
     def key(self):
@@ -93,6 +95,28 @@ class Generator:
                                     [b"EX"], [b"PXAT", b"99999999999999"], [b"EXAT", b"99999999999"], [b"bogus"]])
         return out
 
+    def transaction(self):
+        """A transaction of some commands, behind a watch or not, which may fail or be forgotten."""
+        self.written += 1
+        key, words = self.key(), []
+        if self.rng.random() < 0.5:
+            words = [[b"WATCH"] + self.some_keys() + [key]]
+            words += self.rng.choice([[], [], [[b"SET", key, b"new %d" % self.written]], [[b"DEL", key]],
+                                      [[b"GET", key]], [[b"UNWATCH"], [b"APPEND", key, b"x"]],
+                                      [[b"FLUSHALL"], [b"GET", key]]])
+        words += [[b"MULTI"]]
+        for _ in range(self.rng.randrange(6)):
+            one = self.data()  # a wrong subcommand is told by Redis at once, by us when it runs
+            words += [one] if one[0] not in (b"CLIENT", b"CONFIG", b"MEMORY", b"OBJECT") else [[b"TIME"]]
+        words += self.rng.choice([[], [], [], [], [[b"MULTI"]], [[b"WATCH", key]], [[b"NOSUCH"]], [[b"RESET"]]])
+        return words + [[self.rng.choice([b"EXEC", b"EXEC", b"EXEC", b"EXEC", b"DISCARD"])], [b"MULTI", b"x"]]
+
+    def batch(self):
+        count = self.rng.choice([1, 1, 2, 5, 20])
+        if count == 5 and self.protocol == b"2":  # RESET would go back to it
+            return self.transaction()
+        return [self.command() for _ in range(count)]
+
     def about_the_connection(self):
         return self.rng.choice([
             [b"AUTH", b"pass"], [b"AUTH", b"default", b"pass"], [b"AUTH", b"other", b"pass"],
@@ -119,6 +143,9 @@ class Generator:
             [b"INFO", b"nosuch", b"nothing"], [b"INFO", b"cluster"]])
 
     def command(self):
+        return self.rng.choice([self.data] * 30 + [self.about_the_connection, self.about_commands])()
+
+    def data(self):
         r = self.rng
         return r.choice([
             lambda: [b"GET", self.key()], lambda: [b"get", self.key()], lambda: [b"SET", self.key(), self.value()],
@@ -164,7 +191,6 @@ class Generator:
             lambda: [b"OBJECT", b"REFCOUNT", b"nothing"], lambda: [b"OBJECT", b"ENCODING"], lambda: [b"OBJECT", b"x"],
             lambda: [b"MEMORY", b"USAGE", b"nothing"], lambda: [b"MEMORY", b"USAGE", b"k", b"SAMPLES", b"-1"],
             lambda: [b"WAIT", r.choice([b"0", b"x"]), r.choice([b"0", b"5", b"-1"])], lambda: [b"ROLE"],
-            lambda: self.about_the_connection(), lambda: self.about_commands(),
         ])()
 
 
@@ -172,8 +198,14 @@ def is_near(one, other, scale):
     return one[0] == other[0] == b":" and abs(int(one[1]) - int(other[1])) * scale <= NEAR_MS
 
 
-def same(words, one, other):
+def same(words, one, other, gathered):
+    """Whether the replies say the same. EXEC's are those of the commands that were gathered before."""
     name = words[0].upper()
+    if one == (b"+", b"QUEUED"):
+        gathered.append(words)
+    if name == b"EXEC" and one[0] == other[0] == b"*":
+        return len(one[1]) == len(other[1]) == len(gathered) and \
+            all(same(w, a, b, []) for w, a, b in zip(gathered, one[1], other[1]))
     if name in (b"TTL", b"EXPIRETIME") and is_near(one, other, 1000):
         return (int(one[1]) < 0) == (int(other[1]) < 0)
     if name in (b"PTTL", b"PEXPIRETIME") and is_near(one, other, 1):
@@ -182,6 +214,8 @@ def same(words, one, other):
         return sorted(one[1]) == sorted(other[1])
     if name == b"SCAN" and one[0] == other[0] == b"*":
         return one[1][0] == other[1][0] and sorted(one[1][1][1]) == sorted(other[1][1][1])
+    if name == b"TIME" and one[0] == other[0] == b"*":
+        return len(one[1]) == len(other[1])
     if name == b"RANDOMKEY":
         return one[0] == other[0]
     return one == other
@@ -213,19 +247,20 @@ def main():
     ours_port, redis_port, total, seed = (int(a) for a in sys.argv[1:5])
     version = sys.argv[5] if len(sys.argv) > 5 else "2"
     rng = random.Random(seed)
-    generator = Generator(rng)
+    generator = Generator(rng, version.encode())
     peers = [Peer(ours_port), Peer(redis_port)]
     for p in peers:
         p.ask(encode([b"FLUSHALL"]) + encode([b"HELLO", version.encode()]), 2, [])
     done, history = 0, []
     while done < total:
-        batch = [generator.command() for _ in range(rng.choice([1, 1, 2, 5, 20]))]
+        batch = generator.batch()
         data = b"".join(encode(w) for w in batch)
         cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.choice([0, 0, 1, 3])))
         answers = [p.ask(data, len(batch), cuts) for p in peers]
         history = (history + batch)[-60:]
+        gathered = []
         for words, one, other in zip(batch, *answers):
-            if not same(words, one, other):
+            if not same(words, one, other, gathered):
                 print(f"seed {seed}, after {done} commands: {short(words)}")
                 print(f"  ours  {short(one)}\n  redis {short(other)}")
                 print("before it:", *map(short, history), sep="\n  ")
