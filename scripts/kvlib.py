@@ -50,37 +50,77 @@ class Redis:
         self.proc.wait()
 
 
+class Least(Server):
+    """The least that such a server can do on the kernel's sockets: it answers all requests with one string."""
+
+    def __init__(self, options):
+        program = os.path.join(BUILD, "bench", "plain", "plain_reply")
+        super().__init__([program, "--bind", "127.0.0.1:0", *options], {})
+        self.port = int(self.address.rsplit(":", 1)[1])
+
+
+def processor_ns(pid):
+    """What a process of one thread has had of the processors, in user mode and in the kernel."""
+    with open(f"/proc/{pid}/schedstat", encoding="utf-8") as f:
+        return int(f.read().split()[0])
+
+
+class Load:
+    """redis-benchmark with 50 clients and values of 64 bytes."""
+
+    def __init__(self, test, requests, pipeline):
+        self.test, self.requests, self.pipeline = test, requests, pipeline
+
+    @staticmethod
+    def _run(address, prefix, test, requests, pipeline):
+        host, port = address.rsplit(":", 1)
+        command = [*prefix, "redis-benchmark", "-h", host, "-p", port, "-t", test, "-n", str(requests), "-d", "64",
+                   "-c", "50", "-P", str(pipeline), "--csv"]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.PIPE, timeout=300,
+                              preexec_fn=pinned(0), check=True)
+
+    def _requests(self, address, prefix):
+        """Requests a second; the one key that redis-benchmark reads is there, or all would be told that it is not."""
+        self._run(address, prefix, "set", 50, 1)
+        done = self._run(address, prefix, self.test, self.requests, self.pipeline)
+        found = re.search(r'^"' + self.test.upper() + r'","([0-9.]+)"', done.stdout, re.M)
+        if found is None:
+            raise RuntimeError("redis-benchmark said: " + done.stdout[-200:] + done.stderr[-200:])
+        return float(found.group(1))
+
+    def rate(self, address, prefix=(), _=None):
+        """Requests a second that a server at ADDR:PORT answers; prefix: of the command."""
+        return self._requests(address, prefix)
+
+    def cost(self, address, prefix, pid):
+        """Nanoseconds of processor time that the server, process pid, spends for a request."""
+        before = processor_ns(pid)
+        self._requests(address, prefix)
+        return (processor_ns(pid) - before) / self.requests
+
+
 def benchmark(server, test, requests, pipeline):
     """Requests a second that redis-benchmark gets with values of 64 bytes and 50 clients."""
     with server as s:
-        return _rate(_benchmark_of("127.0.0.1", s.port, test, requests, pipeline), test)
+        return Load(test, requests, pipeline).rate(s.address)
 
 
-def _rate(command, test):
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.PIPE, timeout=300,
-                          preexec_fn=pinned(0), check=True)
-    found = re.search(r'^"' + test.upper() + r'","([0-9.]+)"', done.stdout, re.M)
-    if found is None:
-        raise RuntimeError("redis-benchmark said: " + done.stdout[-200:] + done.stderr[-200:])
-    return float(found.group(1))
+def cost(server, test, requests, pipeline):
+    """What such a request costs the server, in ns of processor time."""
+    with server as s:
+        return Load(test, requests, pipeline).cost(s.address, (), s.proc.pid)
 
 
-def _benchmark_of(host, port, test, requests, pipeline):
-    return ["redis-benchmark", "-h", host, "-p", str(port), "-t", test, "-n", str(requests), "-d", "64", "-c", "50",
-            "-P", str(pipeline), "--csv"]
-
-
-def over_veth(test, requests, pipeline, driver=None):
-    """The same over a pair of interfaces: our server on a driver of catpowder's, or redis-server (None)."""
+def over_veth(driver, env, measure):
+    """The same over a pair of interfaces: our server on a driver of catpowder's, or redis-server (None). What is measured
+    is measure(address, prefix of commands, number of the server's process)."""
     if driver is None:
         return vethlib.with_kernel_server(
             ["redis-server", "--bind", "10.79.0.1", "--port", "6379", "--save", "", "--appendonly", "no",
-             "--protected-mode", "no"], 6379,
-            lambda prefix: _rate(prefix + _benchmark_of("10.79.0.1", 6379, test, requests, pipeline), test))
+             "--protected-mode", "no"], 6379, lambda prefix, pid: measure("10.79.0.1:6379", prefix, pid))
     vethlib.without_checksums()
-    return vethlib.served([KV, "--quiet"], "10.79.0.2:6379", {"DRIVER": driver, "XDP_MODE": "generic"},
-                          lambda prefix: _rate(prefix + _benchmark_of("10.79.0.2", 6379, test, requests, pipeline),
-                                               test))
+    return vethlib.served([KV, "--quiet"], "10.79.0.2:6379", {"DRIVER": driver, "XDP_MODE": "generic", **env},
+                          lambda prefix, pid: measure("10.79.0.2:6379", prefix, pid))
 
 
 def load(address, env, options):

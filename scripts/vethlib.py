@@ -127,10 +127,11 @@ def ring(seconds, options, libos="catpowder"):
 
 
 def served(command, address, env, load):
-    """A server of ours at the server's end of the pair, and what load(prefix of commands at the client's end) gives."""
+    """A server of ours at the server's end of the pair, and what load(prefix of commands at the client's end, number of
+    the server's process) gives."""
     make()
-    with Server(_in(SERVER_NS, command + ["--bind", address]), {**OURS, **ENDS[SERVER_NS], **env}):
-        return load(_in(CLIENT_NS, []))
+    with Server(_in(SERVER_NS, command + ["--bind", address]), {**OURS, **ENDS[SERVER_NS], **env}) as s:
+        return load(_in(CLIENT_NS, []), s.proc.pid)
 
 
 def with_kernel_server(command, port, load):
@@ -141,7 +142,7 @@ def with_kernel_server(command, port, load):
             for _ in range(200):
                 probe = _in(CLIENT_NS, ["bash", "-c", f"exec 3<>/dev/tcp/10.79.0.1/{port}"])
                 if subprocess.run(probe, check=False, stderr=subprocess.DEVNULL).returncode == 0:
-                    return load(_in(CLIENT_NS, []))
+                    return load(_in(CLIENT_NS, []), proc.pid)
                 time.sleep(0.02)
             raise RuntimeError("no server: " + " ".join(command))
         finally:
