@@ -112,8 +112,8 @@ def cost(server, test, requests, pipeline):
 
 
 def over_veth(driver, env, measure):
-    """The same over a pair of interfaces: our server on a driver of catpowder's, or redis-server (None). What is measured
-    is measure(address, prefix of commands, number of the server's process)."""
+    """The same over a pair of interfaces: our server on a driver of catpowder's, or redis-server (None). What counts is
+    measure(address, prefix of commands, number of the server's process)."""
     if driver is None:
         return vethlib.with_kernel_server(
             ["redis-server", "--bind", "10.79.0.1", "--port", "6379", "--save", "", "--appendonly", "no",
