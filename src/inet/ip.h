@@ -139,8 +139,15 @@ struct ip_error {
  * The functions of a transport. They may send, and call anything but inet_input. error says whether it is about a
  * packet that the transport may well have sent (RFC 5927: the sequence number lies in the window); only then is an
  * EMSGSIZE believed, and the new path MTU is what paths have when error has returned.
+ *
+ * quick (or NULL) is asked first about what nearly every packet is: of IPv4, whole, without options, from another
+ * station and to our link address, its header's sum good, nobody looking on. It may take one whose ends input has taken
+ * since routes and addresses last changed (inet.generation); whether they are good is not looked at. h is the network
+ * header, len what follows it, without padding, device has enum frame_in_flag. True: it was taken, with the reference
+ * on obj. False: nothing happened, and it comes by input.
  */
 struct ip_transport {
+    bool (*quick)(struct inet *in, void *transport, void *obj, uint8_t *h, uint32_t len, uint32_t device);
     void (*input)(struct inet *in, void *transport, const struct ip_packet *p);
     bool (*error)(struct inet *in, void *transport, const struct ip_error *e);
     void *transport;

@@ -80,7 +80,7 @@ struct tcp *tcp_new(struct inet *in, const struct tcp_config *cfg, const struct 
         t->table.key[i] = in->env.random(in->env.ctx);
         t->secret.key[i] = in->env.random(in->env.ctx);
     }
-    ip_register(in, IPPROTO_TCP, &(struct ip_transport){.input = tcp_input, .error = tcp_error, .transport = t});
+    ip_register(in, IPPROTO_TCP, &(struct ip_transport){tcp_quick, tcp_input, tcp_error, t});
     *err = 0;
     return t;
 }

@@ -317,6 +317,7 @@ void tcp_conn_established(struct tcp_conn *c, const struct tcp_seg *s);
 
 /* --- tcp_input.c --- */
 
+bool tcp_quick(struct inet *in, void *transport, void *obj, uint8_t *h, uint32_t len, uint32_t device);
 void tcp_input(struct inet *in, void *transport, const struct ip_packet *p);
 bool tcp_error(struct inet *in, void *transport, const struct ip_error *e);
 

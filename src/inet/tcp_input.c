@@ -3,6 +3,7 @@
  * Segments in. The fast path is one call chain from the packet to the application's completed receive: an in-order
  * segment of an established connection in which nothing is lost or doubtful. All others go to tcp_segment.c.
  */
+#include "internal.h"
 #include "tcp_conn.h"
 
 #include <errno.h>
@@ -269,6 +270,44 @@ void tcp_input(struct inet *in, void *transport, const struct ip_packet *p)
     tcp_hold(c);
     fast_path(c, p, &s);
     tcp_drop(c);
+}
+
+/* Is c, one of the recent ones, the connection of a packet with these addresses and ports, as on the wire? */
+static inline bool is_of(const struct tcp_conn *c, uint64_t addrs, uint32_t ports)
+{
+    uint32_t src, dst;
+
+    memcpy(&src, c->pair.remote.b + 12, sizeof(src));
+    memcpy(&dst, c->pair.local.b + 12, sizeof(dst));
+    return addrs == htole64(le32toh(src) | (uint64_t)le32toh(dst) << 32) &&
+           ((uint32_t)c->pair.remote_port << 16 | c->pair.local_port) == ports && !c->path.v6;
+}
+
+bool tcp_quick(struct inet *in, void *transport, void *obj, uint8_t *h, uint32_t len, uint32_t device)
+{
+    struct ip_packet p = {.obj = obj, .data = h + IP4_HEADER, .len = len, .tos = h[1]};
+    struct tcp *t = transport;
+    struct tcp_conn *c;
+    struct plain s;
+    uint64_t addrs;
+
+    if (UNLIKELY(len < TCP_HEADER_MIN))
+        return false;
+    memcpy(&addrs, h + 12, sizeof(addrs));
+    c = *tcp_recent(t, get32(p.data));
+    if (UNLIKELY(c == NULL || !is_of(c, addrs, get32(p.data)) || c->path.generation != in->generation))
+        return false;
+    if (UNLIKELY(!is_plain(c, &p, &s)))
+        return false;
+    if ((device & FRAME_IN_CSUM_L4) == 0 &&
+        !checksum_good(checksum_add(c->path.sum + checksum_pseudo_rest(IPPROTO_TCP, len), p.data, len)))
+        return false;
+    INET_COUNT(in, tcp_segs_in);
+    tcp_hold(c);
+    fast_path(c, &p, &s);
+    tcp_drop(c);
+    mem_unref(in->env.mem, obj);
+    return true;
 }
 
 /* The path takes only packets of mtu bytes: what is larger and on its way is lost, which is not congestion. */

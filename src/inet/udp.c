@@ -3,39 +3,17 @@
  * UDP sockets: see udp.h. Two chains of hash buckets: connected sockets by both ends, bound ones by their port, looked
  * at in this order.
  */
-#include "udp.h"
+#include "udp_socket.h"
 
-#include "ip_out.h"
-
-#define UDP_BUCKETS 1024 /* a power of two */
-#define UDP_MAX4    65507
-#define UDP_MAX6    65527
-
-struct queued {
-    struct queued *next;
-    struct udp_datagram d;
+/* A datagram that waits, in the room that is free in front of it: at the beginning of its object. */
+struct udp_queued {
+    struct udp_queued *next;
+    char *ptr;
+    uint32_t len;
+    uint16_t port; /* it came from */
+    struct inet_addr from, to;
 };
-
-struct udp_socket {
-    struct udp *udp;
-    void *ctx;
-    struct udp_socket *next; /* of its bucket, or of the free ones */
-    struct inet_end local, remote;
-    struct ip_path path; /* to where the last datagram went */
-    bool bound, connected, open, has_path;
-    uint32_t waiting;
-    struct queued *first, *last;
-    uint64_t dropped;
-};
-
-struct udp {
-    struct inet *in;
-    struct udp_upcalls up;
-    struct udp_socket *sockets, *free;
-    uint32_t carved;
-    uint64_t key;
-    struct udp_socket *bound[UDP_BUCKETS], *connected[UDP_BUCKETS];
-};
+_Static_assert(sizeof(struct udp_queued) <= FRAME_IN_ROOM, "no object of its own is needed");
 
 static struct udp_socket **bound_bucket(struct udp *u, uint16_t port)
 {
@@ -54,10 +32,17 @@ static struct udp_socket **bucket_of(struct udp_socket *s)
     return s->connected ? connected_bucket(s->udp, s->local.port, &s->remote) : bound_bucket(s->udp, s->local.port);
 }
 
+/* The place of two ports, a word as on the wire. */
+static inline struct udp_recent *recent_of(struct udp *u, uint32_t ports)
+{
+    return &u->recent[(ports * UINT32_C(0x9e3779b1)) >> (32 - __builtin_ctz(UDP_RECENT))];
+}
+
 static void link_in(struct udp_socket *s)
 {
     struct udp_socket **b = bucket_of(s);
 
+    memset(s->udp->recent, 0, sizeof(s->udp->recent)); /* whose a datagram is may be another now */
     s->next = *b;
     *b = s;
 }
@@ -66,6 +51,7 @@ static void link_out(struct udp_socket *s)
 {
     struct udp_socket **p = bucket_of(s);
 
+    memset(s->udp->recent, 0, sizeof(s->udp->recent));
     while (*p != s)
         p = &(*p)->next;
     *p = s->next;
@@ -110,7 +96,7 @@ static struct udp_socket *find_bound(struct udp *u, const struct inet_addr *loca
 static void enqueue(struct udp *u, struct udp_socket *s, const struct udp_datagram *d)
 {
     struct inet *in = u->in;
-    struct queued *q;
+    struct udp_queued *q = d->obj;
 
     if (s->waiting >= in->cfg.udp_queue) {
         s->dropped++;
@@ -118,14 +104,7 @@ static void enqueue(struct udp *u, struct udp_socket *s, const struct udp_datagr
         mem_unref(in->env.mem, d->obj);
         return;
     }
-    q = in->env.alloc(in->env.ctx, sizeof(*q));
-    if (q == NULL) {
-        s->dropped++;
-        INET_DROP(in, drop_no_memory);
-        mem_unref(in->env.mem, d->obj);
-        return;
-    }
-    *q = (struct queued){NULL, *d};
+    *q = (struct udp_queued){.ptr = d->ptr, .len = d->len, .port = d->from.port, .from = d->from.addr, .to = d->to};
     if (s->first == NULL)
         s->first = q;
     else
@@ -135,19 +114,13 @@ static void enqueue(struct udp *u, struct udp_socket *s, const struct udp_datagr
     INET_COUNT(in, udp_in);
 }
 
-static void udp_deliver(struct udp *u, struct udp_socket *s, const struct ip_packet *p, uint32_t len)
+/* Takes over the reference of d. */
+static inline void udp_deliver(struct udp *u, struct udp_socket *s, const struct udp_datagram *d)
 {
-    struct udp_datagram d = {.obj = p->obj,
-                             .ptr = (char *)p->data + UDP_HEADER,
-                             .len = len - UDP_HEADER,
-                             .from = {p->src, get16(p->data)},
-                             .to = p->dst};
-
-    mem_ref(p->obj);
-    if (s->first == NULL && u->up.deliver(s->ctx, &d))
+    if (s->first == NULL && u->up.deliver(s->ctx, d))
         INET_COUNT(u->in, udp_in);
     else
-        enqueue(u, s, &d);
+        enqueue(u, s, d);
 }
 
 /* Is the checksum of the len bytes good? To send none is allowed over IPv4 only (RFC 768, RFC 8200 section 8.1). */
@@ -160,9 +133,58 @@ static inline bool checksum_holds(const struct ip_packet *p, uint32_t len)
     return checksum_good(checksum_add(checksum_pseudo(&p->src, &p->dst, IPPROTO_UDP, len), p->data, len));
 }
 
+/* A datagram of ends that are known: see ip_transport. */
+static bool udp_quick(struct inet *in, void *transport, void *obj, uint8_t *h, uint32_t len, uint32_t device)
+{
+    struct udp *u = transport;
+    uint8_t *p = h + IP4_HEADER;
+    struct udp_datagram d;
+    struct udp_recent *r;
+    uint64_t addrs;
+    uint32_t ports, size;
+
+    if (UNLIKELY(len < UDP_HEADER))
+        return false;
+    memcpy(&addrs, h + 12, sizeof(addrs));
+    memcpy(&ports, p, sizeof(ports));
+    r = recent_of(u, ports);
+    size = get16(p + 4);
+    if (UNLIKELY(r->addrs != addrs || r->ports != ports || r->generation != in->generation || r->socket == NULL))
+        return false;
+    if (UNLIKELY(size < UDP_HEADER || size > len))
+        return false;
+    if ((device & FRAME_IN_CSUM_L4) == 0 && get16(p + 6) != 0 &&
+        !checksum_good(checksum_add(checksum_join(addrs, checksum_pseudo_rest(IPPROTO_UDP, size)), p, size)))
+        return false;
+    d = (struct udp_datagram){.obj = obj,
+                              .ptr = (char *)p + UDP_HEADER,
+                              .len = size - UDP_HEADER,
+                              .from = {inet_addr_from4(h + 12), get16(p)},
+                              .to = inet_addr_from4(h + 16)};
+    udp_deliver(u, r->socket, &d);
+    return true;
+}
+
+/* Notes that p, a packet of IPv4 that is as udp_quick sees them, belongs to s. */
+static void remember(struct udp *u, const struct ip_packet *p, struct udp_socket *s)
+{
+    struct udp_recent *r;
+    uint32_t ports;
+
+    if (p->flags & (IP_TO_GROUP | IP_TO_SELF) || !inet_addr_is4(&p->src))
+        return;
+    memcpy(&ports, p->data, sizeof(ports));
+    r = recent_of(u, ports);
+    memcpy(&r->addrs, p->l3 + 12, sizeof(r->addrs));
+    r->ports = ports;
+    r->generation = u->in->generation;
+    r->socket = s;
+}
+
 static void udp_input(struct inet *in, void *transport, const struct ip_packet *p)
 {
     struct udp *u = transport;
+    struct udp_datagram d;
     struct udp_socket *s;
     struct inet_end from;
     uint32_t len;
@@ -185,7 +207,11 @@ static void udp_input(struct inet *in, void *transport, const struct ip_packet *
         ip_port_unreachable(in, p);
         return;
     }
-    udp_deliver(u, s, p, len);
+    remember(u, p, s);
+    d = (struct udp_datagram){
+        .obj = p->obj, .ptr = (char *)p->data + UDP_HEADER, .len = len - UDP_HEADER, .from = from, .to = p->dst};
+    mem_ref(p->obj);
+    udp_deliver(u, s, &d);
 }
 
 /* Only a connected socket learns of it: another would not know which of its datagrams it is about (RFC 1122, 4.1.3.3).
@@ -209,7 +235,7 @@ static bool udp_error(struct inet *in, void *transport, const struct ip_error *e
 struct udp *udp_new(struct inet *in, const struct udp_upcalls *up, int *err)
 {
     struct udp *u = in->env.reserve(in->env.ctx, sizeof(*u));
-    struct ip_transport t = {udp_input, udp_error, u};
+    struct ip_transport t = {udp_quick, udp_input, udp_error, u};
 
     *err = -ENOMEM;
     if (u == NULL)
@@ -342,15 +368,14 @@ int udp_bind(struct udp_socket *s, const struct inet_end *local)
     return bind_at(s, local, NULL);
 }
 
-static int bind_for(struct udp_socket *s, const struct inet_end *remote)
+int udp_bind_for(struct udp_socket *s, const struct inet_end *remote)
 {
     struct inet_end any = {inet_addr_is4(&remote->addr) ? INET_ANY4 : INET_ANY6, 0};
 
     return s->bound ? 0 : bind_at(s, &any, remote);
 }
 
-/* Makes s->path one to remote. */
-static int path_to(struct udp_socket *s, const struct inet_addr *remote)
+int udp_path_to(struct udp_socket *s, const struct inet_addr *remote)
 {
     struct inet_addr any = inet_addr_is4(remote) ? INET_ANY4 : INET_ANY6;
     const struct inet_addr *local = inet_addr_is_any(&s->local.addr) ? &any : &s->local.addr;
@@ -366,9 +391,9 @@ int udp_connect(struct udp_socket *s, const struct inet_end *remote)
 
     if (remote->port == 0 || inet_addr_is_any(&remote->addr))
         return -EINVAL;
-    err = bind_for(s, remote);
+    err = udp_bind_for(s, remote);
     if (err == 0)
-        err = path_to(s, &remote->addr);
+        err = udp_path_to(s, &remote->addr);
     if (err != 0)
         return err;
     if (find_connected(s->udp, &s->path.local, s->local.port, remote) != NULL)
@@ -381,111 +406,15 @@ int udp_connect(struct udp_socket *s, const struct inet_end *remote)
     return 0;
 }
 
-/* Puts the header in front of f, which has len bytes of payload, and sends it. */
-static inline int send_frame(struct udp_socket *s, struct frame *f, uint32_t len, uint16_t port)
-{
-    struct inet *in = s->udp->in;
-    struct ip_send send = {.proto = IPPROTO_UDP, .fragment = true, .csum = 6, .summed = UDP_HEADER};
-    uint32_t word[2] = {htobe32((uint32_t)s->local.port << 16 | port), htobe32((len + UDP_HEADER) << 16)};
-
-    memcpy(frame_push(f, UDP_HEADER), word, UDP_HEADER);
-    send.sum = (uint64_t)word[0] + word[1];
-    INET_COUNT(in, udp_out);
-    return ip_out(in, &s->path, f, &send);
-}
-
-static int send_on_path(struct udp_socket *s, void *obj, char *ptr, uint32_t len, uint16_t port)
-{
-    struct frame *f = ip_frame(s->udp->in);
-
-    if (UNLIKELY(f == NULL))
-        return -ENOBUFS;
-    if (len > 0)
-        frame_add(f, obj, ptr, len);
-    return send_frame(s, f, len, port);
-}
-
-/* What a datagram needs to be sent to *to, which becomes its address where that is NULL. */
-static inline int prepare(struct udp_socket *s, uint32_t len, const struct inet_end **to)
-{
-    int err = 0;
-
-    if (*to == NULL) {
-        if (!s->connected)
-            return -ENOTCONN;
-        *to = &s->remote;
-    } else if ((*to)->port == 0 || inet_addr_is_any(&(*to)->addr)) {
-        return -EINVAL;
-    }
-    if (UNLIKELY(len > (inet_addr_is4(&(*to)->addr) ? UDP_MAX4 : UDP_MAX6)))
-        return -EMSGSIZE;
-    if (UNLIKELY(!s->bound))
-        err = bind_for(s, *to);
-    if (err == 0 && UNLIKELY(!s->has_path || !inet_addr_equal(&s->path.remote, &(*to)->addr)))
-        err = path_to(s, &(*to)->addr);
-    return err;
-}
-
-int udp_send(struct udp_socket *s, void *obj, char *ptr, uint32_t len, const struct inet_end *to)
-{
-    int err = prepare(s, len, &to);
-
-    return err == 0 ? send_on_path(s, obj, ptr, len, to->port) : err;
-}
-
-/* A copy in an object of its own, for what may have to be cut into fragments, or is large. */
-static COLD int send_copied(struct udp_socket *s, const char *ptr, uint32_t len, uint16_t port)
-{
-    struct inet *in = s->udp->in;
-    char *copy = in->env.alloc(in->env.ctx, len > 0 ? len : 1);
-    int err;
-
-    if (copy == NULL)
-        return -ENOMEM;
-    memcpy(copy, ptr, len);
-    err = send_on_path(s, copy, copy, len, port);
-    mem_unref(in->env.mem, copy);
-    return err;
-}
-
-int udp_send_copy(struct udp_socket *s, const char *ptr, uint32_t len, const struct inet_end *to)
-{
-    struct inet *in = s->udp->in;
-    int err = prepare(s, len, &to);
-    struct frame *f;
-    void *obj;
-
-    if (UNLIKELY(err != 0))
-        return err;
-    if (UNLIKELY(len > UDP_COPY_MAX || s->path.generation != in->generation ||
-                 len + UDP_HEADER + ip_path_header(&s->path) > s->path.mtu))
-        return send_copied(s, ptr, len, to->port);
-    obj = in->env.alloc(in->env.ctx, sizeof(*f) + len);
-    if (UNLIKELY(obj == NULL))
-        return -ENOMEM;
-    f = frame_init(obj);
-    memcpy(f->seg[0].ptr, ptr, len);
-    f->seg[0].len = f->len = len;
-    return send_frame(s, f, len, to->port);
-}
-
-bool udp_goes_at_once(const struct udp_socket *s, const struct inet_end *to)
-{
-    const struct inet_addr *remote = to != NULL ? &to->addr : &s->remote.addr;
-
-    return s->has_path && s->path.generation == s->udp->in->generation && inet_addr_equal(&s->path.remote, remote);
-}
-
 bool udp_recv(struct udp_socket *s, struct udp_datagram *d)
 {
-    struct queued *q = s->first;
+    struct udp_queued *q = s->first;
 
     if (q == NULL)
         return false;
-    *d = q->d;
+    *d = (struct udp_datagram){q, q->ptr, q->len, {q->from, q->port}, q->to};
     s->first = q->next;
     s->waiting--;
-    mem_unref(s->udp->in->env.mem, q);
     return true;
 }
 

@@ -63,6 +63,9 @@ int udp_send(struct udp_socket *s, void *obj, char *ptr, uint32_t len, const str
 /* As udp_send with bytes that the caller may change as soon as it returns: they are copied. */
 int udp_send_copy(struct udp_socket *s, const char *ptr, uint32_t len, const struct inet_end *to);
 
+/* As udp_send_copy, if nothing has to be looked up, made or asked for first, the time neither. -EAGAIN: it has. */
+int udp_send_quick(struct udp_socket *s, const char *ptr, uint32_t len, const struct inet_end *to);
+
 /* Would udp_send hand its frames to the device at once? Else they may have to wait for the neighbour's link address. */
 bool udp_goes_at_once(const struct udp_socket *s, const struct inet_end *to);
 

@@ -114,10 +114,11 @@ static int dgram_connect(struct instance *inst, struct queue *q, struct op *op, 
  */
 static int send_datagram(struct instance *inst, struct sock *s, const struct op *op, const struct inet_end *to)
 {
-    bool owned = mem_app_owned(op->obj);
+    bool owned = mem_app_owned(op->obj), at_once = udp_goes_at_once(s->udp, to);
 
-    if (LIKELY(op->len <= COPY_ANYWAY || (owned && op->len < inst->config.zero_copy_threshold)) ||
-        (owned && !udp_goes_at_once(s->udp, to)))
+    if (!at_once)
+        stack_enter(s->stack); /* else nothing asks for the time */
+    if (op->len <= COPY_ANYWAY || (owned && (op->len < inst->config.zero_copy_threshold || !at_once)))
         return udp_send_copy(s->udp, op->ptr, op->len, to);
     return udp_send(s->udp, op->obj, op->ptr, op->len, to);
 }
@@ -155,9 +156,11 @@ static int dgram_push(struct instance *inst, struct queue *q, struct op *op)
         end_of_sockaddr(&to, (const struct sockaddr *)&op->args);
         stack_place(s, NULL, &to.addr);
     }
-    if (UNLIKELY(!udp_goes_at_once(s->udp, aimed ? &to : NULL)))
-        stack_enter(s->stack); /* else nothing asks for the time */
-    err = send_datagram(inst, s, op, aimed ? &to : NULL);
+    err = -EAGAIN;
+    if (LIKELY(op->len <= COPY_ANYWAY))
+        err = udp_send_quick(s->udp, op->ptr, op->len, aimed ? &to : NULL);
+    if (UNLIKELY(err == -EAGAIN))
+        err = send_datagram(inst, s, op, aimed ? &to : NULL);
     if (UNLIKELY(q->status == QUEUE_FRESH)) {
         udp_ends(s->udp, &s->local, &remote);
         if (s->local.port != 0)
