@@ -296,6 +296,7 @@ static API_LONG_WAY int wait_next_n(demi_qresult_t *qr_out, int num_qrs, int *nu
                                     const struct timespec *timeout)
 {
     struct instance *inst = api_self.inst;
+    uint32_t pops = 0;
     int n = 0;
 
     if (UNLIKELY(inst == NULL))
@@ -314,8 +315,11 @@ static API_LONG_WAY int wait_next_n(demi_qresult_t *qr_out, int num_qrs, int *nu
         if (r != 0)
             return r;
     }
-    for (; n < num_qrs && !op_list_is_empty(&inst->ops.done); n++)
+    for (; n < num_qrs && !op_list_is_empty(&inst->ops.done); n++) {
         op_take(inst, op_list_first(&inst->ops, &inst->ops.done), &qr_out[n]);
+        pops += qr_out[n].qr_opcode == DEMI_OPC_POP;
+    }
+    inst->handed = pops > 0 ? pops - 1 : 0;
     *num_qrs_out = n;
     return 0;
 }

@@ -89,6 +89,7 @@ struct instance {
     struct stat_page *stat;
     struct trace trace;
     uint32_t unturned;     /* results taken without a turn since the last one */
+    uint32_t handed;       /* messages handed out together that the application has not come to yet, as pushes tell */
     int32_t last_offset;   /* of the last result of wait_any: where the next token is likely to be put */
     uint32_t event_queues; /* queues whose descriptor must be looked at in every turn */
     uint64_t now_ns;       /* time of the last turn that looked */

@@ -406,6 +406,11 @@ int udp_connect(struct udp_socket *s, const struct inet_end *remote)
     return 0;
 }
 
+bool udp_is_waiting(const struct udp_socket *s)
+{
+    return s->first != NULL;
+}
+
 bool udp_recv(struct udp_socket *s, struct udp_datagram *d)
 {
     struct udp_queued *q = s->first;

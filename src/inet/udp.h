@@ -69,6 +69,9 @@ int udp_send_quick(struct udp_socket *s, const char *ptr, uint32_t len, const st
 /* Would udp_send hand its frames to the device at once? Else they may have to wait for the neighbour's link address. */
 bool udp_goes_at_once(const struct udp_socket *s, const struct inet_end *to);
 
+/* Is a datagram queued? */
+bool udp_is_waiting(const struct udp_socket *s);
+
 /* The oldest queued datagram, whose reference becomes the caller's. False: none. */
 bool udp_recv(struct udp_socket *s, struct udp_datagram *d);
 

@@ -157,10 +157,13 @@ static int dgram_push(struct instance *inst, struct queue *q, struct op *op)
         stack_place(s, NULL, &to.addr);
     }
     err = -EAGAIN;
-    if (LIKELY(op->len <= COPY_ANYWAY))
+    if (LIKELY(op->len <= COPY_ANYWAY)) { /* a longer one is complete when the device has read it: it does not wait */
+        stack_push_begin(s->stack, udp_is_waiting(s->udp));
         err = udp_send_quick(s->udp, op->ptr, op->len, aimed ? &to : NULL);
+    }
     if (UNLIKELY(err == -EAGAIN))
         err = send_datagram(inst, s, op, aimed ? &to : NULL);
+    stack_push_end(s->stack);
     if (UNLIKELY(q->status == QUEUE_FRESH)) {
         udp_ends(s->udp, &s->local, &remote);
         if (s->local.port != 0)

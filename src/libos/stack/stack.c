@@ -8,11 +8,13 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define STACK_BURSTS   4  /* bursts a turn takes at most, so that others have their turn */
-#define STACK_TIMERS   64 /* timers a turn fires at most */
-#define STACK_POSTPONE 4  /* looks at the device for which acknowledgements wait for an application at most */
-#define STACK_UNTIMED  16 /* looks in a row that find nothing but datagrams, after which the time is read */
-#define STACK_BUSY     16 /* looks in a row that find frames, after which those of other connections wait no longer */
+#define STACK_BURSTS   4    /* bursts a turn takes at most, so that others have their turn */
+#define STACK_TIMERS   64   /* timers a turn fires at most */
+#define STACK_POSTPONE 4    /* looks at the device for which acknowledgements wait for an application at most */
+#define STACK_SLOW_NS  2000 /* between two answers; what takes longer is not worth to wait for */
+#define STACK_UNHELD   64   /* pushes after which that is tried again */
+#define STACK_UNTIMED  16   /* looks in a row that find nothing but datagrams, after which the time is read */
+#define STACK_BUSY     16   /* looks in a row that find frames, after which those of other connections wait no longer */
 
 static void *env_alloc(void *ctx, size_t bytes)
 {
@@ -59,14 +61,23 @@ static void flush(struct stack *st)
     }
 }
 
-/* Frames of a turn go together; what an application's call sends goes at once. */
+void stack_send_held(struct stack *st)
+{
+    unsigned n = st->batched;
+
+    flush(st);
+    if (clock_now_ns(&st->inst->clock) - st->held_ns > (uint64_t)n * STACK_SLOW_NS)
+        st->unheld = STACK_UNHELD;
+}
+
+/* Frames of a turn go together, those of pushes where stack_push_begin says so; else they go at once. */
 static int env_output(void *ctx, struct frame *f)
 {
     struct stack *st = ctx;
 
-    if (st->batching) {
+    if (st->keep > 0 || st->batched > 0) {
         st->batch[st->batched++] = f;
-        if (st->batched == NETDEV_BURST)
+        if (st->batched >= st->keep)
             flush(st);
         return 0;
     }
@@ -187,6 +198,8 @@ static int make_parts(struct stack *st, const struct stack_config *cfg)
 
 static void free_parts(struct stack *st)
 {
+    if (st->batched > 0)
+        flush(st);
     if (st->tcp != NULL)
         tcp_free(st->tcp);
     if (st->udp != NULL)
@@ -289,7 +302,10 @@ unsigned stack_poll(struct stack *st)
     bool turned = tcp_waiting(st->tcp) && had_its_turn(st);
     unsigned n, total = 0;
 
-    st->batching = true;
+    if (st->batched > 0)
+        stack_send_held(st);
+    st->inst->handed = 0;
+    st->keep = NETDEV_BURST;
     if (UNLIKELY(turned && st->busy_looks >= STACK_BUSY)) {
         st->busy_looks = 0;
         tcp_turn(st->tcp);
@@ -322,7 +338,7 @@ unsigned stack_poll(struct stack *st)
         inet_set_now(st->in, st->inst->now_ns);
         COUNT_ADD(st->inst, timers_fired, timer_advance(&st->wheel, st->inst->now_ns, STACK_TIMERS));
     }
-    st->batching = false;
+    st->keep = 0;
     if (st->batched > 0)
         flush(st);
     if (UNLIKELY(st->dev->error != 0 && !st->lost))

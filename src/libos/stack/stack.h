@@ -18,6 +18,10 @@
  * gets a copy, since each will free what it got.
  * 4. A push of a stream that finds no memory takes all with it that are issued before its result is taken: the
  * application could not know yet, and the peer must not read a stream that lacks a piece in the middle.
+ * 5. What a push sends goes to the device at once, unless messages wait that the application has not seen yet: then it
+ * will soon push again, and a device takes sixteen frames for little more than one. They go with the push that has no
+ * message waiting behind it, as the sixteenth, or in the next turn. An application that takes long over a message
+ * (STACK_SLOW_NS) has each answer sent at once for a while.
  */
 #ifndef LIBOS_STACK_STACK_H
 #define LIBOS_STACK_STACK_H
@@ -66,12 +70,14 @@ struct stack {
     struct capture capture;
     struct frame *batch[NETDEV_BURST]; /* frames of one turn, sent together */
     unsigned batched;
+    unsigned keep;        /* frames of batch that wait for more at most; 0: each goes at once */
+    unsigned unheld;      /* pushes still to come whose frames do not wait: the application is slow */
+    uint64_t held_ns;     /* when the first frame of batch that a push made came there */
     demi_qtoken_t oldest; /* result when the device was last looked at, 0: none */
     unsigned postponed;   /* looks for which acknowledgements have waited for the application */
     unsigned busy_looks;  /* in a row that found frames */
     unsigned untimed;     /* in a row that found nothing but datagrams */
-    bool batching;
-    bool lost; /* the device is gone, and everybody was told (lost.c) */
+    bool lost;            /* the device is gone, and everybody was told (lost.c) */
     /* Where an instance has several: moves a fresh socket to the one that suits its first address, its own (bind) or
      * its peer's (connect, pushto); the other is NULL. NULL: there is one. */
     void (*place)(struct sock *s, const struct inet_addr *local, const struct inet_addr *remote);
@@ -112,6 +118,11 @@ void stack_move(struct sock *s, struct stack *st);
 
 /* --- between the files of this folder --- */
 
+#define STACK_HELD 16 /* frames of pushes that wait for each other at most */
+
+/* Sends what waits for more. */
+void stack_send_held(struct stack *st);
+
 static inline void stack_place(struct sock *s, const struct inet_addr *local, const struct inet_addr *remote)
 {
     if (UNLIKELY(s->stack->place != NULL && s->local.port == 0))
@@ -141,6 +152,35 @@ static inline void stack_enter(struct stack *st)
 {
     st->inst->now_ns = clock_now_ns(&st->inst->clock);
     inet_set_now(st->in, st->inst->now_ns);
+}
+
+/*
+ * Around what a push sends (note 5). more: messages wait for the queue's pops.
+ */
+static inline void stack_push_begin(struct stack *st, bool more)
+{
+    struct instance *inst = st->inst;
+    const struct op *first = op_list_first(&inst->ops, &inst->ops.done);
+
+    more |= inst->handed > 0 || (first != NULL && first->opcode == DEMI_OPC_POP);
+    if (LIKELY(!more))
+        return;
+    if (inst->handed > 0)
+        inst->handed--;
+    if (st->unheld > 0) {
+        st->unheld--;
+        return;
+    }
+    if (st->batched == 0)
+        st->held_ns = clock_now_ns(&inst->clock);
+    st->keep = STACK_HELD;
+}
+
+static inline void stack_push_end(struct stack *st)
+{
+    if (UNLIKELY(st->batched > 0 && st->keep == 0))
+        stack_send_held(st);
+    st->keep = 0;
 }
 
 struct sock *sock_new(struct stack *st, struct queue *q);

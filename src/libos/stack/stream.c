@@ -181,29 +181,20 @@ static enum co_status look_again(struct instance *inst, struct op *op)
     return CO_DONE;
 }
 
-static int stream_push(struct instance *inst, struct queue *q, struct op *op)
+/* Queues a push, sends what may go, and completes it or has it wait. */
+static inline void push(struct instance *inst, struct sock *s, struct queue *q, struct op *op)
 {
-    struct sock *s = sock_of(q);
     int err = -EAGAIN;
 
-    if (UNLIKELY(q->error != 0 || (q->flags & QUEUE_SHUT_WR) != 0)) {
-        op_fail(inst, op, q->error != 0 ? q->error : EPIPE);
-        return 0;
-    }
-    if (UNLIKELY(is_torn(inst, s))) {
-        op_fail(inst, op, ENOMEM);
-        return 0;
-    }
-    stack_enter(s->stack);
     if (LIKELY(s->unsent == OP_NIL)) {
         err = queue_bytes(s, op);
         if (UNLIKELY(err < 0 && err != -EAGAIN)) {
             tear(inst, s, op, -err);
-            return 0;
+            return;
         }
         if (LIKELY(op_list_is_empty(&q->pushes) && err == 0 && is_complete(s, op))) {
             complete_push(inst, op);
-            return 0;
+            return;
         }
     }
     op_pend(inst, &q->pushes, op);
@@ -214,6 +205,24 @@ static int stream_push(struct instance *inst, struct queue *q, struct op *op)
         op->resume = look_again;
         sched_wake(&inst->sched, op);
     }
+}
+
+static int stream_push(struct instance *inst, struct queue *q, struct op *op)
+{
+    struct sock *s = sock_of(q);
+
+    if (UNLIKELY(q->error != 0 || (q->flags & QUEUE_SHUT_WR) != 0)) {
+        op_fail(inst, op, q->error != 0 ? q->error : EPIPE);
+        return 0;
+    }
+    if (UNLIKELY(is_torn(inst, s))) {
+        op_fail(inst, op, ENOMEM);
+        return 0;
+    }
+    stack_enter(s->stack);
+    stack_push_begin(s->stack, !tcp_is_dry(s->conn));
+    push(inst, s, q, op);
+    stack_push_end(s->stack);
     return 0;
 }
 
