@@ -19,31 +19,6 @@ bool msg_rx_complete(const struct msg_rx *m)
     return m->received == msg_mask(msg_packets(m->msg_len));
 }
 
-void msg_tx_start(struct msg_tx *m, const struct msg_options *o, uint16_t msg_len)
-{
-    assert(msg_len != 0 && o->rtt_pkts != 0);
-    *m = (struct msg_tx){.msg_len = msg_len, .credit = o->rtt_pkts};
-}
-
-bool msg_tx_ready(struct msg_tx *m, const struct msg_options *o, uint8_t pkt_offset)
-{
-    uint64_t bit = UINT64_C(1) << pkt_offset;
-
-    assert(pkt_offset < msg_packets(m->msg_len));
-    m->ready |= bit;
-    if (pkt_offset < m->credit || pkt_offset < o->rtt_pkts)
-        return true;
-    m->waiting |= bit;
-    return false;
-}
-
-void msg_tx_sent(struct msg_tx *m, uint8_t pkt_offset)
-{
-    m->sent |= UINT64_C(1) << pkt_offset;
-    if (pkt_offset > m->sent_offset)
-        m->sent_offset = pkt_offset;
-}
-
 uint64_t msg_tx_timeout(struct msg_tx *m, const struct msg_options *o)
 {
     unsigned highest = o->first_timeout_packet ? m->rtx_offset : m->sent_offset;

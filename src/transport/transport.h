@@ -108,13 +108,32 @@ const struct transport *transport_find(const char *name);
 bool msg_rx_complete(const struct msg_rx *m);
 
 /* msg_len is not 0. */
-void msg_tx_start(struct msg_tx *m, const struct msg_options *o, uint16_t msg_len);
+static inline void msg_tx_start(struct msg_tx *m, const struct msg_options *o, uint16_t msg_len)
+{
+    assert(msg_len != 0 && o->rtt_pkts != 0);
+    *m = (struct msg_tx){.msg_len = msg_len, .credit = o->rtt_pkts};
+}
 
 /* The packet's bytes are complete. Returns whether to send it now; otherwise it waits for credit. */
-bool msg_tx_ready(struct msg_tx *m, const struct msg_options *o, uint8_t pkt_offset);
+static inline bool msg_tx_ready(struct msg_tx *m, const struct msg_options *o, uint8_t pkt_offset)
+{
+    uint64_t bit = UINT64_C(1) << pkt_offset;
+
+    assert(pkt_offset < msg_packets(m->msg_len));
+    m->ready |= bit;
+    if (pkt_offset < m->credit || pkt_offset < o->rtt_pkts)
+        return true;
+    m->waiting |= bit;
+    return false;
+}
 
 /* A packet leaves for the first time or again. */
-void msg_tx_sent(struct msg_tx *m, uint8_t pkt_offset);
+static inline void msg_tx_sent(struct msg_tx *m, uint8_t pkt_offset)
+{
+    m->sent |= UINT64_C(1) << pkt_offset;
+    if (pkt_offset > m->sent_offset)
+        m->sent_offset = pkt_offset;
+}
 
 /*
  * The timeout has come. Returns the packets to send again; the caller sets the same timeout anew. When all that was

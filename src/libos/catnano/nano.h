@@ -205,9 +205,8 @@ void nano_riders(struct nano *n);
 void nano_arp_input(struct nano *n, const struct frame_in *in);
 void nano_arp_ask(struct nano *n, struct nano_peer *p);
 
-/* peer.c. NULL: there are too many, or no memory. */
-struct nano_peer *nano_peer_find(const struct nano *n, uint32_t ip);
-struct nano_peer *nano_peer_get(struct nano *n, uint32_t ip);
+/* peer.c. NULL: there are too many, or no memory. There is none yet: nano_peer_get (below) asks. */
+struct nano_peer *nano_peer_make(struct nano *n, uint32_t ip);
 void nano_peer_mac(struct nano *n, struct nano_peer *p, uint64_t mac);
 void nano_peers_free(struct nano *n);
 
@@ -239,6 +238,29 @@ void nano_sock_lose(struct nano *n);
 static inline bool nano_sock_has_room(const struct nano_sock *s)
 {
     return s->count + s->arriving < NANO_QUEUE;
+}
+
+static inline unsigned nano_bucket_of(uint32_t ip)
+{
+    return (ip * UINT32_C(0x9e3779b1)) >> 22 & (NANO_PEER_BUCKETS - 1);
+}
+
+/* NULL: not known. */
+static inline struct nano_peer *nano_peer_find(const struct nano *n, uint32_t ip)
+{
+    struct nano_peer *p = n->peers[nano_bucket_of(ip)];
+
+    while (p != NULL && p->ip != ip)
+        p = p->next;
+    return p;
+}
+
+/* NULL: there are too many, or no memory. */
+static inline struct nano_peer *nano_peer_get(struct nano *n, uint32_t ip)
+{
+    struct nano_peer *p = nano_peer_find(n, ip);
+
+    return LIKELY(p != NULL) ? p : nano_peer_make(n, ip);
 }
 
 /* A frame to p, or to all when that is NULL. */

@@ -6,20 +6,6 @@
 
 #define RULE_MAC UINT64_C(0x0026e1000000) /* and the address's last byte: section 9.1 of the machine's contract */
 
-static unsigned bucket_of(uint32_t ip)
-{
-    return (ip * UINT32_C(0x9e3779b1)) >> 22 & (NANO_PEER_BUCKETS - 1);
-}
-
-struct nano_peer *nano_peer_find(const struct nano *n, uint32_t ip)
-{
-    struct nano_peer *p = n->peers[bucket_of(ip)];
-
-    while (p != NULL && p->ip != ip)
-        p = p->next;
-    return p;
-}
-
 static void set_mac(const struct nano *n, struct nano_peer *p, uint64_t mac)
 {
     struct msg_header h = {
@@ -29,10 +15,10 @@ static void set_mac(const struct nano *n, struct nano_peer *p, uint64_t mac)
     msg_path_init(&p->path, &h);
 }
 
-static struct nano_peer *make(struct nano *n, uint32_t ip)
+struct nano_peer *nano_peer_make(struct nano *n, uint32_t ip)
 {
     struct nano_peer *p = n->peer_count < NANO_PEERS ? calloc(1, sizeof(*p)) : NULL;
-    struct nano_peer **bucket = &n->peers[bucket_of(ip)];
+    struct nano_peer **bucket = &n->peers[nano_bucket_of(ip)];
 
     if (p == NULL) {
         COUNT(n->inst, msg_peers_full);
@@ -45,13 +31,6 @@ static struct nano_peer *make(struct nano *n, uint32_t ip)
     *bucket = p;
     n->peer_count++;
     return p;
-}
-
-struct nano_peer *nano_peer_get(struct nano *n, uint32_t ip)
-{
-    struct nano_peer *p = nano_peer_find(n, ip);
-
-    return LIKELY(p != NULL) ? p : make(n, ip);
 }
 
 void nano_peer_mac(struct nano *n, struct nano_peer *p, uint64_t mac)
