@@ -12,6 +12,7 @@
 /* What one allocation pays for: bytes of victims looked at for each byte, and at least. */
 #define PACE       4u
 #define PACE_LEAST 512u
+#define AHEAD      8u  /* items whose place in the index is fetched before they are looked at */
 #define ITEM_COST  64u /* what looking at an item costs, in bytes of the budget, beside its own */
 
 void cleaner_end_item(struct store *st, struct item *it)
@@ -119,9 +120,24 @@ static bool choose(struct store *st, bool pressed)
     return s != NULL;
 }
 
+/* Starts loading what says where the victim's next items are: they would be waited for one by one. */
+static void look_ahead(const struct store *st)
+{
+    struct segment *s = st->victim;
+    uint32_t at = st->victim_at;
+    for (unsigned i = 0; i < AHEAD && at < s->used; i++) {
+        struct item *it = segment_item(s, at);
+        if ((it->flags & ITEM_DEAD) == 0) {
+            index_prefetch(&st->index, store_hash(st, (struct span){item_key(it), it->key_len}));
+        }
+        at += (uint32_t)item_bytes(it);
+    }
+}
+
 /* Looks at so many bytes of victims. false: there is nothing to clean, or memory lacks for it. */
 static bool clean(struct store *st, uint64_t budget, bool pressed)
 {
+    unsigned items = 0;
     for (uint64_t spent = 0; spent < budget;) {
         if (st->victim == NULL && !choose(st, pressed)) {
             return false;
@@ -132,6 +148,9 @@ static bool clean(struct store *st, uint64_t budget, bool pressed)
             st->count.cleaned_segments++;
             log_drop(&st->log, s);
             continue;
+        }
+        if (items++ % AHEAD == 0) {
+            look_ahead(st);
         }
         struct item *it = segment_item(s, st->victim_at);
         size_t bytes = item_bytes(it);

@@ -51,6 +51,7 @@ void command_del(struct call *c)
 {
     int64_t removed = 0;
     for (uint32_t i = 1; i < c->argc; i++) {
+        command_prefetch(c, i, 1);
         removed += store_remove(&c->kv->store, c->argv[i]);
     }
     reply_number(c->reply, removed);
@@ -65,6 +66,7 @@ void command_exists(struct call *c)
 {
     int64_t there = 0;
     for (uint32_t i = 1; i < c->argc; i++) {
+        command_prefetch(c, i, 1);
         there += store_get(&c->kv->store, c->argv[i]) != NULL;
     }
     reply_number(c->reply, there);

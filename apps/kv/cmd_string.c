@@ -321,6 +321,7 @@ void command_mget(struct call *c)
 {
     reply_array(c->reply, c->argc - 1);
     for (uint32_t i = 1; i < c->argc; i++) {
+        command_prefetch(c, i, 1);
         struct item *it = store_get(&c->kv->store, c->argv[i]);
         if (it == NULL) {
             reply_null(c->reply);
@@ -334,6 +335,7 @@ void command_mget(struct call *c)
 static bool set_pairs(struct call *c)
 {
     for (uint32_t i = 1; i < c->argc; i += 2) {
+        command_prefetch(c, i, 2);
         if (!put_argument(c, c->argv[i], i + 1, 0)) {
             return false;
         }
@@ -357,6 +359,7 @@ void command_msetnx(struct call *c)
         return;
     }
     for (uint32_t i = 1; i < c->argc; i += 2) {
+        command_prefetch(c, i, 2);
         if (store_peek(&c->kv->store, c->argv[i]) != NULL) {
             reply_number(c->reply, 0);
             return;

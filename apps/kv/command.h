@@ -120,6 +120,14 @@ struct subcommand {
 /* Runs the subcommand that c's second argument names, HELP among them, or replies with an error. */
 void subcommand_run(struct call *c, const char *command, const struct subcommand *list, size_t count);
 
+/* A command of many keys, one every `step` words, is at the one at c->argv[at]: now and then the next are fetched. */
+static inline void command_prefetch(const struct call *c, uint32_t at, uint32_t step)
+{
+    if ((at - 1) / step % STORE_PREFETCH == 0 && c->argc > 1 + step) {
+        store_prefetch(&c->kv->store, &c->argv[at], (c->argc - at + step - 1) / step, step);
+    }
+}
+
 /* Errors that several commands have. */
 void error_text(struct call *c, const char *text);
 void error_syntax(struct call *c);

@@ -24,14 +24,11 @@ static uint64_t bucket_of(const struct index *ix, uint64_t hash)
     return number < ix->buckets ? number : number & ((UINT64_C(1) << ix->level) - 1);
 }
 
+/* Its buckets are made when they are needed: to write to fresh memory all at once keeps everybody waiting. */
 static struct bucket *new_chunk(struct index *ix)
 {
     struct bucket *chunk = demi_malloc(CHUNK_BYTES);
-    if (chunk == NULL) {
-        ix->refused++;
-    } else {
-        memset(chunk, 0, CHUNK_BYTES);
-    }
+    ix->refused += chunk == NULL;
     return chunk;
 }
 
@@ -61,9 +58,13 @@ static bool have_chunk(struct index *ix, uint32_t number)
 
 bool index_init(struct index *ix, const uint64_t seed[2])
 {
-    *ix = (struct index){.level = __builtin_ctz(INDEX_CHUNK_BUCKETS), .buckets = INDEX_CHUNK_BUCKETS};
+    *ix = (struct index){.level = __builtin_ctz(INDEX_BUCKETS_MIN), .buckets = INDEX_BUCKETS_MIN};
     memcpy(ix->seed, seed, sizeof(ix->seed));
-    return have_chunk(ix, 0);
+    if (!have_chunk(ix, 0)) {
+        return false;
+    }
+    memset(ix->chunk[0], 0, INDEX_BUCKETS_MIN * sizeof(struct bucket));
+    return true;
 }
 
 void index_fini(struct index *ix)
@@ -337,7 +338,7 @@ void index_remove(struct index *ix, uint64_t hash, uint64_t *slot)
         overflow_free(ix, last);
     }
     ix->count--;
-    for (int i = 0; i < CHANGES_MAX && ix->buckets > INDEX_CHUNK_BUCKETS && ix->count * 2 < ix->buckets * JOIN_HALVES;
+    for (int i = 0; i < CHANGES_MAX && ix->buckets > INDEX_BUCKETS_MIN && ix->count * 2 < ix->buckets * JOIN_HALVES;
          i++) {
         join(ix);
     }
@@ -362,6 +363,9 @@ void index_scan(struct index *ix, uint64_t *cursor, index_each each, void *conte
     bool is_split = number >= half || number < ix->buckets - half;
     unsigned depth = ix->level + is_split;
     for (struct bucket *b = bucket_at(ix, number); b != NULL; b = b->next) {
+        for (int i = 0; i < INDEX_SLOTS; i++) { /* they lie anywhere: all of a bucket are waited for at once */
+            __builtin_prefetch(index_item(b->slot[i]));
+        }
         for (int i = 0; i < INDEX_SLOTS; i++) {
             if (b->slot[i] != 0) {
                 each(context, index_item(b->slot[i]));
@@ -371,6 +375,7 @@ void index_scan(struct index *ix, uint64_t *cursor, index_each each, void *conte
     uint64_t range = UINT64_C(1) << (INDEX_CURSOR_BITS - depth);
     at = (reverse(number, depth) << (INDEX_CURSOR_BITS - depth)) + range;
     *cursor = at >> INDEX_CURSOR_BITS != 0 ? 0 : at;
+    __builtin_prefetch(bucket_at(ix, bucket_of(ix, reverse(*cursor, INDEX_CURSOR_BITS))));
 }
 
 size_t index_bytes(const struct index *ix)
@@ -381,4 +386,14 @@ size_t index_bytes(const struct index *ix)
 void index_prefetch(const struct index *ix, uint64_t hash)
 {
     __builtin_prefetch(bucket_at(ix, bucket_of(ix, hash)));
+}
+
+void index_prefetch_item(const struct index *ix, uint64_t hash)
+{
+    const struct bucket *b = bucket_at(ix, bucket_of(ix, hash));
+    for (int i = 0; i < INDEX_SLOTS; i++) {
+        if (b->slot[i] >> TAG_SHIFT == hash >> TAG_SHIFT) {
+            __builtin_prefetch(index_item(b->slot[i]));
+        }
+    }
 }

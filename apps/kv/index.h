@@ -18,6 +18,7 @@
 
 #define INDEX_SLOTS         7
 #define INDEX_CHUNK_BUCKETS 1024u
+#define INDEX_BUCKETS_MIN   64u /* a page of them: an empty index is made quickly */
 #define INDEX_CURSOR_BITS   48
 
 struct bucket {
@@ -82,7 +83,8 @@ void index_scan(struct index *ix, uint64_t *cursor, index_each each, void *conte
 /* Bytes of memory held. */
 size_t index_bytes(const struct index *ix);
 
-/* Starts loading the bucket of a hash. */
+/* Start loading the bucket of a hash, and what items of that hash are in the bucket. */
 void index_prefetch(const struct index *ix, uint64_t hash);
+void index_prefetch_item(const struct index *ix, uint64_t hash);
 
 #endif /* APPS_KV_INDEX_H */

@@ -80,6 +80,19 @@ static inline __attribute__((always_inline)) uint64_t *find(struct store *st, ui
     return slot;
 }
 
+void store_prefetch(const struct store *st, const struct span *key, uint32_t n, uint32_t step)
+{
+    uint64_t hash[STORE_PREFETCH];
+    n = n < STORE_PREFETCH ? n : STORE_PREFETCH;
+    for (uint32_t i = 0; i < n; i++) {
+        hash[i] = store_hash(st, key[i * step]);
+        index_prefetch(&st->index, hash[i]);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        index_prefetch_item(&st->index, hash[i]);
+    }
+}
+
 static inline __attribute__((always_inline)) struct item *peek(struct store *st, struct span key)
 {
     uint64_t *slot = find(st, store_hash(st, key), key);

@@ -72,6 +72,11 @@ static inline uint64_t store_hash(const struct store *st, struct span key)
     return index_hash(&st->index, key.at, key.len);
 }
 
+/* Starts loading what the next STORE_PREFETCH of n keys need, the first of which is at key, each next one step further:
+ * a command of many waits for memory once and not for each of them. */
+#define STORE_PREFETCH 16
+void store_prefetch(const struct store *st, const struct span *key, uint32_t n, uint32_t step);
+
 /* The key's item, or NULL. It stays where it is until the next call that writes. */
 struct item *store_get(struct store *st, struct span key);
 

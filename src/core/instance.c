@@ -151,7 +151,7 @@ int instance_add_poller(struct instance *inst, co_fn *resume, bool (*arm)(struct
     return 0;
 }
 
-/* Once a millisecond: levels that others read, drift of the clock. */
+/* Once a millisecond: levels that others read, drift of the clock, memory that is free. */
 static void keep_house(struct instance *inst)
 {
     uint64_t *v = inst->stat->value;
@@ -162,6 +162,7 @@ static void keep_house(struct instance *inst)
     v[CTR_memory_now] = mem_bytes_used(&inst->mem);
     v[CTR_superblocks_now] = inst->mem.blocks_used;
     v[CTR_memory_full] = inst->mem.refused;
+    mem_cool(&inst->mem);
     if (inst->now_ns - inst->refine_ns > NS_PER_S) {
         inst->refine_ns = inst->now_ns;
         clock_refine(&inst->clock);
@@ -212,6 +213,8 @@ void instance_sleep(struct instance *inst, uint64_t deadline_ns)
     uint32_t armed;
 
     if (!sched_is_idle(&inst->sched, SCHED_APPLICATION) || !sched_is_idle(&inst->sched, SCHED_BACKGROUND))
+        return;
+    if (mem_cool(&inst->mem)) /* nobody waits for us: a piece each time, with a look at the devices in between */
         return;
     inst->sleep_until_ns = deadline_ns;
     if (instance_arm_pollers(inst, &armed)) {

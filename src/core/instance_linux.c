@@ -132,7 +132,7 @@ bool instance_arm_foreign(struct instance *inst)
 
     if (!sched_is_idle(&inst->sched, SCHED_APPLICATION) || !sched_is_idle(&inst->sched, SCHED_BACKGROUND))
         return false;
-    if (!instance_arm_pollers(inst, &armed))
+    if (mem_cool(&inst->mem) || !instance_arm_pollers(inst, &armed))
         return false;
     /* behind the pollers: they take the events out of epoll that are old, and must not take the timer's */
     set_foreign_timer(inst, timer_next_ns(&inst->timers));

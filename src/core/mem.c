@@ -9,6 +9,10 @@
 #include <string.h>
 
 #define CACHE_BYTES (UINT32_C(1) << 18) /* a cache holds at most so much of a large class */
+#define HEAT_ALIEN  0x80                /* where the header and its table would be are bytes of a larger object */
+#define COOL_LOOK   64                  /* superblocks looked at for one that has pages to give */
+
+_Static_assert(MEM_PIECES < HEAT_ALIEN, "a superblock's heat is a byte");
 
 /* Objects a cache holds at most, and now. */
 static uint32_t cache_max(const struct mem_cache *c)
@@ -86,7 +90,8 @@ int mem_init(struct mem *m, size_t limit, size_t object_max, bool shared)
     m->blocks = (uint32_t)(region >> SUPERBLOCK_SHIFT);
     m->object_max = object_max;
     m->owner = calloc(m->blocks, sizeof(*m->owner));
-    if (m->owner == NULL) {
+    m->heat = calloc(m->blocks, sizeof(*m->heat));
+    if (m->owner == NULL || m->heat == NULL) {
         mem_fini(m);
         return -ENOMEM;
     }
@@ -100,6 +105,7 @@ void mem_fini(struct mem *m)
         os_region_free(m->map, m->map_bytes, m->fd);
     }
     free(m->owner);
+    free(m->heat);
     memset(m, 0, sizeof(*m));
     m->fd = -1;
 }
@@ -119,48 +125,56 @@ static uint32_t blocks_find(const struct mem *m, uint32_t n)
     return m->blocks_top;
 }
 
-/* Superblocks from first on are taken: those among them that were warm are no longer free. */
-static void warm_leave(struct mem *m, uint32_t first, uint32_t n)
+/*
+ * Makes the table of words of a superblock that was free zero again, as far as it has pages. What small objects left is
+ * their words; over that of a larger object's bytes new pages are had for less than for writing into all of them.
+ */
+static void table_clear(struct mem *m, struct superblock *sb, uint8_t heat)
 {
-    for (uint32_t i = m->warm_count; i-- > 0;)
-        if (m->warm[i] - first < n)
-            m->warm[i] = m->warm[--m->warm_count];
+    size_t kept = (size_t)(heat & ~HEAT_ALIEN) * MEM_PIECE_BYTES, table;
+
+    if (heat & HEAT_ALIEN) {
+        table = (sizeof(*sb) + MEM_PIECE_BYTES - 1) & ~(MEM_PIECE_BYTES - 1);
+        table = kept < table ? kept : table;
+        if (!m->pages_stay && os_region_discard(sb, table, m->fd))
+            return;
+        m->pages_stay = true;
+        table = table < sizeof(*sb) ? table : sizeof(*sb);
+        memset(sb, 0, table);
+        return;
+    }
+    for (uint32_t k = 0; k < sb->carved; k++) {
+        uint32_t *word = mem_ref_word(mem_object(sb, k));
+
+        if ((size_t)((char *)word - (char *)sb) >= kept)
+            return;
+        *word = 0;
+    }
 }
 
 /* Takes n free superblocks in a row, or NULL. Cold: once in 2 MiB of allocations. */
 static struct superblock *blocks_take(struct mem *m, uint32_t n)
 {
     uint32_t i = blocks_find(m, n);
+    struct superblock *sb;
 
     assert(m->first_free <= m->blocks_top && m->blocks_top <= m->blocks);
     if (n == 0 || n > m->blocks - i)
         return NULL;
-    for (uint32_t k = 0; k < n; k++)
+    sb = (struct superblock *)(m->base + ((size_t)i << SUPERBLOCK_SHIFT));
+    if (m->heat[i] != 0)
+        table_clear(m, sb, m->heat[i]);
+    for (uint32_t k = 0; k < n; k++) {
         m->owner[i + k] = i + 1;
+        m->warm -= m->heat[i + k] != 0;
+        m->heat[i + k] = 0;
+    }
     if (i + n > m->blocks_top)
         m->blocks_top = i + n;
     if (n == 1 || i == m->first_free) /* where more fit, a smaller hole may lie below them */
         m->first_free = i + n;
     m->blocks_used += n;
-    warm_leave(m, i, n);
-    return (struct superblock *)(m->base + ((size_t)i << SUPERBLOCK_SHIFT));
-}
-
-/*
- * Takes a free superblock's pages away, or keeps a few superblocks as they are: where the number of objects alive goes
- * up and down around a multiple of a superblock, every page would be given back and faulted in again all the time, for
- * a shared region in all processes that have it mapped. The table of words is zero afterwards.
- */
-static void blocks_cool(struct mem *m, struct superblock *sb, uint32_t first, uint32_t n)
-{
-    MEM_UNPOISON(sb, (size_t)n << SUPERBLOCK_SHIFT);
-    if (n == 1 && m->warm_count < MEM_WARM) {
-        m->warm[m->warm_count++] = first;
-        for (uint32_t k = 0; k < sb->carved; k++)
-            *mem_ref_word(mem_object(sb, k)) = 0;
-    } else if (!os_region_discard(sb, (size_t)n << SUPERBLOCK_SHIFT, m->fd)) {
-        memset(sb->refs, 0, sizeof(sb->refs)); /* locked memory keeps its pages */
-    }
+    return sb;
 }
 
 static void blocks_give(struct mem *m, struct superblock *sb)
@@ -170,19 +184,52 @@ static void blocks_give(struct mem *m, struct superblock *sb)
 
     if (m->watcher != NULL && sb->iova != 0)
         m->watcher->gone(m->watcher, sb);
-    for (uint32_t k = 0; k < n; k++)
+    MEM_UNPOISON(sb, (size_t)n << SUPERBLOCK_SHIFT);
+    for (uint32_t k = 0; k < n; k++) {
         m->owner[first + k] = 0;
+        m->heat[first + k] = k == 0 ? MEM_PIECES : MEM_PIECES | HEAT_ALIEN;
+    }
     m->blocks_used -= n;
+    m->warm += n;
+    if (first + n > m->cool_at)
+        m->cool_at = first + n;
     if (first < m->first_free)
         m->first_free = first;
     while (m->blocks_top > 0 && m->owner[m->blocks_top - 1] == 0)
         m->blocks_top--;
-    blocks_cool(m, sb, first, n);
+}
+
+bool mem_cool(struct mem *m)
+{
+    char *sb;
+    uint8_t *heat;
+
+    if (LIKELY(m->warm <= MEM_WARM) || m->pages_stay)
+        return false;
+    for (unsigned look = 0; m->owner[m->cool_at - 1] != 0 || m->heat[m->cool_at - 1] == 0; look++) {
+        if (look == COOL_LOOK)
+            return true;
+        m->cool_at--;
+        assert(m->cool_at > 0);
+    }
+    sb = m->base + ((size_t)(m->cool_at - 1) << SUPERBLOCK_SHIFT);
+    heat = &m->heat[m->cool_at - 1];
+    --*heat;
+    if (!os_region_discard(sb + (*heat & ~HEAT_ALIEN) * MEM_PIECE_BYTES, MEM_PIECE_BYTES, m->fd)) {
+        ++*heat;
+        m->pages_stay = true; /* locked memory keeps its pages */
+        return false;
+    }
+    if ((*heat & ~HEAT_ALIEN) == 0) { /* all its bytes are zero */
+        *heat = 0;
+        m->warm--;
+    }
+    return m->warm > MEM_WARM;
 }
 
 static void superblock_setup(struct mem *m, struct superblock *sb, uint32_t span, unsigned cls, uint32_t obj_bytes)
 {
-    /* the table of words is zero: fresh pages are, and blocks_give leaves them so */
+    /* the table of words is zero: fresh pages are, and blocks_take cleared it in others */
     memset(sb, 0, offsetof(struct superblock, refs));
     sb->mem = m;
     sb->span = span;

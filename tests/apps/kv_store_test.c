@@ -93,7 +93,7 @@ static void index_add__finds_all_while_it_grows_and_shrinks(void **state)
         }
     }
     assert_int_equal(ix.count, 1);
-    assert_int_equal(ix.buckets, INDEX_CHUNK_BUCKETS);
+    assert_int_equal(ix.buckets, INDEX_BUCKETS_MIN);
     assert_int_equal(ix.overflow_used, 0);
     assert_true(ix.chunks <= 2);
     index_fini(&ix);

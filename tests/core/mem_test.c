@@ -524,22 +524,6 @@ static void shared__another_mapping_sees_the_bytes(void **state)
     mem_fini(&s);
 }
 
-static void shared__freed_span_gives_its_pages_back(void **state)
-{
-    struct mem s;
-    char *obj;
-
-    (void)state;
-    assert_int_equal(mem_init(&s, LIMIT, LIMIT, true), 0);
-    obj = mem_alloc(&s, SUPERBLOCK_BYTES, REF_APP);
-    memset(obj, 'x', SUPERBLOCK_BYTES);
-    assert_int_equal(mem_app_free(&s, obj), 0);
-    obj = mem_alloc(&s, SUPERBLOCK_BYTES, REF_APP);
-    assert_int_equal(obj[SUPERBLOCK_BYTES - 1], 0);
-    assert_int_equal(mem_app_free(&s, obj), 0);
-    mem_fini(&s);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -571,7 +555,6 @@ int main(void)
         TEST(large__counts_references_like_any_object),
         TEST(large__one_that_does_not_fit_is_refused),
         TEST(shared__another_mapping_sees_the_bytes),
-        TEST(shared__freed_span_gives_its_pages_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
