@@ -20,7 +20,9 @@
 
 #include <cmocka.h>
 
-#define BYTES (256 * 1024)
+#define BYTES            (256 * 1024)
+#define LAST_RTO_S       60 /* the longest retransmission timeout */
+#define TCP_USER_TIMEOUT 18 /* of <netinet/tcp.h>, which cannot stand beside the stack's own names */
 
 static struct sockaddr_in at(const char *host, uint16_t port)
 {
@@ -264,6 +266,74 @@ static void sim__connect_fails(void **state)
     assert_int_equal(demi_close(qd), 0);
 }
 
+/* Pushes `bytes`, waits for nothing but that, and says how long it took. freed: the array is given up at once. */
+static uint64_t push_and_wait(int qd, uint32_t bytes, bool freed)
+{
+    uint64_t start = clock_now_ns(&api_self.inst->clock);
+    demi_sgarray_t sga = demi_sgaalloc(bytes);
+    demi_qtoken_t push;
+
+    memset(sga.sga_segs[0].sgaseg_buf, 'p', bytes);
+    assert_int_equal(demi_push(&push, qd, &sga), 0);
+    if (freed)
+        assert_int_equal(demi_sgafree(&sga), 0);
+    assert_int_equal(done(push).qr_opcode, DEMI_OPC_PUSH);
+    if (!freed)
+        assert_int_equal(demi_sgafree(&sga), 0);
+    return clock_now_ns(&api_self.inst->clock) - start;
+}
+
+/*
+ * The peer's address is gone from its host and does not come back: nobody answers for it. What is not acknowledged is
+ * sent again until the user timeout (RFC 9293 section 3.9.1: five minutes if nobody sets it), which is looked at when
+ * a retransmission is due; then everything that waits learns that the host is not to be reached.
+ */
+static void outlive_peer(unsigned user_timeout_s)
+{
+    const struct inet_addr gone = INET_ADDR4(10, 0, 0, 1);
+    uint64_t limit_s = user_timeout_s > 0 ? user_timeout_s : 300;
+    struct timespec before_it = {.tv_sec = (time_t)limit_s - 1};
+    int client, server, listener, timeout_ms = (int)user_timeout_s * 1000;
+    demi_sgarray_t sga = demi_sgaalloc(1400);
+    demi_qtoken_t pop, push;
+    demi_qresult_t qr;
+    uint64_t start_ns;
+
+    connect_pair(&client, &server, &listener);
+    if (timeout_ms > 0)
+        assert_int_equal(demi_setsockopt(client, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms)), 0);
+    (void)push_and_wait(client, 1400, true);
+    (void)push_and_wait(client, 1400, false);
+    assert_int_equal(inet_addr_remove(sock_of(queue_lookup(&api_self.inst->queues, server))->stack->in, &gone), 0);
+
+    start_ns = api_self.inst->now_ns;
+    memset(sga.sga_segs[0].sgaseg_buf, 'g', 1400);
+    assert_int_equal(demi_pop(&pop, client), 0);
+    assert_int_equal(demi_push(&push, client, &sga), 0);
+    assert_int_equal(demi_wait(&qr, push, &before_it), ETIMEDOUT);
+    qr = done(push);
+    assert_in_range(api_self.inst->now_ns - start_ns, limit_s * NS_PER_S, (limit_s + LAST_RTO_S) * NS_PER_S);
+    assert_int_equal(qr.qr_opcode, DEMI_OPC_FAILED);
+    assert_int_equal(qr.qr_ret, EHOSTUNREACH);
+    qr = done(pop);
+    assert_int_equal(qr.qr_opcode, DEMI_OPC_FAILED);
+    assert_int_equal(qr.qr_ret, EHOSTUNREACH);
+    assert_int_equal(demi_sgafree(&sga), 0);
+    close_pair(client, server, listener);
+}
+
+static void sim__peer_that_never_comes_back(void **state)
+{
+    (void)state;
+    outlive_peer(0);
+}
+
+static void sim__peer_that_never_comes_back_within_a_user_timeout(void **state)
+{
+    (void)state;
+    outlive_peer(20);
+}
+
 static void sim__time_is_virtual(void **state)
 {
     struct timespec hour = {.tv_sec = 3600};
@@ -280,23 +350,6 @@ static void sim__time_is_virtual(void **state)
     assert_int_equal(demi_close(qd), 0);
     assert_int_equal(demi_wait(&qr, qt, NULL), 0);
     assert_int_equal(qr.qr_ret, ECANCELED);
-}
-
-/* Pushes `bytes`, waits for nothing but that, and says how long it took. freed: the array is given up at once. */
-static uint64_t push_and_wait(int qd, uint32_t bytes, bool freed)
-{
-    uint64_t start = clock_now_ns(&api_self.inst->clock);
-    demi_sgarray_t sga = demi_sgaalloc(bytes);
-    demi_qtoken_t push;
-
-    memset(sga.sga_segs[0].sgaseg_buf, 'p', bytes);
-    assert_int_equal(demi_push(&push, qd, &sga), 0);
-    if (freed)
-        assert_int_equal(demi_sgafree(&sga), 0);
-    assert_int_equal(done(push).qr_opcode, DEMI_OPC_PUSH);
-    if (!freed)
-        assert_int_equal(demi_sgafree(&sga), 0);
-    return clock_now_ns(&api_self.inst->clock) - start;
 }
 
 /*
@@ -339,6 +392,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(sim__stream_both_ways, setup, teardown),
         cmocka_unit_test_setup_teardown(sim__stream_through_faults, setup, teardown),
         cmocka_unit_test_setup_teardown(sim__connect_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(sim__peer_that_never_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(sim__peer_that_never_comes_back_within_a_user_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(sim__time_is_virtual, setup, teardown),
     };
 
