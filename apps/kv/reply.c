@@ -142,6 +142,12 @@ static inline char *end_line(char *to)
     return to + 2;
 }
 
+static inline char *put(char *to, struct span bytes)
+{
+    memcpy(to, bytes.at, bytes.len);
+    return to + bytes.len;
+}
+
 /* Sign, number, end of line: without printf, for each reply has one. Returns what is behind them. */
 static inline char *line(char *to, char sign, int64_t value)
 {
@@ -172,12 +178,11 @@ static void head(struct reply *r, char sign, int64_t value)
 
 void reply_simple(struct reply *r, const char *text)
 {
-    size_t len = strlen(text);
-    char *to = room(r, len + LINE_MAX_BYTES);
+    struct span bytes = {text, strlen(text)};
+    char *to = room(r, bytes.len + LINE_MAX_BYTES);
     if (to != NULL) {
         to[0] = '+';
-        memcpy(to + 1, text, len);
-        took(r, (size_t)(end_line(to + 1 + len) - to));
+        took(r, (size_t)(end_line(put(to + 1, bytes)) - to));
     }
 }
 
@@ -208,9 +213,7 @@ void reply_bulk(struct reply *r, struct span bytes)
     if (bytes.len <= BULK_AT_ONCE) {
         char *to = room(r, bytes.len + LINE_MAX_BYTES);
         if (to != NULL) {
-            char *at = line(to, '$', (int64_t)bytes.len);
-            memcpy(at, bytes.at, bytes.len);
-            took(r, (size_t)(end_line(at + bytes.len) - to));
+            took(r, (size_t)(end_line(put(line(to, '$', (int64_t)bytes.len), bytes)) - to));
         }
         return;
     }
