@@ -158,10 +158,10 @@ static inline char *line(char *to, char sign, int64_t value)
     if (value < 0) {
         *to++ = '-';
     }
-    for (; rest > 9; rest /= 10) {
+    do {
         digits[n++] = (char)('0' + rest % 10);
-    }
-    *to++ = (char)('0' + rest);
+        rest /= 10;
+    } while (rest > 0);
     while (n > 0) {
         *to++ = digits[--n];
     }

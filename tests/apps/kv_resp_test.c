@@ -109,7 +109,8 @@ static void resp_parse__takes_lengths_of_any_number_of_digits(void **state)
         int n = snprintf(text, sizeof(text), "*2\r\n$4\r\nECHO\r\n$%zu\r\n", lengths[i]);
         size_t len = (size_t)n + lengths[i] + 2;
         memset(text + n, 'v', lengths[i]);
-        memcpy(text + len - 2, "\r\n", 2);
+        text[len - 2] = '\r';
+        text[len - 1] = '\n';
         for (size_t step = len - 1; step <= len; step++) { /* all but the last byte, and all at once */
             assert_int_equal(parse_in_steps(copy, text, len, step), RESP_DONE);
             assert_int_equal(p.pos, len);
