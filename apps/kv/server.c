@@ -18,6 +18,7 @@
 #define ACCEPT_REST_MS 50  /* how long accepting rests after it failed */
 #define RPC_POPS_MIN   4   /* pending */
 #define RPC_POPS_MAX   32  /* when all that were pending were needed at once */
+#define MESSAGE_TURNS  16  /* of messages alone between two looks at everything else */
 #define SWEEP_MS       10
 #define LOOK_CONNS     256 /* looked at for lingering ones in one turn */
 #define SWEEP_AGAIN_NS (NS_PER_MS / 10)
@@ -219,26 +220,41 @@ static void end_lingering(struct server *s)
     }
 }
 
-static int loop(struct server *s)
+/*
+ * Waits once and serves what came; and, while that is messages alone, again at once: they change nothing that is
+ * looked after in between. An errno of demi_wait_next_n.
+ */
+static int serve(struct server *s, const struct timespec *timeout)
 {
     static demi_qresult_t results[RESULTS];
+    bool messages = true;
+    int rc = 0;
+    for (int turn = 0; messages && rc == 0 && turn < MESSAGE_TURNS; turn++) {
+        int n = 0;
+        rpc_pop_more(s);
+        rc = demi_wait_next_n(results, RESULTS, &n, timeout);
+        s->kv.store.now_ms = now_ms();
+        for (int i = 0; i < n; i++) {
+            messages = messages && results[i].qr_qd == s->rpc_qd;
+            result(s, &results[i]);
+        }
+    }
+    return rc;
+}
+
+static int loop(struct server *s)
+{
     uint64_t next_sweep_ms = 0;
     bool hungry = false;
     while (!stop_requested()) {
-        int n = 0;
         fill_reserve(s);
         accept_more(s);
-        rpc_pop_more(s);
         bool soon = store_wants_ticks(&s->kv.store) || s->lingering > 0 || (s->listen_qd >= 0 && s->accepts == 0);
         uint64_t limit_ns = hungry ? SWEEP_AGAIN_NS : soon ? SWEEP_MS * NS_PER_MS : (uint64_t)STOP_LOOK_NS;
         struct timespec timeout = clock_timespec(limit_ns);
-        int rc = demi_wait_next_n(results, RESULTS, &n, &timeout);
+        int rc = serve(s, &timeout);
         if (rc != 0 && rc != ETIMEDOUT) {
             return complain_call("cannot wait", rc);
-        }
-        s->kv.store.now_ms = now_ms();
-        for (int i = 0; i < n; i++) {
-            result(s, &results[i]);
         }
         if (hungry || s->kv.store.now_ms >= next_sweep_ms) {
             next_sweep_ms = s->kv.store.now_ms + SWEEP_MS;

@@ -330,7 +330,7 @@ int demi_wait_next_n(demi_qresult_t *qr_out, int num_qrs, int *num_qrs_out, cons
     struct instance *inst = api_self.inst;
 
     if (LIKELY(inst != NULL && qr_out != NULL && num_qrs_out != NULL && num_qrs > 0 && inst->ops.done_count == 0 &&
-               inst->unturned < TURN_EVERY - 1 && warm_take(inst, qr_out))) {
+               inst->unturned < WARM_TURN_EVERY && warm_take(inst, qr_out))) {
         inst->unturned++;
         *num_qrs_out = 1;
         return 0;

@@ -18,7 +18,8 @@
 
 #define API_LONG_WAY __attribute__((noinline))
 
-#define WARM_SEGMENTS 16 /* of a push, at most */
+#define WARM_SEGMENTS   16  /* of a push, at most */
+#define WARM_TURN_EVERY 256 /* messages between two turns: the device, at least, is looked at for each */
 
 /* Can warm_pushto do it? Then the bytes, and how many. */
 static inline bool warm_may_pushto(const demi_qtoken_t *qt_out, int qd, const demi_sgarray_t *sga,
