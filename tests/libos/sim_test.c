@@ -114,6 +114,89 @@ static void sim__datagram_and_its_answer(void **state)
     assert_int_equal(demi_close(client), 0);
 }
 
+static struct stack *stack_under(int qd)
+{
+    return sock_of(queue_lookup(&api_self.inst->queues, qd))->stack;
+}
+
+/* Three datagrams go to the server, of which the pop before them takes the first; the others wait in its queue. */
+static demi_qresult_t three_come(int server, int client)
+{
+    struct sockaddr_in to = at("10.0.0.1", 7);
+    struct timespec a_while = {.tv_nsec = 10000000};
+    demi_qtoken_t pop, push, never;
+    demi_qresult_t qr, none;
+
+    assert_int_equal(demi_pop(&pop, server), 0);
+    for (int i = 0; i < 3; i++) {
+        demi_sgarray_t sga = text("ping");
+
+        assert_int_equal(demi_pushto(&push, client, &sga, (struct sockaddr *)&to, sizeof(to)), 0);
+        demi_sgafree(&sga);
+        assert_int_equal(done(push).qr_opcode, DEMI_OPC_PUSH);
+    }
+    qr = done(pop);
+    assert_int_equal(demi_pop(&never, client), 0);
+    assert_int_equal(demi_wait(&none, never, &a_while), ETIMEDOUT);
+    assert_int_equal(demi_cancel(never), 0);
+    return qr;
+}
+
+/* Sends back what a pop got. Returns how many frames of the server wait then. */
+static unsigned answer(int server, demi_qresult_t *qr)
+{
+    struct sockaddr_in from;
+    socklen_t len = sizeof(from);
+    demi_qtoken_t push;
+
+    assert_int_equal(qr->qr_opcode, DEMI_OPC_POP);
+    assert_int_equal(demi_sga_source(&qr->qr_value.sga, (struct sockaddr *)&from, &len), 0);
+    assert_int_equal(demi_pushto(&push, server, &qr->qr_value.sga, (struct sockaddr *)&from, len), 0);
+    demi_sgafree(&qr->qr_value.sga);
+    assert_int_equal(done(push).qr_opcode, DEMI_OPC_PUSH);
+    return stack_under(server)->batched;
+}
+
+static demi_qresult_t popped(int qd)
+{
+    demi_qtoken_t pop;
+
+    assert_int_equal(demi_pop(&pop, qd), 0);
+    return done(pop);
+}
+
+/* Note 5 in stack.h: answers go together with the last, those of a slow application each at once. */
+static void sim__answers_wait_while_messages_do(void **state)
+{
+    int server = bound(SOCK_DGRAM, "10.0.0.1", 7), client = bound(SOCK_DGRAM, "10.0.0.2", 8);
+    demi_qresult_t qr;
+
+    (void)state;
+    for (int slow = 0; slow < 2; slow++) {
+        qr = three_come(server, client);
+        assert_int_equal(answer(server, &qr), 1);
+        qr = popped(server);
+        assert_int_equal(answer(server, &qr), 2);
+        if (slow)
+            stack_under(server)->held_ns = 0; /* as if the first had waited since the world began */
+        qr = popped(server);
+        assert_int_equal(answer(server, &qr), 0);
+        for (int i = 0; i < 3; i++) {
+            qr = popped(client);
+            assert_memory_equal(qr.qr_value.sga.sga_segs[0].sgaseg_buf, "ping", 4);
+            demi_sgafree(&qr.qr_value.sga);
+        }
+    }
+    qr = three_come(server, client);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(answer(server, &qr), 0);
+        if (i < 2)
+            qr = popped(server);
+    }
+    assert_int_equal(demi_close(server), 0);
+    assert_int_equal(demi_close(client), 0);
+}
+
 /* The application writes to its buffer as soon as the push is complete, and the datagram is as it was. */
 static void sim__long_datagrams_are_what_was_pushed(void **state)
 {
@@ -387,6 +470,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sim__datagram_and_its_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(sim__answers_wait_while_messages_do, setup, teardown),
         cmocka_unit_test_setup_teardown(sim__long_datagrams_are_what_was_pushed, setup, teardown),
         cmocka_unit_test_setup_teardown(sim__push_and_wait_costs_a_round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(sim__stream_both_ways, setup, teardown),

@@ -77,8 +77,10 @@ static int env_output(void *ctx, struct frame *f)
 
     if (st->keep > 0 || st->batched > 0) {
         st->batch[st->batched++] = f;
-        if (st->batched >= st->keep)
+        if (st->batched == NETDEV_BURST)
             flush(st);
+        else if (st->batched >= st->keep)
+            stack_send_held(st);
         return 0;
     }
     if (LIKELY(transmit(st, &f, 1) == 1))
