@@ -3,6 +3,7 @@
 served meanwhile, and in the end the server holds nothing for those that went. Says nothing when all is well."""
 import os
 import random
+import re
 import signal
 import socket
 import struct
@@ -269,20 +270,24 @@ def ended_by_others(port):
     while info(port)["reads_held_back"] == before["reads_held_back"]:
         bystander.look()
     killer = connect(port)
-    killer.sendall(b"CLIENT LIST TYPE normal\r\nCLIENT KILL TYPE pubsub\r\n")
-    lines = killer.recv(100000).decode().split("\n")
-    ids = [line.split("=")[1].split(" ")[0] for line in lines if line.startswith("id=")]
-    first, rest_of_them = ids[0], ids[1:]
-    if len(ids) != len(victims) + 2:
-        sys.exit(f"{len(ids)} connections are listed")
-    for number in rest_of_them[:len(victims)]:
-        killer.sendall(b"CLIENT KILL ID " + number.encode() + b"\r\n")
+    killer.sendall(b"CLIENT LIST TYPE normal\r\n")
+    with killer.makefile("rb") as answer:
+        lines = answer.read(int(answer.readline()[1:]) + 2).decode()
+    ids = {address: number for number, address in re.findall(r"^id=(\d+) addr=(\S+)", lines, re.MULTILINE)}
+
+    def id_of(sock):
+        return ids["%s:%d" % sock.getsockname()].encode()
+
+    killer.sendall(b"CLIENT KILL TYPE pubsub\r\n")
+    expect(killer.recv(100), b":0\r\n", "a kill of nobody")
+    for sock in victims:
+        killer.sendall(b"CLIENT KILL ID " + id_of(sock) + b"\r\n")
         expect(killer.recv(100), b":1\r\n", "kill")
         bystander.look()
     for sock in victims:
         rest(sock)
         sock.close()
-    killer.sendall(b"CLIENT KILL ID " + first.encode() + b" SKIPME no\r\nCLIENT KILL SKIPME no\r\nPING\r\n")
+    killer.sendall(b"CLIENT KILL ID " + id_of(bystander.sock) + b" SKIPME no\r\nCLIENT KILL SKIPME no\r\nPING\r\n")
     expect(rest(killer), b":1\r\n:1\r\n", "a client that ends itself")
     expect(bystander.sock.recv(100), b"", "a bystander that was ended")
     killer.close()
