@@ -58,19 +58,24 @@ static bool make_memory(struct client *c)
     return true;
 }
 
-/* Requests that need not differ are one array, pushed again and again. */
-static bool make_constant(struct client *c)
+bool client_make_constant(struct client *c)
 {
-    c->alike = !c->options->udp && !c->options->check;
-    if (!c->alike) {
-        return true;
-    }
     c->constant = demi_sgaalloc(c->options->size_bytes);
     if (c->constant.sga_numsegs == 0) {
-        complain("cannot allocate a request of %" PRIu32 " bytes: %s", c->options->size_bytes, demi_last_error());
         return false;
     }
     memset(c->constant.sga_segs[0].sgaseg_buf, 'c', c->options->size_bytes);
+    return true;
+}
+
+/* Requests that need not differ are one array, pushed again and again. */
+static bool begin_alike(struct client *c)
+{
+    c->alike = !c->options->check;
+    if (c->alike && !client_make_constant(c)) {
+        complain("cannot allocate a request of %" PRIu32 " bytes: %s", c->options->size_bytes, demi_last_error());
+        return false;
+    }
     return true;
 }
 
@@ -255,7 +260,7 @@ int echo_client(const struct echo_options *o)
     c->complaints_left = COMPLAINTS_MAX;
     hist_reset(&c->report.latency);
     int code = EXIT_FAIL;
-    if (team_ready(o->team, make_memory(c) && make_constant(c) && client_connect(c))) {
+    if (team_ready(o->team, make_memory(c) && begin_alike(c) && client_connect(c))) {
         start_clock(c);
         code = run(c);
         code = code == EXIT_OK ? report_client(c) : code;

@@ -41,9 +41,9 @@ struct client {
     struct conn *conn;
     struct flight *flights; /* the memory of all rings */
     struct tokset set;
-    demi_sgarray_t constant; /* what every request is, where they may be alike */
-    bool alike;
-    uint32_t live; /* connections */
+    demi_sgarray_t constant; /* what every request is, where they are alike; without segments: to be made */
+    bool alike;              /* but for the number of a datagram */
+    uint32_t live;           /* connections */
     uint32_t depth;
     uint32_t ring_mask;
     uint64_t in_flight; /* requests, all connections */
@@ -87,6 +87,9 @@ void conn_sweep(struct client *c, struct conn *n, uint64_t now_ns);
 
 /* Ends a connection that is of no more use, with a complaint: what went wrong, and an errno or 0. */
 void conn_break(struct client *c, struct conn *n, const char *what, int err);
+
+/* client.c: allocates what requests that are alike are. false: no memory. */
+bool client_make_constant(struct client *c);
 
 /* client.c: ends the sending at a time. */
 void client_stop_sending(struct client *c, uint64_t now_ns);

@@ -69,7 +69,15 @@ void conn_pop(struct client *c, struct conn *n)
     }
 }
 
-/* A request's bytes in memory of its own. */
+static void number_datagram(const struct client *c, const struct conn *n, uint8_t *bytes)
+{
+    size_t header = sequence_bytes(c);
+    for (size_t i = 0; i < header; i++) {
+        bytes[i] = (uint8_t)(n->head >> (8 * i));
+    }
+}
+
+/* A request whose bytes will be checked, in memory of its own. */
 static demi_sgarray_t make_request(const struct client *c, const struct conn *n)
 {
     size_t size = c->options->size_bytes;
@@ -83,15 +91,18 @@ static demi_sgarray_t make_request(const struct client *c, const struct conn *n)
         return sga;
     }
     size_t header = sequence_bytes(c);
-    for (size_t i = 0; i < header; i++) {
-        bytes[i] = (uint8_t)(n->head >> (8 * i));
-    }
-    if (c->options->check) {
-        pattern_fill(bytes + header, size - header, datagram_seed(n, n->head), 0);
-    } else {
-        memset(bytes + header, 'c', size - header);
-    }
+    number_datagram(c, n, bytes);
+    pattern_fill(bytes + header, size - header, datagram_seed(n, n->head), 0);
     return sga;
+}
+
+/* The request that all are, with the next number where it is a datagram. */
+static demi_sgarray_t alike_request(struct client *c, const struct conn *n)
+{
+    if (c->options->udp && (c->constant.sga_numsegs != 0 || client_make_constant(c))) {
+        number_datagram(c, n, c->constant.sga_segs[0].sgaseg_buf);
+    }
+    return c->constant;
 }
 
 /* Starts one push of the next request. Returns whether the connection lives on. */
@@ -99,7 +110,7 @@ static bool push_request(struct client *c, struct conn *n)
 {
     demi_qtoken_t token;
     int err = 0;
-    demi_sgarray_t sga = c->alike ? c->constant : make_request(c, n);
+    demi_sgarray_t sga = c->alike ? alike_request(c, n) : make_request(c, n);
     if (sga.sga_numsegs == 0) {
         conn_break(c, n, "no memory for a request", 0);
         return false;
@@ -116,6 +127,10 @@ static bool push_request(struct client *c, struct conn *n)
     }
     if (fate == DEMI_PENDING) {
         tokset_add(&c->set, token, n->number, &n->push_place);
+        if (c->alike && c->options->udp) { /* its number must stay: the next gets other memory */
+            (void)demi_sgafree(&c->constant);
+            c->constant.sga_numsegs = 0;
+        }
     } else if (fate == DEMI_BROKEN && !c->options->udp) {
         conn_break(c, n, "cannot send", err);
         return false;
