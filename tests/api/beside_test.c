@@ -169,7 +169,7 @@ static void stand_at(const char *device, const char *net_address)
 
     if (end != NULL)
         setenv("DEVICE", end, 1);
-    if (rig_network("catpowder"))
+    if (rig_network("catpowder") || end != NULL)
         setenv("NET_ADDRESS", net_address, 1);
 }
 
