@@ -25,32 +25,40 @@ counter() {
     "$CARACAL_BUILD_DIR/tools/demi" stat --json |
         python3 -c "import json, sys; print(json.load(sys.stdin)['instances'][0]['counters']['$1'])"
 }
+BYTES=20000000
+# fetch URL: in the background, as $load, and so that it takes a second; returns when the first bytes are here. More
+# than the buffers of both ends hold is to come then.
+fetch() {
+    rm -f fetched
+    in_k curl -s --max-time 10 --limit-rate 20M -o fetched "$1/bytes/$BYTES" &
+    load=$!
+    for _ in {1..200}; do
+        [ ! -s fetched ] || return 0
+        sleep 0.01
+    done
+}
 # URL MTU: fetched while the link behind the router shrinks to MTU, which the router says
 too_big() {
-    local before status
+    local before load
     before=$(counter pmtu_changes)
-    in_k curl -s --max-time 10 --limit-rate 20M -o fetched "$1/bytes/10000000" &
-    status=$!
-    sleep 0.2
+    fetch "$1"
     ip -n "$NS_B" link set b0 mtu "$2"
-    wait $status
+    wait "$load"
     echo "status $?, $(wc -c <fetched) bytes, path MTUs that shrank: $before, $(counter pmtu_changes)"
     ip -n "$NS_B" link set b0 mtu 1500
-    [ "$(wc -c <fetched)" = 10000000 ] && [ "$(counter pmtu_changes)" -gt "$before" ]
+    [ "$(wc -c <fetched)" = $BYTES ] && [ "$(counter pmtu_changes)" -gt "$before" ]
 }
 # Our own interface takes shorter packets from some moment on, and refuses the others.
 own_mtu() {
     local before load status
     before=$(counter pmtu_changes)
-    in_k curl -s --max-time 10 --limit-rate 20M -o fetched http://10.76.0.2:8000/bytes/10000000 &
-    load=$!
-    sleep 0.2
+    fetch http://10.76.0.2:8000
     ip -n "$NS_O" link set o0 mtu 1300
-    wait $load
+    wait "$load"
     status=$?
     ip -n "$NS_O" link set o0 mtu 1500
     echo "status $status, refused $(counter drop_device_tx), path MTUs that shrank: $before, $(counter pmtu_changes)"
-    [ $status = 0 ] && [ "$(wc -c <fetched)" = 10000000 ] && [ "$(counter drop_device_tx)" -gt 0 ] &&
+    [ $status = 0 ] && [ "$(wc -c <fetched)" = $BYTES ] && [ "$(counter drop_device_tx)" -gt 0 ] &&
         [ "$(counter pmtu_changes)" -gt "$before" ]
 }
 # FROM TO: Linux's IP address
@@ -80,7 +88,7 @@ new_address() {
     load=$!
     sleep 0.3
     ip -n "$NS_B" link set b1 address "$3"
-    wait $load
+    wait "$load"
 }
 server_pid() {
     for pid in $(ip netns pids "$NS_O"); do
