@@ -48,16 +48,9 @@ void command_incrbyfloat(struct call *c)
         error_text(c, "ERR increment or decrement would overflow");
         return;
     }
-    struct store_put put = {.key = c->argv[1],
-                            .value = {text, decimal_write(value, text)},
-                            .expiry_ms = it != NULL ? item_expiry_ms(it) : 0};
-    if (!key_ok(c, c->argv[1])) {
-        return;
-    }
-    if (store_put(&c->kv->store, &put) != 0) {
-        error_memory(c);
-    } else {
-        reply_bulk(c->reply, put.value);
+    struct span sum = {text, decimal_write(value, text)};
+    if (put_with_expiry_of(c, it, sum)) {
+        reply_bulk(c->reply, sum);
     }
 }
 

@@ -267,19 +267,8 @@ static void add(struct call *c, int64_t by)
         return;
     }
     if (__builtin_add_overflow(value, by, &value)) {
-        reply_error(c->reply, "ERR increment or decrement would overflow");
-        c->kv->count.total_error_replies++;
-        return;
-    }
-    struct store_put put = {.key = c->argv[1],
-                            .value = {text, text_of_number(value, text)},
-                            .expiry_ms = it != NULL ? item_expiry_ms(it) : 0};
-    if (!key_ok(c, c->argv[1])) {
-        return;
-    }
-    if (store_put(&c->kv->store, &put) != 0) {
-        error_memory(c);
-    } else {
+        error_text(c, "ERR increment or decrement would overflow");
+    } else if (put_with_expiry_of(c, it, (struct span){text, text_of_number(value, text)})) {
         reply_number(c->reply, value);
     }
 }

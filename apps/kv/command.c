@@ -145,6 +145,19 @@ bool key_ok(struct call *c, struct span key)
     return key.len <= ITEM_KEY_MAX;
 }
 
+bool put_with_expiry_of(struct call *c, const struct item *it, struct span value)
+{
+    struct store_put put = {.key = c->argv[1], .value = value, .expiry_ms = it != NULL ? item_expiry_ms(it) : 0};
+    if (!key_ok(c, c->argv[1])) {
+        return false;
+    }
+    if (store_put(&c->kv->store, &put) != 0) {
+        error_memory(c);
+        return false;
+    }
+    return true;
+}
+
 static bool arity_fits(int arity, uint32_t argc)
 {
     return arity > 0 ? argc == (uint32_t)arity : argc >= (uint32_t)-arity;

@@ -138,4 +138,8 @@ void error_memory(struct call *c);
 /* Whether a key may be written; replies with an error where not. */
 bool key_ok(struct call *c, struct span key);
 
+/* Writes the first argument's key with the expiry that it, the item that has it now, has (NULL: none). value may not
+ * lie in the store. false: it may not be written or there is no room, and the client was told. */
+bool put_with_expiry_of(struct call *c, const struct item *it, struct span value);
+
 #endif /* APPS_KV_COMMAND_H */
