@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The longest time for which the key-value server does one thing while all its clients wait: each command, and each
- * turn of its housekeeping, timed by itself in this thread's processor time. Interrupts count in it and fall anywhere:
- * several rounds do the very same, each in a process of its own that begins with fresh memory, and what one command
- * took is the least that it took in any of them. One JSON object with the worst phase; with --phases a line for each.
- * usage: kv_pause_bench [--phases]
+ * turn of its housekeeping and the library's memory's, timed by itself in this thread's processor time. Interrupts
+ * count in it and fall anywhere: several rounds do the very same, each in a process of its own that begins with fresh
+ * memory, and what one command took is the least that it took in any of them. One JSON object with the worst phase;
+ * with --phases a line for each. usage: kv_pause_bench [--phases]
  */
+#include "api/api.h"
 #include "kv/command.h"
 #include "kv/reply.h"
 #include "pair.h"
@@ -204,6 +205,18 @@ static void flush(struct times *l)
     must(!again, "a flush that does not end");
 }
 
+/* Memory that is free goes back to the kernel, a piece each time that the library has nothing else to do. */
+static void give_back(struct times *l)
+{
+    bool again = true;
+    for (uint32_t i = 0; i < TIMES && again; i++) {
+        uint64_t begin_ns = thread_ns();
+        again = mem_cool(&api_self.inst->mem);
+        record(l, thread_ns() - begin_ns);
+    }
+    must(!again && l->count > 1, "memory that is not given back");
+}
+
 static void evict(struct times *l)
 {
     kv.store.bytes_max = SMALL_BYTES;
@@ -217,7 +230,8 @@ static const struct {
     void (*run)(struct times *l);
 } phases[] = {{"grow", grow},     {"update", update},         {"long_values", long_values},
               {"scan", scan},     {"many_words", many_words}, {"delete", delete},
-              {"expire", expire}, {"flush", flush},           {"evict", evict}};
+              {"expire", expire}, {"flush", flush},           {"give_back", give_back},
+              {"evict", evict}};
 #define PHASES (sizeof(phases) / sizeof(phases[0]))
 
 static void begin(void)
