@@ -30,6 +30,7 @@ static bool arm(struct instance *inst)
     struct nano *n = nano_of(inst);
 
     nano_flush(n);
+    nano_tx_time(n); /* of what this turn sent itself, so that the timer is armed that the sleep must end with */
     if (n->dev->error != 0)
         return n->lost; /* nothing comes any more */
     if (n->riders > 0 || n->owing > 0 || n->own_count > 0 || n->dev->fd < 0 || n->dev->ops->arm == NULL)
