@@ -268,7 +268,10 @@ static void add(struct call *c, int64_t by)
     }
     if (__builtin_add_overflow(value, by, &value)) {
         error_text(c, "ERR increment or decrement would overflow");
-    } else if (put_with_expiry_of(c, it, (struct span){text, text_of_number(value, text)})) {
+        return;
+    }
+    struct span sum = {text, text_of_number(value, text)};
+    if (put_with_expiry_of(c, it, sum)) {
         reply_number(c->reply, value);
     }
 }
