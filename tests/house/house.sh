@@ -23,9 +23,10 @@ expect() {
 suite() {
     mkdir -p build/meson-info
     python3 - "$@" >build/meson-info/intro-tests.json <<'PYTHON'
-import json, sys
+import json, os, sys
 print(json.dumps([{"name": sys.argv[1], "cmd": ["bash", "-c", sys.argv[3]], "env": {}, "workdir": None,
-                   "timeout": int(sys.argv[2]), "suite": ["x:script"], "is_parallel": True}]))
+                   "timeout": int(sys.argv[2]), "suite": ["x:script", *os.environ.get("TAGS", "").split()],
+                   "is_parallel": True}] * int(os.environ.get("TIMES", "1"))))
 PYTHON
     env -u CARACAL_TEST_ID "$scripts/run-suite" --build build --label L >said 2>&1
     status=$?
@@ -55,6 +56,35 @@ if pgrep -f "^$nap\$" >/dev/null; then
 else
     echo "ok run_suite__leaves_no_process"
 fi
+
+# a test that fails in its first run only, and says which run it is
+cat >twice.sh <<'SH'
+echo run >>"$1"
+n=$(wc -l <"$1")
+echo "this is run $n"
+echo ok one
+[ "$n" = 2 ] && echo ok two || echo not ok two
+SH
+twice="bash $PWD/twice.sh $PWD/ran"
+TAGS=x:realtime suite twice 9 "$twice"
+expect run_suite__runs_real_time_tests_again said '^# first run: ok      L twice: one$' \
+    '^# first run: FAILED  L twice: two$' 'this is run 1$' '^ok      L twice: two$' \
+    '^# passed only at the second run: L twice$' '^status 0$'
+cat build/logs/L-twice*.log >both
+expect run_suite__keeps_both_logs both 'this is run 1' 'this is run 2'
+if [ "$(grep -c '^ok ' said)$(grep -c '^FAILED ' said)" = 20 ]; then
+    echo "ok run_suite__counts_the_second_run_alone"
+else
+    echo "not ok run_suite__counts_the_second_run_alone"
+fi
+rm -f ran
+suite once 9 "$twice"
+expect run_suite__runs_other_tests_once said '^FAILED  L once: two$' '^status 1$'
+TAGS=x:realtime suite never 9 'echo ok one; echo not ok two'
+expect run_suite__second_run_can_fail said '^# first run: FAILED  L never: two$' '^FAILED  L never: two$' '^status 1$'
+TAGS=x:realtime TIMES=6 suite many 9 'echo ok one; echo not ok two'
+expect run_suite__runs_none_again_where_many_fail said '^# 6 real-time tests failed: none runs again$' \
+    '^FAILED  L many: two$' '^status 1$'
 
 # A tree with one offence of each kind; the licence line is made here so that this file has but one.
 mkdir -p tree/scripts tree/src/core tree/src/libos
