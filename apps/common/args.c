@@ -67,6 +67,20 @@ int args_parse_role(int argc, char **argv, const struct args_spec *spec, void *o
     return args_parse(argc, argv, 2, spec, out);
 }
 
+int program_end(int rc)
+{
+    bool written = fflush(stdout) == 0 && ferror(stdout) == 0;
+
+    if (rc < 0) {
+        rc = EXIT_OK;
+    }
+    if (!written && rc == EXIT_OK) {
+        complain("the output could not be written");
+        rc = EXIT_FAIL;
+    }
+    return rc;
+}
+
 bool arg_u64(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
     char *end = NULL;

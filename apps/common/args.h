@@ -31,12 +31,18 @@ struct args_spec {
 
 /*
  * Reads the options from argv[first] on; operands there are none. EXIT_OK; EXIT_USAGE: something was wrong and that was
- * said; -1: help was asked for and printed.
+ * said; -1: help was asked for and printed. program_end() below takes what is not EXIT_OK.
  */
 int args_parse(int argc, char **argv, int first, const struct args_spec *spec, void *out);
 
 /* The same for programs that are 'server' or 'client' by their first argument; *server says which. */
 int args_parse_role(int argc, char **argv, const struct args_spec *spec, void *out, bool *server);
+
+/*
+ * What main() returns: rc, EXIT_OK for the -1 above, and EXIT_FAIL, which is then said, where rc is fine and what was
+ * printed could not be written: a full disk does not look like success.
+ */
+int program_end(int rc);
 
 /*
  * Reads a decimal number between min and max from an option's text. On anything else complains, naming the option, and

@@ -111,7 +111,7 @@ int main(int argc, char **argv)
     int rc = echo_options_parse(argc, argv, &options);
     if (rc != EXIT_OK) {
         free(team);
-        return rc == EXIT_USAGE ? EXIT_USAGE : EXIT_OK;
+        return program_end(rc);
     }
     struct thread *t = calloc(options.threads, sizeof(*t));
     if (t == NULL || team == NULL) {
@@ -134,5 +134,5 @@ int main(int argc, char **argv)
     rc = run_all(t, options.threads);
     free(t);
     free(team);
-    return rc;
+    return program_end(rc);
 }

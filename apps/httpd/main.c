@@ -57,12 +57,12 @@ int main(int argc, char **argv)
     (void)addr_parse("127.0.0.1:8080", &options.bind);
     int rc = args_parse(argc, argv, 1, &spec, &options);
     if (rc != EXIT_OK) {
-        return rc == EXIT_USAGE ? EXIT_USAGE : EXIT_OK;
+        return program_end(rc);
     }
     if (!demi_begin(argc, argv)) {
         return EXIT_FAIL;
     }
     rc = httpd_run(&options);
     (void)demi_fini();
-    return rc;
+    return program_end(rc);
 }

@@ -102,7 +102,7 @@ int main(int argc, char **argv)
     (void)addr_parse("127.0.0.1:6379", &options.bind);
     int rc = args_parse(argc, argv, 1, &spec, &options);
     if (rc != EXIT_OK) {
-        return rc == EXIT_USAGE ? EXIT_USAGE : EXIT_OK;
+        return program_end(rc);
     }
     if (options.bind.len == 0 && options.rpc.len == 0) {
         return complain_usage("--bind none: --rpc ADDR:PORT is needed then");
@@ -112,5 +112,5 @@ int main(int argc, char **argv)
     }
     rc = server_run(&options);
     (void)demi_fini();
-    return rc;
+    return program_end(rc);
 }

@@ -130,7 +130,7 @@ int main(int argc, char **argv)
     program_name = "caracal-kvload";
     int rc = args_parse(argc, argv, 1, &spec, &options);
     if (rc != EXIT_OK) {
-        return rc == EXIT_USAGE ? EXIT_USAGE : EXIT_OK;
+        return program_end(rc);
     }
     if (options.connect.len == 0) {
         return complain_usage("--connect is missing: where is the server?");
@@ -145,5 +145,5 @@ int main(int argc, char **argv)
     }
     rc = load_run(&options);
     (void)demi_fini();
-    return rc;
+    return program_end(rc);
 }

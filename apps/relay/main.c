@@ -115,7 +115,7 @@ int main(int argc, char **argv)
         rc = complain_usage("the relay needs --to ADDR:PORT");
     }
     if (rc != EXIT_OK) {
-        return rc == EXIT_USAGE ? EXIT_USAGE : EXIT_OK;
+        return program_end(rc);
     }
     if (!demi_begin(argc, argv)) {
         return EXIT_FAIL;
@@ -127,5 +127,5 @@ int main(int argc, char **argv)
         summary_text(&counters);
     }
     (void)demi_fini();
-    return rc;
+    return program_end(rc);
 }

@@ -157,9 +157,9 @@ int main(int argc, char **argv)
         rc = finish(&options);
     }
     if (rc != EXIT_OK) {
-        return rc == EXIT_USAGE ? EXIT_USAGE : EXIT_OK;
+        return program_end(rc);
     }
     stop_install();
     raise_descriptor_limit();
-    return options.server ? plain_server(&options) : plain_client(&options);
+    return program_end(options.server ? plain_server(&options) : plain_client(&options));
 }

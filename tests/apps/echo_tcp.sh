@@ -266,11 +266,24 @@ early_close_is_found() {
     contains "$work/client.err" 'after 1 answers: '
 }
 
+# What nobody can read does not look like success: results, and the help of each program.
+full_disk_is_a_failure() {
+    local program
+    serve "$work/server" "$echo_program" server --bind 127.0.0.1:0
+    "$echo_program" client --connect "$address" --requests 10 --json 2>"$work/client.err" >/dev/full
+    [ $? -eq 1 ] || fail "results that were not written look like success"
+    contains "$work/client.err" 'the output could not be written'
+    for program in "$echo_program" "$relay_program" "$httpd_program" "$kv_program" "$kvload_program"; do
+        "$program" --help >/dev/full 2>&1
+        [ $? -eq 1 ] || fail "$program --help: a full disk looks like success"
+    done
+}
+
 for name in help_and_usage requests_are_counted_on_both_sides every_byte_of_every_size many_in_flight \
     many_connections ipv6 wildcard_address duration_and_warmup rate_is_kept no_coordinated_omission overload_ends \
     server_killed server_stands_still nobody_listens address_in_use library_says_what_is_wrong \
     server_outlives_its_clients signals_end_with_a_summary progress_and_quiet connections_are_bounded \
-    descriptors_run_out; do
+    descriptors_run_out full_disk_is_a_failure; do
     run_test "$name"
 done
 if command -v python3 >/dev/null; then
