@@ -82,8 +82,17 @@ usage__full_disk_is_a_failure() {
     [ $? -eq 1 ] || fail "a full disk looks like success"
 }
 
+# In the build tree, with nothing set: what a command needs is found there.
+usage__finds_modules_beside_itself() {
+    [ -e "$build/src/caracal-xdp.so" ] || return 0
+    unset CARACAL_MODULES
+    demi 1 xdp attach no-such-if --pin "$work/pin"
+    grep -q 'no-such-if' <<<"$err" || fail "$err"
+}
+
 for t in usage__wrong_arguments usage__without_command usage__help_names_every_command \
-    usage__every_command_has_help usage__version usage__full_disk_is_a_failure; do
+    usage__every_command_has_help usage__version usage__full_disk_is_a_failure \
+    usage__finds_modules_beside_itself; do
     run_test "$t"
 done
 exit "$((failures > 0))"

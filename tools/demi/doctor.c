@@ -12,7 +12,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define ROWS_MAX 16
 
@@ -123,34 +122,6 @@ static void try_each(void *arg, const char *name, const char *device, const stru
     try_libos(r, name, "uring", device, os != NULL);
 }
 
-/*
- * A program finds modules beside the library it is linked to. demi has the library inside, so it looks where that lies
- * from here: in the build tree, and in a tree that was installed or moved.
- */
-static void find_modules(void)
-{
-    static const char *const places[] = {"../src", "../lib/caracal", "../lib/x86_64-linux-gnu/caracal"};
-    char self[4096], dir[sizeof(self) + 64], file[sizeof(dir) + 64];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *slash;
-
-    if (len <= 0 || getenv("CARACAL_MODULES") != NULL)
-        return;
-    self[len] = '\0';
-    slash = strrchr(self, '/');
-    if (slash == NULL)
-        return;
-    *slash = '\0';
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        snprintf(dir, sizeof(dir), "%s/%s", self, places[i]);
-        snprintf(file, sizeof(file), "%s/caracal-uring.so", dir);
-        if (access(file, R_OK) == 0) {
-            setenv("CARACAL_MODULES", dir, 1);
-            return;
-        }
-    }
-}
-
 static void examine(struct report *r)
 {
     const char *libos = getenv("LIBOS");
@@ -159,7 +130,6 @@ static void examine(struct report *r)
     bool good = settings_read(&cfg, &problem) == 0;
 
     memset(r, 0, sizeof(*r));
-    find_modules();
     r->libos = libos != NULL && libos[0] != '\0' ? libos : "catnap";
     r->engine = good && cfg.engine == ENGINE_URING ? "uring" : "epoll";
     if (good && strcmp(r->libos, "catpowder") == 0) {

@@ -2,7 +2,10 @@
 /* demi: looks into running instances, into what a crash left, and at what a machine can do. */
 #include "demi.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 const char program_name[] = "demi";
 
@@ -75,7 +78,36 @@ int settings_read(struct config *c, struct error_text *et)
     return ret == 0 ? config_read_env(c, et) : ret;
 }
 
+/*
+ * A program finds modules beside the library it is linked to. demi has the library inside, so it looks where that lies
+ * from here: in the build tree, and in a tree that was installed or moved.
+ */
+static void find_modules(void)
+{
+    static const char *const places[] = {"../src", "../lib/caracal", "../lib/x86_64-linux-gnu/caracal"};
+    char self[4096], dir[sizeof(self) + 64], file[sizeof(dir) + 64];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *slash;
+
+    if (len <= 0 || getenv("CARACAL_MODULES") != NULL)
+        return;
+    self[len] = '\0';
+    slash = strrchr(self, '/');
+    if (slash == NULL)
+        return;
+    *slash = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        snprintf(dir, sizeof(dir), "%s/%s", self, places[i]);
+        snprintf(file, sizeof(file), "%s/caracal-uring.so", dir);
+        if (access(file, R_OK) == 0) {
+            setenv("CARACAL_MODULES", dir, 1);
+            return;
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
+    find_modules();
     return command_main(argc, argv);
 }
