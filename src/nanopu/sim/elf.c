@@ -255,36 +255,33 @@ int elf_parse(struct elf_image *image, const char *name, const void *bytes, size
     return parse_owned(image, name, copy, len, et);
 }
 
-/* The file's bytes from the heap; NULL and *err. */
-static uint8_t *read_file(int fd, size_t *len, int *err)
+/* The file's bytes from the heap; NULL and a text. */
+static uint8_t *read_file(int fd, const char *path, size_t *len, struct error_text *et, int *err)
 {
     struct stat st;
     uint8_t *bytes;
     size_t got = 0;
+    ssize_t n = 0;
 
-    *err = fstat(fd, &st) != 0                ? errno
-           : S_ISDIR(st.st_mode)              ? EISDIR
-           : !S_ISREG(st.st_mode)             ? EINVAL
-           : st.st_size > (off_t)ELF_FILE_MAX ? EFBIG
+    *err = fstat(fd, &st) != 0                ? error_set(et, errno, "%s: %s", path, strerror(errno))
+           : S_ISDIR(st.st_mode)              ? error_set(et, EISDIR, "%s: %s", path, strerror(EISDIR))
+           : !S_ISREG(st.st_mode)             ? error_set(et, EINVAL, "%s: not a regular file", path)
+           : st.st_size > (off_t)ELF_FILE_MAX ? error_set(et, EFBIG, "%s: %s", path, strerror(EFBIG))
                                               : 0;
-    bytes = *err == 0 ? malloc((size_t)st.st_size + 1) : NULL;
+    if (*err != 0)
+        return NULL;
+    bytes = malloc((size_t)st.st_size + 1);
     if (bytes == NULL) {
-        *err = *err != 0 ? *err : ENOMEM;
+        *err = error_set(et, ENOMEM, "%s: out of memory", path);
         return NULL;
     }
-    while (got < (size_t)st.st_size) {
-        ssize_t n = read(fd, bytes + got, (size_t)st.st_size - got);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            *err = errno;
+    while (got < (size_t)st.st_size && (n = read(fd, bytes + got, (size_t)st.st_size - got)) != 0) {
+        if (n < 0 && errno != EINTR) {
+            *err = error_set(et, errno, "%s: %s", path, strerror(errno));
             free(bytes);
             return NULL;
         }
-        if (n == 0)
-            break;
-        got += (size_t)n;
+        got += n > 0 ? (size_t)n : 0;
     }
     *len = got;
     return bytes;
@@ -292,16 +289,16 @@ static uint8_t *read_file(int fd, size_t *len, int *err)
 
 int elf_load(struct elf_image *image, const char *path, struct error_text *et)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err; /* O_NONBLOCK: a FIFO waits for nobody */
     uint8_t *bytes;
     size_t len = 0;
 
     if (fd < 0)
         return error_set(et, errno, "%s: %s", path, strerror(errno));
-    bytes = read_file(fd, &len, &err);
+    bytes = read_file(fd, path, &len, et, &err);
     close(fd);
     if (bytes == NULL)
-        return error_set(et, err, "%s: %s", path, strerror(err));
+        return err;
     return parse_owned(image, path, bytes, len, et);
 }
 

@@ -31,6 +31,8 @@ run --hash
 params extra
 topo
 topo a b
+topo --json
+topo a --json --dot
 dis
 dis a b c
 END
@@ -46,6 +48,9 @@ run__missing_and_wrong_programs() {
     echo 'int main' >text.c
     nanopu 1 run text.c
     says err 'text.c: not an ELF file'
+    mkfifo fifo.elf
+    nanopu 1 run fifo.elf
+    says err 'fifo.elf: not a regular file'
     nanopu 1 run "$nanopu"
     says err 'not for RISC-V'
 }
