@@ -169,33 +169,42 @@ static void print_dot(const struct topology *t)
     printf("}\n");
 }
 
+/* The file and how to print it, in either order. */
+static int read_arguments(int argc, char **argv, const char **file, void (**print)(const struct topology *t))
+{
+    *file = NULL;
+    *print = print_text;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0 && *print == print_text)
+            *print = print_json;
+        else if (strcmp(argv[i], "--dot") == 0 && *print == print_text)
+            *print = print_dot;
+        else if (argv[i][0] != '-' && *file == NULL)
+            *file = argv[i];
+        else
+            return usage_error("topo", "unexpected argument \"%s\"", argv[i]);
+    }
+    return *file != NULL ? NANOPU_OK : usage_error("topo", "no topology file");
+}
+
 int cmd_topo(int argc, char **argv)
 {
-    const char *format = argc == 3 ? argv[2] : "";
+    void (*print)(const struct topology *t);
+    const char *file;
     struct error_text et;
     struct topology t;
     struct params p;
-    int ret;
+    int ret = read_arguments(argc, argv, &file, &print);
 
-    if (argc < 2 || argv[1][0] == '-')
-        return usage_error("topo", "no topology file");
-    if (argc > 3 || (argc == 3 && strcmp(format, "--json") != 0 && strcmp(format, "--dot") != 0))
-        return usage_error("topo", "unexpected argument \"%s\"", argc > 3 ? argv[3] : argv[2]);
+    if (ret != NANOPU_OK)
+        return ret;
     params_profile(&p, "osdi21");
     topology_init(&t);
-    ret = topology_read(&t, argv[1], &p, &et);
+    ret = topology_read(&t, file, &p, &et);
     if (ret == 0)
-        ret = topology_finish(&t, argv[1], &et);
-    if (ret != 0) {
-        topology_free(&t);
-        return fail("%s", et.text);
-    }
-    if (strcmp(format, "--json") == 0)
-        print_json(&t);
-    else if (strcmp(format, "--dot") == 0)
-        print_dot(&t);
-    else
-        print_text(&t);
+        ret = topology_finish(&t, file, &et);
+    if (ret == 0)
+        print(&t);
     topology_free(&t);
-    return NANOPU_OK;
+    return ret == 0 ? NANOPU_OK : fail("%s", et.text);
 }

@@ -6,7 +6,7 @@ const char program_name[] = "nanopu";
 
 const struct command commands[] = {
     {"bench", cmd_bench, "[OPTION]... [NAME]... | all", "the published evaluation again, beside its figures",
-     "  --quick       a fifth of the requests, one seed\n"
+     "  --quick       fewer requests, two seeds\n"
      "  --seeds N     seeds of random numbers; the median of them counts (5)\n"
      "  --seed N      the first of them (1)\n"
      "  --jobs N      simulations at a time (one a processor)\n"
@@ -46,7 +46,7 @@ const struct command commands[] = {
      "A guest's arguments are its path, its MAC and IP addresses, then ARGs. The exit code is the guest's; with "
      "several\n"
      "hosts the first that is not 0; 1 when a host failed or the limit of cycles was reached, 2 for wrong usage.\n"},
-    {"topo", cmd_topo, "FILE [--json | --dot]", "checks a topology file and draws what it means",
+    {"topo", cmd_topo, "[--json | --dot] FILE", "checks a topology file and draws what it means",
      "  --json        one JSON object, with every parameter of every node\n"
      "  --dot         for Graphviz\n"},
     {"dis", cmd_dis, "FILE [FUNCTION]", "a program's code as text", ""},

@@ -35,7 +35,7 @@ topo__json() {
 
 topo__dot() {
     tiers
-    nanopu 0 topo tiers.yaml --dot
+    nanopu 0 topo --dot tiers.yaml
     same edges 12 "$(grep -c ' -- ' out)"
 }
 
