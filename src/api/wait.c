@@ -314,6 +314,10 @@ static API_LONG_WAY int wait_next_n(demi_qresult_t *qr_out, int num_qrs, int *nu
         r = r == -ETIMEDOUT ? fail_timeout() : wait_for_next(inst, timeout);
         if (r != 0)
             return r;
+    } else {
+        uint32_t there = inst->ops.done_count;
+
+        inst->unturned += (there < (uint32_t)num_qrs ? there : (uint32_t)num_qrs) - 1; /* the first is counted */
     }
     for (; n < num_qrs && !op_list_is_empty(&inst->ops.done); n++) {
         op_take(inst, op_list_first(&inst->ops, &inst->ops.done), &qr_out[n]);

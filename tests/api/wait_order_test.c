@@ -270,6 +270,27 @@ static void next_n__timeout_writes_0(void **state)
     assert_int_equal(n, 0);
 }
 
+/* However many results a call takes, the devices are looked at between any 32 + so many. */
+static void next_n__results_that_are_there_hold_no_turn_off(void **state)
+{
+    static demi_qresult_t qr[MANY / 20];
+    uint64_t polls;
+    int n;
+
+    (void)state;
+    open_many(MANY);
+    for (unsigned i = 0; i < MANY; i++)
+        send_to(i);
+    polls = rig_instance()->stat->value[CTR_polls];
+    for (unsigned taken = 0; taken < MANY; taken += (unsigned)n) {
+        assert_int_equal(demi_wait_next_n(qr, ARRAY_LEN(qr), &n, &zero), 0);
+        for (int i = 0; i < n; i++)
+            rig_free(&qr[i].qr_value.sga);
+    }
+    assert_true(rig_instance()->stat->value[CTR_polls] - polls >= 19);
+    close_many(MANY);
+}
+
 static void next_n__takes_every_kind_of_operation(void **state)
 {
     demi_qresult_t qr[3];
@@ -397,6 +418,7 @@ int main(void)
         TEST(next_n__returns_what_is_ready_in_order),
         TEST(next_n__fewer_than_asked_for),
         TEST(next_n__timeout_writes_0),
+        TEST(next_n__results_that_are_there_hold_no_turn_off),
         TEST(next_n__takes_every_kind_of_operation),
         TEST(all__results_stand_where_their_tokens_do),
         TEST(all__timeout_consumes_nothing),
