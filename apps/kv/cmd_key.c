@@ -235,28 +235,28 @@ static void gather_key(void *context, struct item *it)
 }
 
 /* Scans from *cursor until `count` keys were seen or all are, as often as it takes. */
-static uint64_t gather(struct store *st, struct gather *g, uint64_t cursor, uint64_t count)
+static uint64_t gather(struct kv *kv, struct gather *g, uint64_t cursor, uint64_t count)
 {
     do {
-        store_scan(st, &cursor, gather_key, g);
+        store_scan(&kv->store, &cursor, gather_key, g);
     } while (cursor != 0 && g->seen < count);
+    kv->work += g->seen * WORK_OF_WORD;
     return cursor;
 }
 
 void command_keys(struct call *c)
 {
-    struct store *st = &c->kv->store;
     bool all = c->argv[1].len == 1 && c->argv[1].at[0] == '*';
     struct gather g = {.pattern = all ? (struct span){NULL, 0} : c->argv[1]};
-    if (st->index.count > KEYS_MAX) {
+    if (c->kv->store.index.count > KEYS_MAX) {
         reply_error(c->reply, "ERR KEYS is for at most %u keys, SCAN for more", KEYS_MAX);
         c->kv->count.total_error_replies++;
         return;
     }
-    (void)gather(st, &g, 0, UINT64_MAX);
+    (void)gather(c->kv, &g, 0, UINT64_MAX);
     reply_array(c->reply, g.matched);
     g.reply = c->reply;
-    (void)gather(st, &g, 0, UINT64_MAX);
+    (void)gather(c->kv, &g, 0, UINT64_MAX);
 }
 
 static bool scan_options(struct call *c, struct gather *g, int64_t *count)
@@ -298,13 +298,13 @@ void command_scan(struct call *c)
         return;
     }
     count = count < SCAN_COUNT_MAX ? count : SCAN_COUNT_MAX;
-    uint64_t next = gather(&c->kv->store, &g, (uint64_t)cursor, (uint64_t)count);
+    uint64_t next = gather(c->kv, &g, (uint64_t)cursor, (uint64_t)count);
     reply_array(c->reply, 2);
     reply_bulk(c->reply, (struct span){text, text_of_number((int64_t)next, text)});
     reply_array(c->reply, g.matched);
     g.reply = c->reply;
     g.seen = 0;
-    (void)gather(&c->kv->store, &g, (uint64_t)cursor, (uint64_t)count);
+    (void)gather(c->kv, &g, (uint64_t)cursor, (uint64_t)count);
 }
 
 struct pick {

@@ -154,6 +154,7 @@ static void look(struct call *c, struct span key, struct watch *w)
     struct item *it = store_peek(&c->kv->store, key);
     *w = (struct watch){.key_len = (uint32_t)key.len, .there = it != NULL};
     if (it != NULL) {
+        c->kv->work += it->value_len;
         w->digest = index_hash(&c->kv->store.index, item_value(it), it->value_len);
         w->expiry_ms = item_expiry_ms(it);
     }
@@ -190,6 +191,7 @@ static void run_all(struct call *c, const struct transaction *t, struct span *ar
             argv[k] = (struct span){at, len};
             at += len;
         }
+        c->kv->work += (uint64_t)inner.argc * WORK_OF_WORD;
         command_find(argv[0])->run(&inner);
     }
 }
@@ -217,6 +219,22 @@ void command_exec(struct call *c)
     transaction_drop(c->kv, c->session);
 }
 
+/* Whether a key is watched already. */
+static bool watches(const struct transaction *t, struct span key)
+{
+    const char *at = t->watched.at;
+    struct watch w;
+    for (uint32_t i = 0; i < t->watches; i++) {
+        memcpy(&w, at, sizeof(w));
+        at += sizeof(w);
+        if (w.key_len == key.len && memcmp(at, key.at, key.len) == 0) {
+            return true;
+        }
+        at += w.key_len;
+    }
+    return false;
+}
+
 void command_watch(struct call *c)
 {
     struct transaction *t = transaction_of(c);
@@ -234,6 +252,9 @@ void command_watch(struct call *c)
     }
     for (uint32_t i = 1; i < c->argc; i++) {
         struct watch w;
+        if (watches(t, c->argv[i])) {
+            continue; /* as it was then */
+        }
         char *to = key_ok(c, c->argv[i]) ? pile_add(c, &t->watched, sizeof(w) + c->argv[i].len) : NULL;
         if (to == NULL) {
             return;

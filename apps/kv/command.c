@@ -217,6 +217,7 @@ void command_run(struct call *c)
 {
     const struct command *command = command_find(c->argv[0]);
     c->kv->count.total_commands_processed++;
+    c->kv->work += (uint64_t)c->argc * WORK_OF_WORD;
     if (command == NULL) {
         transaction_spoil(c->session);
         error_unknown(c);

@@ -8,6 +8,7 @@
 #include "kv/store.h"
 
 #define SESSION_NAME_MAX 64
+#define WORK_OF_WORD     64 /* what a word of a command, or a key that is looked at, counts as work */
 
 /* A connection, as far as commands know of it. */
 struct session {
@@ -48,6 +49,9 @@ struct session_held {
     X(connections_broken)                                                                                              \
     X(input_limit_disconnections)                                                                                      \
     X(reads_held_back)                                                                                                 \
+    X(visits_cut)                                                                                                      \
+    X(most_work_of_visit)                                                                                              \
+    X(most_work_of_turn)                                                                                               \
     X(rpc_requests)                                                                                                    \
     X(rpc_malformed)                                                                                                   \
     X(rpc_unsent)
@@ -63,6 +67,7 @@ struct kv {
     uint64_t input_max;
     uint64_t started_ms;
     uint64_t random; /* state of a generator; nothing secret hangs on it */
+    uint64_t work;   /* done beside replies: bytes that were copied, and words; see turn.c */
     struct {
         KV_COUNTERS(KV_COUNTER_MEMBER)
     } count;

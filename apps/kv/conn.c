@@ -61,6 +61,7 @@ void conn_close(struct server *s, struct conn *c)
 {
     input_drop(s, c);
     transaction_drop(&s->kv, &c->session);
+    turn_forget(s, c);
     forget(s, c);
     (void)demi_close(c->session.qd);
     s->lingering -= c->state == CONN_LINGERING;
@@ -76,7 +77,7 @@ static void conn_break(struct server *s, struct conn *c)
     conn_close(s, c);
 }
 
-static void conn_pop(struct server *s, struct conn *c)
+void conn_pop(struct server *s, struct conn *c)
 {
     demi_qtoken_t token;
     if (demi_pop(&token, c->session.qd) != 0) {
@@ -102,8 +103,7 @@ static void conn_finish(struct server *s, struct conn *c)
     }
 }
 
-/* Serves what is there and starts what comes next. */
-static void conn_go_on(struct server *s, struct conn *c)
+void conn_go_on(struct server *s, struct conn *c)
 {
     if (c->state == CONN_OPEN) {
         input_serve(s, c);
@@ -111,7 +111,7 @@ static void conn_go_on(struct server *s, struct conn *c)
             conn_break(s, c);
             return;
         }
-        if (c->session.quit || (c->at_end && !c->held)) {
+        if (c->session.quit || (c->at_end && !c->held && !c->unserved)) {
             c->state = CONN_ENDING;
         }
     }
@@ -119,8 +119,14 @@ static void conn_go_on(struct server *s, struct conn *c)
         if (c->pushes == 0) {
             conn_finish(s, c);
         }
+    } else if (c->unserved) {
+        turn_put_late(s, c);
     } else if (!c->held && !c->popping) {
-        conn_pop(s, c);
+        if (c->greedy) {
+            turn_put_late(s, c);
+        } else {
+            conn_pop(s, c);
+        }
     }
 }
 
@@ -172,7 +178,7 @@ void conn_refuse(struct server *s, int qd)
 static void on_pop(struct server *s, struct conn *c, demi_sgarray_t *sga)
 {
     size_t len = demi_sga_len(sga);
-    c->popping = false;
+    c->popping = c->again = false;
     c->session.seen_ms = s->kv.store.now_ms;
     s->kv.count.total_net_input_bytes += len;
     if (len == 0) {
@@ -191,6 +197,8 @@ static void on_pop(struct server *s, struct conn *c, demi_sgarray_t *sga)
         } else {
             conn_pop(s, c);
         }
+    } else if (c->state == CONN_OPEN && len > 0) {
+        turn_offer(s, c);
     } else {
         conn_go_on(s, c);
     }
@@ -210,8 +218,9 @@ void conn_result(struct server *s, struct conn *c, demi_qresult_t *qr)
     if (--c->pushes == 0) {
         c->out_bytes = 0;
     }
-    if ((c->held && (c->pushes == 0 || (c->pushes <= OUT_PUSHES_MAX / 2 && c->out_bytes <= OUT_BYTES_MAX / 2))) ||
-        (c->state == CONN_ENDING && c->pushes == 0)) {
+    if (c->state == CONN_ENDING && c->pushes == 0) {
         conn_go_on(s, c);
+    } else if (c->held && (c->pushes == 0 || (c->pushes <= OUT_PUSHES_MAX / 2 && c->out_bytes <= OUT_BYTES_MAX / 2))) {
+        turn_offer(s, c);
     }
 }

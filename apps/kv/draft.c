@@ -14,6 +14,7 @@ bool draft_begin(struct call *c, struct draft *d, size_t len, struct item *it)
         error_memory(c);
         return false;
     }
+    c->kv->work += len;
     if (have > 0) {
         memcpy(d->at, item_value(it), have);
     }

@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-#define CARRY_FIRST 1024u
+#define CARRY_FIRST   1024u
+#define WORDS_AT_ONCE 512u /* a command of more is served behind the others, whoever sends it */
 
 static void drop_popped(struct conn *c)
 {
@@ -184,28 +185,34 @@ static void run(struct server *s, struct conn *c, const char *data)
     resp_next(p);
 }
 
-/* Takes what was popped into the long argument or behind what is carried. false: the connection ends. */
-static bool gather(struct server *s, struct conn *c)
+/*
+ * Takes what was popped into the long argument, and a part of it behind what is carried: as much as that is, for all of
+ * it may be many commands, which need no copy. Returns the bytes that went behind, or -1: the connection ends.
+ */
+static ssize_t gather(struct server *s, struct conn *c)
 {
     const char *bytes = c->popped.sga_segs[0].sgaseg_buf;
-    size_t len = c->popped.sga_segs[0].sgaseg_len;
+    uint32_t len = c->popped.sga_segs[0].sgaseg_len, behind = 0;
+    s->kv.work -= c->popped_at;
     if (big_lacks(c)) {
         c->popped_at += (uint32_t)fill_big(c, bytes + c->popped_at, len - c->popped_at);
         if (!finish_big(s, c)) {
-            return false;
+            return -1;
         }
     }
-    /* The command goes on in the carry where it began there. */
-    if (!big_lacks(c) && c->carry_len > c->carry_at) {
-        if (!carry(s, c, bytes + c->popped_at, len - c->popped_at)) {
-            return false;
+    if (!big_lacks(c)) {
+        size_t step = c->carry_len - c->carry_at > CARRY_FIRST ? c->carry_len - c->carry_at : CARRY_FIRST;
+        behind = len - c->popped_at < step ? len - c->popped_at : (uint32_t)step;
+        if (!carry(s, c, bytes + c->popped_at, behind)) {
+            return -1;
         }
-        c->popped_at = (uint32_t)len;
+        c->popped_at += behind;
     }
+    s->kv.work += c->popped_at;
     if (c->popped_at == len) {
         drop_popped(c);
     }
-    return true;
+    return behind;
 }
 
 /* Serves commands of one run of bytes; *used are those that were dealt with. false: stop, for now or for ever. */
@@ -217,6 +224,10 @@ static bool serve_run(struct server *s, struct conn *c, char *data, size_t len, 
             (void)reply_flush(&s->reply);
             c->held = true;
             s->kv.count.reads_held_back++;
+            return false;
+        }
+        if (turn_visit_over(s)) {
+            c->unserved = true;
             return false;
         }
         if (s->reply.batch > REPLY_BATCH_MAX && !reply_flush(&s->reply)) {
@@ -233,6 +244,10 @@ static bool serve_run(struct server *s, struct conn *c, char *data, size_t len, 
             refuse(s, c, c->resp.error);
             return false;
         }
+        if (c->resp.want > WORDS_AT_ONCE && !s->turn.late) {
+            c->unserved = true;
+            return false;
+        }
         uint32_t command_len = c->resp.pos;
         run(s, c, data + *used);
         *used += command_len;
@@ -243,24 +258,54 @@ static bool serve_run(struct server *s, struct conn *c, char *data, size_t len, 
     return true;
 }
 
-void input_serve(struct server *s, struct conn *c)
+/* The next command begins among the last so many bytes that are carried, and those were popped: it goes on there. */
+static void give_back(struct server *s, struct conn *c, size_t popped)
 {
-    bool going_on = true;
-    size_t used;
-    c->held = false;
-    s->at = c;
-    s->reply.broken = false;
-    s->reply.protocol = c->session.protocol;
-    if (c->popped.sga_numsegs != 0 && (c->carry_len > c->carry_at || c->big != NULL)) {
-        going_on = gather(s, c);
+    size_t carried = c->carry_len - c->carry_at;
+    if (c->popped.sga_numsegs != 0 && c->big == NULL && carried <= popped) {
+        c->popped_at -= (uint32_t)carried;
+        drop_carry(s, c);
     }
-    if (going_on && !big_lacks(c) && c->carry_len > c->carry_at) {
-        going_on = serve_run(s, c, c->carry + c->carry_at, c->carry_len - c->carry_at, &used, true);
+}
+
+/* Serves what is carried, with what was popped behind it; gathered: not all is served that is there of it already. */
+static bool serve_carried(struct server *s, struct conn *c, bool gathered)
+{
+    size_t used;
+    while (c->carry_len > c->carry_at || c->big != NULL) {
+        ssize_t behind = c->popped.sga_numsegs != 0 && !gathered ? gather(s, c) : 0;
+        gathered = false;
+        if (behind < 0) {
+            return false;
+        }
+        if (big_lacks(c)) {
+            return true;
+        }
+        bool going_on = serve_run(s, c, c->carry + c->carry_at, c->carry_len - c->carry_at, &used, true);
         c->carry_at += used;
         if (c->carry_at >= c->carry_len) {
             drop_carry(s, c);
         }
+        if (!going_on) {
+            return false;
+        }
+        give_back(s, c, (size_t)behind);
+        if (c->popped.sga_numsegs == 0) {
+            return true;
+        }
     }
+    return true;
+}
+
+void input_serve(struct server *s, struct conn *c)
+{
+    size_t used;
+    c->held = c->unserved = false;
+    turn_visit_begin(s);
+    s->at = c;
+    s->reply.broken = false;
+    s->reply.protocol = c->session.protocol;
+    bool going_on = serve_carried(s, c, c->again);
     while (going_on && c->popped.sga_numsegs != 0 && !big_lacks(c) && c->carry_len == c->carry_at) {
         char *bytes = c->popped.sga_segs[0].sgaseg_buf;
         size_t len = c->popped.sga_segs[0].sgaseg_len - c->popped_at;
@@ -271,5 +316,6 @@ void input_serve(struct server *s, struct conn *c)
         }
     }
     (void)reply_flush(&s->reply);
+    turn_visit_end(s, c);
     s->at = NULL;
 }

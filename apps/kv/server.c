@@ -228,8 +228,9 @@ static int serve(struct server *s, const struct timespec *timeout)
 {
     static demi_qresult_t results[RESULTS];
     bool messages = true;
+    int turns = s->turn.waiting == 0 ? MESSAGE_TURNS : 1;
     int rc = 0;
-    for (int turn = 0; messages && rc == 0 && turn < MESSAGE_TURNS; turn++) {
+    for (int turn = 0; messages && rc == 0 && turn < turns; turn++) {
         int n = 0;
         rpc_pop_more(s);
         rc = demi_wait_next_n(results, RESULTS, &n, timeout);
@@ -251,11 +252,13 @@ static int loop(struct server *s)
         accept_more(s);
         bool soon = store_wants_ticks(&s->kv.store) || s->lingering > 0 || (s->listen_qd >= 0 && s->accepts == 0);
         uint64_t limit_ns = hungry ? SWEEP_AGAIN_NS : soon ? SWEEP_MS * NS_PER_MS : (uint64_t)STOP_LOOK_NS;
-        struct timespec timeout = clock_timespec(limit_ns);
+        struct timespec timeout = clock_timespec(s->turn.waiting > 0 ? 0 : limit_ns);
+        turn_begin(s);
         int rc = serve(s, &timeout);
         if (rc != 0 && rc != ETIMEDOUT) {
             return complain_call("cannot wait", rc);
         }
+        turn_end(s);
         if (hungry || s->kv.store.now_ms >= next_sweep_ms) {
             next_sweep_ms = s->kv.store.now_ms + SWEEP_MS;
             hungry = store_tick(&s->kv.store);
@@ -346,6 +349,7 @@ int server_run(const struct server_options *o)
     static struct server s;
     s = (struct server){.options = o, .listen_qd = -1, .reserve_qd = -1, .rpc_qd = -1, .first_free = UINT32_MAX};
     s.clients_fit = UINT32_MAX;
+    s.turn.first = s.turn.last = CONN_NONE;
     s.kv.clients_max = o->clients_max;
     s.kv.input_max = o->input_max;
     s.kv.session = next_session;

@@ -9,7 +9,7 @@
  *
  * A client that does not read is not read from: with OUT_PUSHES_MAX pushes or OUT_BYTES_MAX bytes under way a
  * connection is held back, what it has sent stays with the libOS, and what was popped already waits. The bytes of
- * incomplete commands are bounded over all connections.
+ * incomplete commands are bounded over all connections. How much is done for one while others wait: see turn.c.
  */
 #ifndef APPS_KV_SERVER_H
 #define APPS_KV_SERVER_H
@@ -21,6 +21,7 @@
 
 #include <demi/types.h>
 
+#define CONN_NONE      UINT32_MAX
 #define OUT_PUSHES_MAX 64
 #define OUT_BYTES_MAX  (1u << 20)
 #define BIG_ARG_MIN    16384u      /* bytes from which on an argument gets memory of its own */
@@ -46,9 +47,14 @@ enum conn_state {
 
 struct conn {
     enum conn_state state;
-    bool popping; /* a pop is pending */
-    bool held;    /* not read from, until its pushes are done */
-    bool at_end;  /* the client has sent all */
+    bool popping;        /* a pop is pending */
+    bool held;           /* not read from, until its pushes are done */
+    bool at_end;         /* the client has sent all */
+    bool unserved;       /* complete commands may be there for which its share of the turn was not enough */
+    bool greedy;         /* wanted more than its share of late: it is served behind those that do not */
+    bool queued;         /* in the server's list of those */
+    bool again;          /* what was popped took a visit already */
+    uint32_t next, prev; /* in that list */
     uint32_t next_free;
     uint32_t pushes;    /* pending */
     uint64_t out_bytes; /* pushed since there was none */
@@ -64,6 +70,16 @@ struct conn {
     size_t big_have;
 };
 
+/* Who waits for what is left of a turn; see turn.c. */
+struct turn {
+    uint32_t first, last; /* connections; CONN_NONE: none */
+    uint32_t waiting;     /* so many */
+    bool late;            /* they are being served */
+    bool popped;          /* the last turn popped for one of them */
+    uint64_t begin;       /* the work that was done before it */
+    uint64_t visit_end;   /* the work after which the visit ends */
+};
+
 struct server {
     struct kv kv;
     const struct server_options *options;
@@ -77,8 +93,9 @@ struct server {
     int listen_qd;
     int reserve_qd;       /* an idle socket, given up when descriptors run out; -1: it was */
     uint32_t clients_fit; /* connections at which they did */
-    int rpc_qd;           /* -1: none */
-    uint32_t accepts;     /* pending */
+    struct turn turn;
+    int rpc_qd;       /* -1: none */
+    uint32_t accepts; /* pending */
     uint32_t rpc_pops;
     uint32_t rpc_pops_want;
     uint64_t accept_again_ms;
@@ -96,6 +113,24 @@ void conn_refuse(struct server *s, int qd);
 void conn_result(struct server *s, struct conn *c, demi_qresult_t *qr);
 void conn_close(struct server *s, struct conn *c);
 struct conn *conn_find(const struct server *s, int qd);
+
+/* Serves what is there and starts what comes next. */
+void conn_go_on(struct server *s, struct conn *c);
+/* Asks for what the client sends. */
+void conn_pop(struct server *s, struct conn *c);
+
+/* turn.c: serves a connection that has input now or, when it is greedy, behind the others. */
+void turn_offer(struct server *s, struct conn *c);
+/* Puts it behind the others: it has input that is not served, or wants to pop. Takes it out of there. */
+void turn_put_late(struct server *s, struct conn *c);
+void turn_forget(struct server *s, struct conn *c);
+/* A turn begins; it ends with serving those, as far as it may. */
+void turn_begin(struct server *s);
+void turn_end(struct server *s);
+/* A visit: commands of one connection without a look at any other. */
+void turn_visit_begin(struct server *s);
+bool turn_visit_over(const struct server *s);
+void turn_visit_end(struct server *s, struct conn *c);
 
 /* input.c: serves what has come as far as the answers may go out. */
 void input_serve(struct server *s, struct conn *c);

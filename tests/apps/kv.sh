@@ -133,12 +133,12 @@ beside_redis_uring() {
     ENGINE=uring beside_redis 3 2
 }
 
-for name in malformed byte_by_byte long_values slow_reader; do
+for name in malformed byte_by_byte cut_anywhere long_values slow_reader; do
     eval "$name() { peer $name; }"
     eval "${name}_uring() { ENGINE=uring peer $name; }"
 done
 
-for name in huge_lengths inline_commands killed_clients resets never_reading half_closed ended_by_others; do
+for name in huge_lengths inline_commands killed_clients resets never_reading shares half_closed ended_by_others; do
     eval "$name() { script=kv_hostile.py peer $name; }"
     eval "${name}_uring() { ENGINE=uring script=kv_hostile.py peer $name; }"
 done
@@ -207,9 +207,11 @@ if ! command -v python3 >/dev/null || ! command -v redis-cli >/dev/null; then
 fi
 if [ $# -eq 0 ]; then
     set -- help_and_usage one_source_for_every_libos redis_cli client_library expiry redis_benchmark malformed \
-        malformed_uring byte_by_byte byte_by_byte_uring long_values long_values_uring slow_reader \
+        malformed_uring byte_by_byte byte_by_byte_uring cut_anywhere cut_anywhere_uring \
+        long_values long_values_uring slow_reader \
         slow_reader_uring many_clients many_clients_uring huge_lengths inline_commands killed_clients \
-        killed_clients_uring resets resets_uring never_reading never_reading_uring half_closed half_closed_uring \
+        killed_clients_uring resets resets_uring never_reading never_reading_uring shares shares_uring \
+        half_closed half_closed_uring \
         ended_by_others ended_by_others_uring transactions transactions_uring no_descriptors no_descriptors_uring \
         input_is_bounded memory_is_full old_keys_are_evicted messages killed beside_redis_resp2 beside_redis_resp3 \
         beside_redis_uring

@@ -195,6 +195,72 @@ def never_reading(port):
     settled(port, before, "clients that never read")
 
 
+class Crowd:
+    """Clients that send the same bytes for ever, and read whatever comes unless they are told not to."""
+
+    def __init__(self, port, count, data, reads=True):
+        self.data, self.reads = data, reads
+        self.left = {}
+        for _ in range(count):
+            sock = connect(port)
+            sock.setblocking(False)
+            self.left[sock] = b""
+
+    def step(self):
+        for sock in self.left:
+            try:
+                self.left[sock] = self.left[sock] or self.data
+                self.left[sock] = self.left[sock][sock.send(self.left[sock]):]
+            except BlockingIOError:
+                pass
+            try:
+                while self.reads and len(sock.recv(1 << 20)) == 1 << 20:
+                    pass
+            except BlockingIOError:
+                pass
+
+    def close(self):
+        for sock in self.left:
+            sock.close()
+
+
+def shares(port):
+    """However much others ask, no client gets more than its share before the rest is looked at: bounds of turn.c."""
+    visit, turn, command = 8192, 32768, 1024
+    before = info(port)
+    idle = [connect(port) for _ in range(100)]
+    bystander = Bystander(port)
+    bystander.sock.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nv\r\n$500\r\n" + b"v" * 500 + b"\r\n")
+    expect(bystander.sock.recv(100), b"+OK\r\n", "set")
+    pipelines = [Crowd(port, 6, b"GET v\r\n" * 30000), Crowd(port, 2, b"GET v\r\n" * 30000, reads=False)]
+    for _ in range(150):
+        for crowd in pipelines:
+            crowd.step()
+        bystander.look()
+    now = info(port)
+    if now["visits_cut"] - before["visits_cut"] < 100:
+        sys.exit(f"{now['visits_cut']} visits were cut")
+    if now["most_work_of_visit"] > visit + command or now["most_work_of_turn"] > turn + 10 * (visit + command):
+        sys.exit(f"{now['most_work_of_visit']} at once, {now['most_work_of_turn']} in a turn")
+    words = 65535
+    long_one = words * 64 + words * 5  # as it counts: its words, and an answer of 5 bytes for each
+    floods = [Crowd(port, 4, b"*%d\r\n$4\r\nMGET\r\n" % (words + 1) + b"$1\r\nx\r\n" * words)]
+    for _ in range(150):
+        for crowd in floods + pipelines:
+            crowd.step()
+        bystander.look()
+    now = info(port)
+    if not long_one <= now["most_work_of_turn"] < 2 * long_one:
+        sys.exit(f"{now['most_work_of_turn']} in a turn, {long_one} for one command")
+    for crowd in floods + pipelines:
+        crowd.close()
+    for sock in idle:
+        sock.close()
+    bystander.look()
+    bystander.sock.close()
+    settled(port, before, "clients that ask for much")
+
+
 def half_closed(port):
     """Who shuts down its sending side gets every answer to what it sent, and then the end."""
     before = info(port)
@@ -328,7 +394,7 @@ def no_descriptors(port):
     sys.exit("nobody is served after the others went")
 
 
-TESTS = {f.__name__: f for f in (huge_lengths, inline_commands, killed_clients, resets, never_reading, half_closed,
-                                 transactions, ended_by_others, no_descriptors)}
+TESTS = {f.__name__: f for f in (huge_lengths, inline_commands, killed_clients, resets, never_reading, shares,
+                                 half_closed, transactions, ended_by_others, no_descriptors)}
 if __name__ == "__main__":
     TESTS[sys.argv[2]](int(sys.argv[1]))

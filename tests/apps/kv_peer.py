@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """usage: kv_peer.py PORT TEST: what no ordinary client does to caracal-kv. Says nothing when all is well."""
 import os
+import random
 import resource
 import socket
 import struct
 import sys
+import threading
 import time
 
 
@@ -75,6 +77,46 @@ def long_values(port):
             expect(reader.read(len(wanted)), wanted, f"{size} bytes cut at {cut}")
 
 
+def cut_anywhere(port):
+    """Pipelines of commands of all lengths, cut at random into what is sent at once."""
+    numbers = random.Random(1)
+    sock = connect(port)
+    reader = sock.makefile("rb")
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    values = [bytes(numbers.randrange(256) for _ in range(1000)) * 60 for _ in range(3)]
+    for _ in range(30):
+        data, wanted = b"", b""
+        for _ in range(numbers.randrange(1, 100)):
+            value = numbers.choice(values)[:numbers.choice((1, 50, 900, 5000, 16384, 60000))]
+            few = numbers.randrange(1, 5)
+            form = numbers.randrange(4)
+            if form == 0:
+                data += b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n%s\r\n" % (len(value), value)
+                wanted += b"+OK\r\n"
+            elif form == 1:
+                data += b"*%d\r\n$4\r\nMSET\r\n" % (1 + 2 * few)
+                data += (b"$1\r\nm\r\n$%d\r\n%s\r\n" % (len(value), value)) * few
+                data += b"STRLEN m\r\n"
+                wanted += b"+OK\r\n:%d\r\n" % len(value)
+            elif form == 2:
+                data += b"*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n" % (len(value), value)
+                wanted += b"$%d\r\n%s\r\n" % (len(value), value)
+            else:
+                data += b"ECHO 'a b'\r\n*1\r\n$4\r\nPING\r\n" * few
+                wanted += b"$3\r\na b\r\n+PONG\r\n" * few
+        sender = threading.Thread(target=send_cut, args=(sock, data, random.Random(len(data))))
+        sender.start()
+        expect(reader.read(len(wanted)), wanted, "what was cut")
+        sender.join()
+
+
+def send_cut(sock, data, numbers):
+    while data:
+        size = numbers.choice((1, 20, 1000, 3000, 30000, 300000))
+        sock.sendall(data[:size])
+        data = data[size:]
+
+
 def slow_reader(port):
     """A client that asks for much and reads late gets all of it, and the server's memory does not grow with it."""
     sock = connect(port)
@@ -83,11 +125,15 @@ def slow_reader(port):
     sock.recv(5)
     sock.sendall(b"GET v\r\n" * asked)
     other = connect(port)
-    other.sendall(b"INFO stats\r\nDEL v\r\nQUIT\r\n")
-    text = rest(other)
-    held = int(text.split(b"reads_held_back:")[1].split(b"\r\n")[0])
-    if held == 0:
+    for _ in range(500):
+        other.sendall(b"INFO stats\r\n")
+        if b"reads_held_back:0\r\n" not in other.recv(8192):
+            break
+        time.sleep(0.01)
+    else:
         sys.exit("was not held back")
+    other.sendall(b"DEL v\r\nQUIT\r\n")
+    rest(other)
     head = len(b"$100000\r\n")
     reader = sock.makefile("rb")
     values = 0
@@ -227,7 +273,7 @@ def rpc(port):
     expect(struct.unpack("<BBBBHHIIQ", sock.recv(100)[:24])[2::6], (4, 15), "lengths that do not fit")
 
 
-TESTS = {f.__name__: f for f in (malformed, byte_by_byte, long_values, slow_reader, many_clients, input_limit,
-                                 full_memory, eviction, rpc)}
+TESTS = {f.__name__: f for f in (malformed, byte_by_byte, cut_anywhere, long_values, slow_reader, many_clients,
+                                 input_limit, full_memory, eviction, rpc)}
 if __name__ == "__main__":
     TESTS[sys.argv[2]](int(sys.argv[1]))
