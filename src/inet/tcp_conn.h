@@ -486,7 +486,8 @@ static inline void tcp_acknowledged(struct tcp_conn *c)
 void tcp_rtx_arm(struct tcp_conn *c);
 void tcp_rtx_arm_reorder(struct tcp_conn *c, uint64_t after_ns);
 void tcp_keep_arm(struct tcp_conn *c);
-uint64_t tcp_user_timeout(const struct tcp_conn *c);
+/* What waits for the peer ends with the user timeout, which may have become shorter. */
+void tcp_rtx_cap(struct tcp_conn *c);
 
 /* --- tcp_mtu.c --- */
 

@@ -352,6 +352,7 @@ static void take_user_timeout(struct tcp_conn *c, const struct tcp_seg *s)
         return;
     t = (s->user_timeout & 0x7fff) * NS_PER_S * ((s->user_timeout & 0x8000) != 0 ? 60 : 1);
     c->set.user_timeout_ns = t < low ? low : t > high ? high : t;
+    tcp_rtx_cap(c);
 }
 
 static void text_and_fin(struct tcp_conn *c, const struct ip_packet *p, struct tcp_seg *s)

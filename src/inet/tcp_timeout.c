@@ -26,11 +26,6 @@ void tcp_timers_stop(struct tcp_conn *c)
     c->rtx = TCP_RTX_NONE;
 }
 
-uint64_t tcp_user_timeout(const struct tcp_conn *c)
-{
-    return c->set.user_timeout_ns;
-}
-
 void tcp_keep_arm(struct tcp_conn *c)
 {
     c->probes = 0;
@@ -66,10 +61,38 @@ static bool may_probe_tail(const struct tcp_conn *c)
            c->snd.lost == 0 && c->rtt.backoff == 0 && c->frto == 0;
 }
 
+/*
+ * When nobody waits for the peer any longer: it has acknowledged nothing for as long as the handshake or the user
+ * allows (RFC 9293 section 3.9.1). While its window is closed any answer will do (section 3.8.6.1), but not for ever
+ * when the application has gone.
+ */
+static uint64_t gives_up_ns(const struct tcp_conn *c)
+{
+    uint64_t since = c->progress_ns, until;
+
+    if (!tcp_is_synchronized(c))
+        return since + c->tcp->cfg.connect_ns;
+    if (c->rtx != TCP_RTX_PERSIST)
+        return since + c->set.user_timeout_ns;
+    until = (c->heard_ns > since ? c->heard_ns : since) + c->set.user_timeout_ns;
+    if ((c->flags & TCPF_ORPHAN) != 0 && until > since + c->tcp->cfg.fin_wait_ns)
+        until = since + c->tcp->cfg.fin_wait_ns;
+    return until;
+}
+
+/* The first time-out is not cut short: a user timeout is not to be less than one (RFC 5482 section 3.1). */
+void tcp_rtx_cap(struct tcp_conn *c)
+{
+    if (c->rtt.backoff > 0 && c->rtx != TCP_RTX_NONE && gives_up_ns(c) < c->deadline[TCP_TIMER_RTX])
+        tcp_timer_set(c, TCP_TIMER_RTX, gives_up_ns(c));
+}
+
 static void rtx_set(struct tcp_conn *c, enum tcp_rtx what, uint64_t after_ns)
 {
     c->rtx = (uint8_t)what;
     tcp_timer_set(c, TCP_TIMER_RTX, tcp_now(c) + after_ns);
+    if (UNLIKELY(c->rtt.backoff > 0))
+        tcp_rtx_cap(c);
 }
 
 void tcp_rtx_arm_reorder(struct tcp_conn *c, uint64_t after_ns)
@@ -93,6 +116,8 @@ void tcp_rtx_arm(struct tcp_conn *c)
         return;
     }
     if (tcp_record_count(&c->snd) > 0 || c->snd_nxt != tcp_snd_end(c)) {
+        if (c->rtx == TCP_RTX_NONE && tcp_record_count(&c->snd) == 0)
+            c->progress_ns = tcp_now(c);     /* the peer may have been silent for long, but was not asked */
         rtx_set(c, TCP_RTX_PERSIST, rto(c)); /* the window keeps it back: RFC 9293 section 3.8.6.1 */
         return;
     }
@@ -102,19 +127,21 @@ void tcp_rtx_arm(struct tcp_conn *c)
 
 /* --- expiries --- */
 
-/* Has the peer been silent about our data for longer than we wait? Then the connection is over. */
-static bool gave_up(struct tcp_conn *c, uint64_t limit_ns)
+/* Has the peer been silent for longer than we wait? Then the connection is over. */
+static bool gave_up(struct tcp_conn *c)
 {
-    if (tcp_now(c) - c->progress_ns < limit_ns)
+    if (tcp_now(c) < gives_up_ns(c))
         return false;
     INET_COUNT(c->tcp->in, tcp_gave_up);
+    if (c->rtx == TCP_RTX_PERSIST)
+        tcp_send_rst(c); /* it was alive */
     tcp_conn_end(c, c->soft_err != 0 ? c->soft_err : ETIMEDOUT);
     return true;
 }
 
 static void handshake_timeout(struct tcp_conn *c)
 {
-    if (gave_up(c, c->tcp->cfg.connect_ns))
+    if (gave_up(c))
         return;
     tcp_rtt_back_off(&c->rtt);
     if (c->rtt.backoff >= 2)
@@ -143,7 +170,7 @@ static void retransmission_timeout(struct tcp_conn *c)
 
     if (tcp_record_count(&c->snd) == 0)
         return;
-    if (gave_up(c, tcp_user_timeout(c)))
+    if (gave_up(c))
         return;
     INET_COUNT(c->tcp->in, tcp_timeouts);
     if ((tcp_record_at(&c->snd, c->snd.record_first)->flags & TCP_REC_SACKED) != 0)
@@ -206,14 +233,8 @@ static void reorder_timeout(struct tcp_conn *c)
 /* The peer's window is closed, or too small to be used. It may stay so as long as the peer answers. */
 static void persist_timeout(struct tcp_conn *c)
 {
-    bool starved = (c->flags & TCPF_ORPHAN) != 0 && tcp_now(c) - c->progress_ns > c->tcp->cfg.fin_wait_ns;
-
-    if (starved || tcp_now(c) - c->heard_ns > tcp_user_timeout(c)) {
-        INET_COUNT(c->tcp->in, tcp_gave_up);
-        tcp_send_rst(c);
-        tcp_conn_end(c, ETIMEDOUT);
+    if (gave_up(c))
         return;
-    }
     tcp_rtt_back_off(&c->rtt);
     if (c->snd_wnd == 0)
         tcp_send_probe(c);

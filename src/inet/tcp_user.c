@@ -328,6 +328,8 @@ int tcp_set_option(struct tcp_conn *c, enum tcp_option option, int64_t value)
         tcp_keep_arm(c);
     if (option == TCP_OPTION_NODELAY)
         tcp_output(c);
+    if (option == TCP_OPTION_USER_TIMEOUT_NS)
+        tcp_rtx_cap(c);
     if (option == TCP_OPTION_USER_TIMEOUT_NS && value != 0 && c->state != TCP_TIME_WAIT)
         tcp_tell_user_timeout(c);
     return 0;

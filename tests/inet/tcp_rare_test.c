@@ -214,7 +214,7 @@ static void user_timeout__of_the_peer_within_bounds(void **state)
         s.opts = TCP_OPT_USER_TIMEOUT;
         s.user_timeout = cases[i].said;
         peer_send(sc.th, &s, NULL, 0);
-        assert_int_equal(tcp_user_timeout(sc.s->c), cases[i].taken_s * NS_PER_S);
+        assert_int_equal(sc.s->c->set.user_timeout_ns, cases[i].taken_s * NS_PER_S);
         scene_free(&sc);
     }
 }
