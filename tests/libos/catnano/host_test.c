@@ -258,6 +258,29 @@ static void host__a_close_lets_go_of_what_waits(void **state)
     assert_true(counter(CTR_msg_given_up) > 0 && counter(CTR_drop_msg_context) > 0);
 }
 
+/* Messages without a token that wait for the window go with their socket; teardown finds nothing of them. */
+static void host__a_close_lets_go_of_what_nobody_waits_for(void **state)
+{
+    static char text[20];
+    const struct iovec iov[] = {{text, 12}, {text + 12, 8}};
+    struct timespec now = {0};
+    struct sockaddr_in a, b;
+    int from = bound(&a), to = bound(&b), n = 0;
+    uint32_t used = api_self.inst->ops.used;
+    demi_qresult_t qr;
+
+    (void)state;
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(demi_pushtov(NULL, from, iov, 2, (const struct sockaddr *)&b, sizeof(b)), 0);
+    assert_true(counter(CTR_msg_waits) > 0 && api_self.inst->ops.used > used);
+    assert_int_equal(demi_close(from), 0);
+    assert_int_equal(api_self.inst->ops.used, used);
+    assert_int_equal(demi_wait_next_n(&qr, 1, &n, &now), ETIMEDOUT);
+    assert_int_equal(n, 0);
+    settle();
+    assert_int_equal(demi_close(to), 0);
+}
+
 static void host__other_sockets_are_refused(void **state)
 {
     int qd;
@@ -279,6 +302,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(host__pushes_wait_for_a_slow_receiver, setup, teardown),
         cmocka_unit_test_setup_teardown(host__a_silent_peer_is_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(host__a_close_lets_go_of_what_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(host__a_close_lets_go_of_what_nobody_waits_for, setup, teardown),
         cmocka_unit_test_setup_teardown(host__other_sockets_are_refused, setup, teardown),
     };
 
