@@ -5,8 +5,10 @@
 set -u
 # shellcheck source=tests/lib/netns.sh
 . "$CARACAL_SOURCE_DIR/tests/lib/netns.sh"
+# shellcheck source=tests/lib/capture.sh
+. "$CARACAL_SOURCE_DIR/tests/lib/capture.sh"
 ns_make catpowder_and_programs
-export DEVICE=o0 NET_ADDRESS=$OURS LIBOS=catpowder HOME=$PWD
+export DEVICE=o0 NET_ADDRESS=$OURS LIBOS=catpowder
 iperf_server=$CARACAL_BUILD_DIR/tests/libos/catpowder/test-iperf3-server
 need() { command -v "$1" >/dev/null || { skip "${1//-/_}" "there is no $1"; return 1; }; }
 
@@ -27,19 +29,13 @@ redis_benchmark() {
     [ $status = 0 ] && [ "$(grep -c '^"\(SET\|GET\|INCR\)","[1-9]' redis.csv)" = 3 ]
 }
 
-# NAME FILTER: no frame of the capture passes the filter; iperf3's random bytes are not to be guessed a protocol of
-none() {
-    local found
-    found=$(tshark -r "$1" -d tcp.port==5201,data -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE \
-        -Y "$2" 2>/dev/null)
-    [ -z "$found" ] && return 0
-    head -n 5 <<<"$found"
-    return 1
-}
+# NAME: iperf3's random bytes are not to be guessed a protocol of
 frames_are_good() {
-    [ "$(tshark -r "$1" 2>/dev/null | wc -l)" -gt "$2" ] || { echo "too few frames"; return 1; }
+    local options=(-d "tcp.port==5201,data")
+    [ "$(tshark -r "$1.pcapng" 2>/dev/null | wc -l)" -gt 1000 ] || { echo "too few frames"; return 1; }
     none "$1" '_ws.malformed || _ws.expert.severity == "Error" || ip.checksum.status == 0 ||
-        tcp.checksum.status == 0 || tcp.analysis.fast_retransmission || tcp.analysis.lost_segment'
+        tcp.checksum.status == 0' "${options[@]}" &&
+        lossless "$1" lost_segment fast_retransmission -- "${options[@]}"
 }
 
 need iperf3 && serve in_o "$iperf_server" 5201 && {
@@ -68,19 +64,15 @@ end_server
 need tshark && need ethtool || exit 0
 # all checksums are to be on the wire, and no frame larger than the link's
 ip netns exec "$NS_K" ethtool -K k0 tx off gso off >ethtool.log 2>&1
-ip netns exec "$NS_K" tshark -q -i k0 -w wire.pcapng >capture.log 2>&1 &
-capture=$!
-for _ in $(seq 100); do [ -s wire.pcapng ] || sleep 0.05; done
-export NET_OFFLOAD=false
+export NET_OFFLOAD=false NET_RING=4096 # more than the windows of two streams
 captured() {
+    capture_start wire || { cat wire.log; return 1; }
     serve in_o "$iperf_server" 5201 && iperf -c 10.77.0.2 -n 2M -P 2 && iperf -c 10.77.0.2 -n 2M -R || return 1
     for pid in $(ip netns pids "$NS_O"); do kill "$pid"; done # and not the capture
     wait "$LAST"
     serve in_o "$CARACAL_BUILD_DIR/apps/caracal-kv" --bind 10.77.0.2:6380 --quiet && redis_benchmark -n 200 -c 5 ||
         return 1
-    sleep 1
-    kill -INT $capture
-    wait $capture
-    frames_are_good wire.pcapng 1000
+    capture_stop
+    frames_are_good wire
 }
 check programs_and_the_wire captured
