@@ -28,7 +28,8 @@ extern "C" {
 extern int demi_init(_In_opt_ const struct demi_args *args);
 
 /*
- * Makes a socket queue. domain AF_INET or AF_INET6, type SOCK_STREAM or SOCK_DGRAM.
+ * Makes a socket queue. domain AF_INET or AF_INET6, type SOCK_STREAM, SOCK_DGRAM, or SOCK_RDM where the libOS has
+ * messages (catnano).
  * EINVAL: NULL. ENOTSUP: another domain, type or protocol. EMFILE, ENFILE, ENOMEM: a limit was reached.
  */
 ATTR_NONNULL(1)

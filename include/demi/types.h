@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Types of PDPIX. Sizes and offsets are a binary contract: tests/abi/layout.c pins every one of them. */
+/* Types of PDPIX. Sizes and offsets are a binary contract: tests/api/layout_test.c pins every one of them. */
 #ifndef DEMI_TYPES_H
 #define DEMI_TYPES_H
 

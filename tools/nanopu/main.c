@@ -32,7 +32,7 @@ const struct command commands[] = {
      "  --cycles N        end after N cycles at the latest; k, M and G may follow\n"
      "  --input FILE      what guests read from descriptor 0\n"
      "  --port WHAT       a way out of the machine, with the address 10.0.0.1: script:FILE, load:KEY=VALUE,..., "
-     "socket:127.0.0.1:PORT, tap:NAME\n"
+     "socket:127.0.0.1:PORT, tap:NAME, ring:FILE\n"
      "  --hash N          print a hash of the state every N cycles\n"
      "  --pcap FILE       all packets as pcapng, an interface a host (share/wireshark/nanopu.lua dissects them)\n"
      "  --perfetto FILE   messages, cores and queues as a trace for ui.perfetto.dev\n"
