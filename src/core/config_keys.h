@@ -64,7 +64,7 @@ enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
     UINT(sim_duplicate, 0, 0, 1000000, "sim: frames of a million that arrive twice")                                   \
     UINT(sim_reorder, 0, 0, 1000000, "sim: frames of a million that are overtaken by later ones")                      \
     UINT(sim_corrupt, 0, 0, 1000000, "sim: frames of a million with an inverted bit")                                  \
-    STR(pcap, "", "libOSes with the TCP/IP stack: pcapng file that frames are written to; empty: none")                \
+    STR(pcap, "", "libOSes on frame devices: pcapng file that frames are written to; empty: none")                     \
     UINT(pcap_limit, 1073741824, 65536, 1099511627776, "bytes of that file at most; what does not fit is counted")
 /* clang-format on */
 

@@ -35,7 +35,7 @@ const struct command commands[] = {
      "  --flows N     only the N flows with the most bytes (20; with --json all)\n"
      "  --json        one JSON object\n"
      "\n"
-     "PCAP=FILE in a program's environment captures what its TCP/IP stack receives and sends.\n"},
+     "PCAP=FILE in a program's environment captures what it receives and sends on catpowder, catnip, catnano, sim.\n"},
     {"xdp", cmd_xdp, "attach INTERFACE | detach --pin DIR [--user NAME] [--mode M]",
      "prepares an interface for programs that may not put XDP onto it",
      "  attach IF     puts our XDP program onto the interface; nothing is ours before a program asks for it\n"

@@ -30,6 +30,8 @@ static bool arm(struct instance *inst)
     struct nano *n = nano_of(inst);
 
     nano_flush(n);
+    if (n->capturing)
+        pcap_flush(n->capture.pcap);
     nano_tx_time(n); /* of what this turn sent itself, so that the timer is armed that the sleep must end with */
     if (n->dev->error != 0)
         return n->lost; /* nothing comes any more */
@@ -111,7 +113,10 @@ static int begin(struct instance *inst, struct nano *n, struct netdev *d)
         return err;
     }
     n->mac = get48(d->mac);
-    err = instance_add_poller(inst, turn, arm, NULL);
+    err = capture_begin(&n->capture, inst, NULL, d->ops->name);
+    n->capturing = n->capture.pcap != NULL;
+    if (err == 0)
+        err = instance_add_poller(inst, turn, arm, NULL);
     if (err < 0)
         nano_free(n);
     return err;

@@ -45,12 +45,20 @@ static struct nano_sock *wanted(const struct nano *n, const struct msg_header *h
     return s;
 }
 
-static bool data_packet(struct nano *n, const struct msg_header *h, struct frame_in *in)
+/* A frame that the device brought, before anything becomes of it. */
+static void note(struct nano *n, const struct frame_in *in, bool own, enum counter drop)
+{
+    if (UNLIKELY(n->capturing) && !own)
+        capture_received(&n->capture, in, drop);
+}
+
+static bool data_packet(struct nano *n, const struct msg_header *h, struct frame_in *in, bool own)
 {
     struct nano_sock *s = wanted(n, h);
     struct nano_peer *p;
     bool taken = false;
 
+    note(n, in, own, s != NULL ? COUNTER_MAX : CTR_drop_msg_context);
     if (UNLIKELY(s == NULL)) {
         COUNT(n->inst, drop_msg_context);
         p = nano_peer_find(n, h->src_ip);
@@ -72,10 +80,11 @@ static bool packet(struct nano *n, struct frame_in *in, bool own)
     struct msg_header h;
     enum counter drop = parse(n, in, own, &h);
 
+    if (drop == COUNTER_MAX && (h.flags & MSG_DATA) != 0)
+        return data_packet(n, &h, in, own);
+    note(n, in, own, drop);
     if (UNLIKELY(drop != COUNTER_MAX))
         n->inst->stat->value[drop]++;
-    else if ((h.flags & MSG_DATA) != 0)
-        return data_packet(n, &h, in);
     else
         nano_control(n, nano_peer_find(n, h.src_ip), &h);
     return false;
@@ -85,10 +94,12 @@ void nano_input(struct nano *n, struct frame_in *in)
 {
     bool taken = false;
 
-    if (in->len >= 14 && get16(in->ptr + 12) == ETHERTYPE_ARP)
+    if (in->len >= 14 && get16(in->ptr + 12) == ETHERTYPE_ARP) {
+        note(n, in, false, COUNTER_MAX);
         nano_arp_input(n, in);
-    else
+    } else {
         taken = packet(n, in, false);
+    }
     if (!taken)
         mem_unref(&n->inst->mem, in->obj);
 }
@@ -190,5 +201,6 @@ void nano_free(struct nano *n)
     nano_peers_free(n);
     free(n->tx);
     free(n->rx);
+    capture_end(&n->capture);
     netdev_close(n->dev);
 }

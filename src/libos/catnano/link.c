@@ -16,10 +16,13 @@ enum { AT_TYPE = 12, AT_FORMAT = 14, AT_OP = 20, AT_SHA = 22, AT_SPA = 28, AT_TH
 
 void nano_send_batch(struct nano *n)
 {
-    unsigned sent = n->dev->ops->tx_burst(n->dev, n->batch, n->batched);
+    unsigned sent = UNLIKELY(n->capturing) ? capture_transmit(&n->capture, n->dev, n->batch, n->batched)
+                                           : n->dev->ops->tx_burst(n->dev, n->batch, n->batched);
 
     for (; sent < n->batched; sent++) {
         COUNT(n->inst, drop_device_full);
+        if (n->capturing)
+            capture_refused(&n->capture, n->batch[sent], CTR_drop_device_full);
         frame_free(&n->inst->mem, n->batch[sent]);
     }
     n->batched = 0;

@@ -35,6 +35,7 @@
 #include "core/complete.h"
 #include "core/instance.h"
 #include "core/wire.h"
+#include "libos/stack/capture.h"
 #include "netdev/netdev.h"
 #include "transport/msg_path.h"
 #include "transport/transport.h"
@@ -157,6 +158,7 @@ struct nano {
     struct timer resend;                                /* first timeouts */
     bool timed;                                         /* the time is this turn's */
     bool batching;                                      /* frames go at the turn's end */
+    bool capturing;                                     /* capture.pcap is there */
     struct nano_rx *rx, *rx_free, *rx_oldest, *rx_newest;
     struct nano_sock *blocked; /* sockets whose oldest push waits for a place */
     struct nano_sock **blocked_tail;
@@ -169,6 +171,7 @@ struct nano {
     unsigned riders;
     struct frame *own[NANO_OWN]; /* frames to ourselves */
     unsigned own_head, own_count;
+    struct capture capture; /* of what the device carries */
 };
 
 /* Makes the tables. Negative errno. dev is the caller's until nano_free, which closes it. */

@@ -26,9 +26,19 @@ ip netns pids "$NS_O" | xargs -r kill -KILL
 # The server is gone: its messages are given up, and the client says how many answers never came.
 dead() { ! theirs env MSG_GIVE_UP_MS=50 "${client[@]}" --size 64 --requests 5 --timeout 100; }
 check packet_peer_is_killed dead
-serve ours "$ECHO" server --udp --bind 10.77.0.2:7000 || exit 1
+serve ours env PCAP=o.pcapng "$ECHO" server --udp --bind 10.77.0.2:7000 || exit 1
 check packet_peer_is_back echoes 64 20 1
+theirs "$ECHO" client --udp --connect 10.77.0.2:7001 --quiet --requests 1 --timeout 50 2>unheard # nobody is there
 end_server
+# The server's capture has both ways, and what nobody wanted with the reason.
+captured() {
+    "$CARACAL_BUILD_DIR/tools/demi" pcap --json o.pcapng | python3 -c 'import json, sys
+d = json.load(sys.stdin)
+messages = next(f for f in d["flows"] if f["protocol"] == "IP 153")
+assert messages["forth"]["frames"] >= 20 <= messages["back"]["frames"], messages
+assert "drop_msg_context" in [r["reason"] for r in d["drops"]], d["drops"]'
+}
+check packet_capture captured
 if [ -f "${CARACAL_MODULES-}/caracal-xdp.so" ]; then
     export DRIVER=xdp XDP_MODE=generic
     serve ours "$ECHO" server --udp --bind 10.77.0.2:7000 || exit 1
