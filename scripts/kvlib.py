@@ -5,9 +5,10 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 
-from echolib import BUILD, MODULES, Server, client, pinned
+from echolib import BUILD, MODULES, ROOT, Server, client, pinned
 import vethlib
 
 KV = os.path.join(BUILD, "apps", "caracal-kv")
@@ -131,6 +132,25 @@ def loaded(env, options):
     """One run of our server under our load generator."""
     with Kv(env) as s:
         return load(s.address, env, options)
+
+
+def bystander(server, seconds):
+    """The 99th percentile in ns of a quiet client's reads while scripts/hostility.py has its way with the server."""
+    options = ["--workload", "C", "--records", "1000", "--rate", "500", "--depth", "4096", "--duration", str(seconds)]
+    with server as s:
+        hostile = subprocess.Popen(["nice", "-n", "19", sys.executable, os.path.join(ROOT, "scripts", "hostility.py"),
+                                    str(s.port)], stdout=subprocess.PIPE, text=True, preexec_fn=pinned(0))
+        try:
+            if hostile.stdout.readline() != "ready\n":
+                raise RuntimeError("the hostile clients did not come")
+            time.sleep(1)
+            found = load(s.address, {}, options)["latency_ns"]["p99"]
+            if hostile.poll() is not None:
+                raise RuntimeError("the hostile clients are gone")
+            return found
+        finally:
+            hostile.terminate()
+            hostile.wait()
 
 
 def by_messages(options):

@@ -40,9 +40,12 @@ size_t answer_read(const char *data, size_t len, struct answer *out)
             (counted && (!number(data + at + 1, end - 1, &value) || (kind != ':' && value > LENGTH_MAX)))) {
             return ANSWER_BROKEN;
         }
+        const char *text = data + at + 1;
         at = (size_t)(end - data) + 1;
-        if (first != 0) {
+        if (first != 0 && counted) {
             *out = (struct answer){.kind = kind, .number = value, .bytes = data + at};
+        } else if (first != 0) {
+            *out = (struct answer){.kind = kind, .number = end - 1 - text, .bytes = text};
         }
         if (kind == '*' && value > 0) {
             pending += value;

@@ -11,8 +11,8 @@
 
 struct answer {
     char kind;         /* + - : $ * */
-    int64_t number;    /* of a number, the length of a bulk string or an array; -1: none there */
-    const char *bytes; /* of a bulk string */
+    int64_t number;    /* of a number, the length of a bulk string, an array or a line of text; -1: none there */
+    const char *bytes; /* of a bulk string or a line of text */
 };
 
 /* Bytes of the answer that data begins with; 0: it is not complete; ANSWER_BROKEN: it is none. */

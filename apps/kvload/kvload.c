@@ -7,11 +7,29 @@
 #include "common/json.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LOAD_DEPTH        64 /* while the store is filled */
 #define CONNECT_WITHIN_NS (10 * NS_PER_S)
+#define TROUBLES_SHOWN    5
+
+void load_trouble(struct load *l, const char *format, ...)
+{
+    char text[TROUBLE_BYTES];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof(text), format, list);
+    va_end(list);
+    if (l->troubles++ < TROUBLES_SHOWN) {
+        complain("%s", text);
+    }
+    if (l->trouble[0] == '\0') {
+        memcpy(l->trouble, text, sizeof(text));
+    }
+}
 
 static bool connect_one(struct load *l, struct load_conn *n)
 {
@@ -19,11 +37,11 @@ static bool connect_one(struct load *l, struct load_conn *n)
     const struct addr *to = &l->options->connect;
     demi_qtoken_t token;
     demi_qresult_t qr = {.qr_opcode = DEMI_OPC_INVALID};
-    char text[ADDR_TEXT_MAX], what[ADDR_TEXT_MAX + 32];
+    char text[ADDR_TEXT_MAX];
     int rc = demi_socket(&n->qd, to->storage.ss_family, l->options->messages ? SOCK_DGRAM : SOCK_STREAM, 0);
     if (rc != 0) {
         n->qd = -1;
-        complain_call("cannot make a socket", rc);
+        load_trouble(l, "cannot make a socket: %s", demi_last_error());
         return false;
     }
     l->live++;
@@ -35,8 +53,7 @@ static bool connect_one(struct load *l, struct load_conn *n)
     rc = rc == 0 && qr.qr_opcode == DEMI_OPC_FAILED ? (int)qr.qr_ret : rc;
     rc = rc == 0 ? demi_pop(&token, n->qd) : rc;
     if (rc != 0) {
-        snprintf(what, sizeof(what), "cannot connect to %s", addr_format(to, text, sizeof(text)));
-        complain_operation(what, rc);
+        load_trouble(l, "cannot connect to %s: %s", addr_format(to, text, sizeof(text)), demi_strerror(rc));
         return false;
     }
     tokset_add(&l->set, token, (uint32_t)(n - l->conn), &n->pop_place);
@@ -54,7 +71,8 @@ static bool begin(struct load *l)
     l->conn = calloc(o->connections, sizeof(*l->conn));
     l->flights = calloc((size_t)o->connections * room * 2, sizeof(*l->flights));
     if (l->conn == NULL || l->flights == NULL || !tokset_init(&l->set, 2 * o->connections)) {
-        complain("no memory for %" PRIu32 " connections", o->connections);
+        load_trouble(l, "no memory for %" PRIu32 " connections with %" PRIu32 " operations in flight each",
+                     o->connections, o->depth);
         return false;
     }
     for (uint32_t i = 0; i < o->connections; i++) {
@@ -118,7 +136,7 @@ static void tell_hist(struct json *j, const char *name, const struct hist *h)
 #define KIND_NAME(name) #name,
 static const char *const kind_names[] = {LOAD_KINDS(KIND_NAME)};
 
-static void tell_json(const struct load *l)
+static void tell_json(const struct load *l, bool complete)
 {
     const struct load_options *o = l->options;
     char letter[2] = {o->letter, '\0'};
@@ -141,6 +159,10 @@ static void tell_json(const struct load *l)
             tell_hist(&j, kind_names[i], &l->kind[i]);
         }
     }
+    json_bool(&j, "complete", complete);
+    if (l->trouble[0] != '\0') {
+        json_text(&j, "error", l->trouble);
+    }
     json_u64(&j, "errors", l->errors);
     json_u64(&j, "wrong", l->wrong);
     json_u64(&j, "missing", l->missing);
@@ -158,10 +180,10 @@ static void tell_line(const char *name, const struct hist *h)
            (double)hist_percentile(h, 99.9) / 1e3, (double)h->max_ns / 1e3);
 }
 
-static void tell_text(const struct load *l)
+static void tell_text(const struct load *l, bool complete)
 {
-    printf("workload %c: %" PRIu64 " operations in %.2f s, %.0f a second\n", l->options->letter, l->all.count,
-           seconds(l), rate(l));
+    printf("workload %c%s: %" PRIu64 " operations in %.2f s, %.0f a second\n", l->options->letter,
+           complete ? "" : ", not to its end", l->all.count, seconds(l), rate(l));
     for (int i = 0; i < LOAD_KIND_COUNT; i++) {
         if (l->kind[i].count > 0) {
             tell_line(kind_names[i], &l->kind[i]);
@@ -169,6 +191,9 @@ static void tell_text(const struct load *l)
     }
     printf("  errors %" PRIu64 ", wrong values %" PRIu64 ", keys missing %" PRIu64 ", unanswered %" PRIu64 "\n",
            l->errors, l->wrong, l->missing, l->unanswered);
+    if (l->trouble[0] != '\0') {
+        printf("  %s: %s\n", complete ? "the first error" : "it ended early", l->trouble);
+    }
 }
 
 static void finish(struct load *l)
@@ -193,13 +218,18 @@ int load_run(const struct load_options *o)
         hist_reset(&l.kind[i]);
     }
     bool fill = !o->skip_load && o->letter != 'L';
-    bool done = begin(&l) && (!fill || phase(&l, 'L', false)) && phase(&l, o->letter, true);
-    done = done && l.errors == 0 && l.wrong == 0 && l.all.count > 0;
+    bool complete = begin(&l) && (!fill || phase(&l, 'L', false)) && phase(&l, o->letter, true);
+    if (l.interrupted) {
+        load_trouble(&l, "interrupted");
+    } else if (l.all.count == 0 && l.trouble[0] == '\0') {
+        load_trouble(&l, "nothing was answered in time");
+    }
     if (o->json) {
-        tell_json(&l);
-    } else if (!o->quiet) {
-        tell_text(&l);
+        tell_json(&l, complete);
+    } else if (!o->quiet && l.all.count > 0) { /* else the trouble says it all */
+        tell_text(&l, complete);
     }
     finish(&l);
-    return done ? EXIT_OK : EXIT_FAIL;
+    bool good = (complete || l.interrupted) && l.errors == 0 && l.wrong == 0 && l.all.count > 0;
+    return good ? EXIT_OK : EXIT_FAIL;
 }

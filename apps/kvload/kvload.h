@@ -29,6 +29,8 @@ struct load_options {
     bool uniform, skip_load, check, messages, json, quiet;
 };
 
+#define TROUBLE_BYTES 256
+
 /* An operation that is asked and not answered. */
 struct flight {
     uint64_t start_ns;
@@ -67,10 +69,16 @@ struct load {
     uint64_t in_flight;
     uint64_t last_ns; /* of the last answer */
     uint64_t errors, wrong, missing, unanswered, asked_again;
+    bool interrupted;            /* by a signal */
+    uint64_t troubles;           /* told */
+    char trouble[TROUBLE_BYTES]; /* the first of them; "" for none */
     struct hist all, kind[LOAD_KIND_COUNT];
 };
 
 int load_run(const struct load_options *o);
+
+/* Something went wrong: says so, the first few times, and keeps what was first for the summary. */
+__attribute__((format(printf, 2, 3))) void load_trouble(struct load *l, const char *format, ...);
 
 /* run.c: sends and takes answers until all that is to be asked is. false after a complaint. */
 bool load_phase(struct load *l);

@@ -4,6 +4,7 @@
 #include "kv/rpc_header.h"
 
 #include <assert.h>
+#include <string.h>
 
 static struct rpc_header head_of(const struct workload *w, const struct operation *op, uint64_t number)
 {
@@ -32,6 +33,15 @@ void message_request(const struct workload *w, const struct operation *op, uint6
     }
 }
 
+#define STATUS_NAME(name, number) [number] = #name,
+static const char *const status_names[] = {RPC_STATUSES(STATUS_NAME)};
+
+static struct answer error_answer(unsigned status)
+{
+    const char *name = status < sizeof(status_names) / sizeof(status_names[0]) ? status_names[status] : "?";
+    return (struct answer){.kind = '-', .number = (int64_t)strlen(name), .bytes = name};
+}
+
 bool message_answer(const char *data, size_t len, uint64_t *number, struct answer *out)
 {
     struct rpc_header head;
@@ -50,7 +60,7 @@ bool message_answer(const char *data, size_t len, uint64_t *number, struct answe
                                .number = head.status == RPC_STATUS_OK ? (int64_t)head.value_len : -1,
                                .bytes = data + RPC_HEADER};
     } else {
-        *out = (struct answer){.kind = head.status == RPC_STATUS_OK ? '+' : '-'};
+        *out = head.status == RPC_STATUS_OK ? (struct answer){.kind = '+'} : error_answer(head.status);
     }
     return true;
 }

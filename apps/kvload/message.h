@@ -12,7 +12,7 @@ size_t message_request_len(const struct workload *w, const struct operation *op)
 /* Writes it to out; its answer repeats the number. */
 void message_request(const struct workload *w, const struct operation *op, uint64_t number, char *out);
 
-/* Takes an answer apart: as one of a stream would be, but for the length of an error's text. false: it is none. */
+/* Takes an answer apart, as one of a stream would be. false: it is none. */
 bool message_answer(const char *data, size_t len, uint64_t *number, struct answer *out);
 
 #endif /* APPS_KVLOAD_MESSAGE_H */

@@ -12,19 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_BYTES  (256u << 10) /* most bytes of one push, if more than one request is in it */
-#define CARRY_MAX    (64u << 20)
-#define TICK_NS      (50 * NS_PER_US)  /* open loop: the longest sleep */
-#define SILENCE_NS   (10 * NS_PER_S)   /* a connection on which nothing is answered for so long is broken */
-#define AGAIN_NS     (100 * NS_PER_MS) /* messages: the same for a question that is asked again */
-#define SHOWN_ERRORS 5
+#define BATCH_BYTES (256u << 10) /* most bytes of one push, if more than one request is in it */
+#define CARRY_MAX   (64u << 20)
+#define ERROR_SHOWN 160               /* bytes of an error's text */
+#define TICK_NS     (50 * NS_PER_US)  /* open loop: the longest sleep */
+#define SILENCE_NS  (10 * NS_PER_S)   /* a connection on which nothing is answered for so long is broken */
+#define AGAIN_NS    (100 * NS_PER_MS) /* messages: the same for a question that is asked again */
 
 static void broken(struct load *l, struct load_conn *n, const char *what, int err)
 {
-    if (l->errors++ < SHOWN_ERRORS) {
-        complain("connection %u: %s%s%s", (unsigned)(n - l->conn) + 1, what, err != 0 ? ": " : "",
+    l->errors++;
+    load_trouble(l, "connection %u: %s%s%s", (unsigned)(n - l->conn) + 1, what, err != 0 ? ": " : "",
                  err != 0 ? demi_strerror(err) : "");
-    }
     tokset_cancel(&l->set, &n->pop_place);
     tokset_cancel(&l->set, &n->push_place);
     (void)demi_close(n->qd);
@@ -173,13 +172,20 @@ static void pump(struct load *l, struct load_conn *n, uint64_t now_ns)
     }
 }
 
+static void tell_error(struct load *l, const struct answer *a)
+{
+    int64_t len = a->number < ERROR_SHOWN ? a->number : ERROR_SHOWN;
+    l->errors++;
+    load_trouble(l, "the server says: %.*s", (int)len, a->bytes);
+}
+
 /* The answer to an operation that is off the connection's list. */
 static void take_answer(struct load *l, struct load_conn *n, const struct flight *f, const struct answer *a,
                         uint64_t now_ns)
 {
     l->in_flight--;
     if (a->kind == '-') {
-        l->errors++;
+        tell_error(l, a);
     }
     if (operation_reads(&f->op)) {
         bool there = a->kind == '$' && a->number >= 0;
@@ -239,6 +245,9 @@ static size_t take_answers(struct load *l, struct load_conn *n, const char *data
             return ANSWER_BROKEN;
         }
         if (n->head == n->tail) {
+            if (a.kind == '-') {
+                tell_error(l, &a); /* why it does not want us */
+            }
             broken(l, n, "an answer that nobody asked for", 0);
             return ANSWER_BROKEN;
         }
@@ -376,7 +385,7 @@ bool load_phase(struct load *l)
         uint32_t at = 0;
         int rc = tokset_wait(&l->set, &qr, &at, open_loop(l) ? TICK_NS : (uint64_t)STOP_LOOK_NS);
         if (rc != 0 && rc != ETIMEDOUT) {
-            complain_call("cannot wait", rc);
+            load_trouble(l, "cannot wait: %s", demi_strerror(rc));
             return false;
         }
         now_ns = clock_now_ns();
@@ -391,5 +400,6 @@ bool load_phase(struct load *l)
             look(l, now_ns);
         }
     }
-    return l->live > 0;
+    l->interrupted = stop_requested();
+    return l->live > 0 && !l->interrupted;
 }

@@ -127,17 +127,64 @@ server_killed() {
     [ "$status" -eq 1 ] || fail "status $status"
     json=$(cat "$work/load")
     holds "$(field errors) >= 1 && $(field requests) > 0"
+    contains "$work/load" '"complete": false, "error": "connection 1: '
+}
+
+# The same for people, and while the store is filled: what there is is shown, and that it is not all.
+server_gone_is_said() {
+    start_server
+    local load fill
+    begin "$work/load" "$kvload_program" --connect "$address" --records 100 --duration 20 --depth 4
+    load=$started
+    begin "$work/fill" "$kvload_program" --connect "$address" --records 1000000000
+    fill=$started
+    sleep 0.7
+    kill -KILL "$server"
+    await "$load" 15
+    [ "$status" -eq 1 ] || fail "status $status"
+    contains "$work/load" '^workload A, not to its end: [1-9]'
+    contains "$work/load" '^  it ended early: connection 1: '
+    await "$fill" 15
+    [ "$status" -eq 1 ] || fail "status $status"
+    [ ! -s "$work/fill" ] || fail "a summary of nothing: $(cat "$work/fill")"
+    contains "$work/fill.err" ': connection 1: '
+}
+
+interrupted() {
+    start_server
+    begin "$work/load" "$kvload_program" --connect "$address" --records 100 --duration 20 --json
+    sleep 0.5
+    kill -TERM "$started"
+    await "$started" 5
+    [ "$status" -eq 0 ] || fail "status $status: $(cat "$work/load.err")"
+    contains "$work/load" '"complete": false, "error": "interrupted"'
+}
+
+# A server's own words: it has enough clients, or no room.
+errors_are_quoted() {
+    start_server --maxclients 1 --maxmemory 8 --policy noeviction
+    load --records 60000 --size 900 --workload L
+    [ "$status" -eq 1 ] || fail "status $status"
+    contains "$work/load.err" 'the server says: OOM command not allowed'
+    load --connections 2 --records 10
+    [ "$status" -eq 1 ] || fail "status $status"
+    contains "$work/load.err" 'the server says: ERR max number of clients reached'
 }
 
 nobody_listens() {
     address=127.0.0.1:1
     load
     [ "$status" -eq 1 ] || fail "status $status"
-    contains "$work/load.err" 'cannot connect to 127.0.0.1:1'
+    contains "$work/load.err" 'cannot connect to 127.0.0.1:1: Connection refused'
+    [[ $json == *'"complete": false, "error": "cannot connect to 127.0.0.1:1: Connection refused"'* ]] || fail "$json"
+    "$kvload_program" --connect "$address" >"$work/out" 2>&1
+    [ "$(cat "$work/out")" = 'caracal-kvload: cannot connect to 127.0.0.1:1: Connection refused' ] ||
+        fail "$(cat "$work/out")"
 }
 
 for name in help_and_usage workloads_over_sockets workloads_over_shared_memory messages messages_go_astray \
-    filling_counts_every_record rate_is_kept skew_is_there wrong_values_are_found server_killed nobody_listens; do
+    filling_counts_every_record rate_is_kept skew_is_there wrong_values_are_found server_killed server_gone_is_said interrupted \
+    errors_are_quoted nobody_listens; do
     run_test "$name"
 done
 exit $((failures != 0))
