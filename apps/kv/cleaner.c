@@ -12,8 +12,9 @@
 /* What one allocation pays for: bytes of victims looked at for each byte, and at least. */
 #define PACE       4u
 #define PACE_LEAST 512u
-#define AHEAD      8u  /* items whose place in the index is fetched before they are looked at */
-#define ITEM_COST  64u /* what looking at an item costs, in bytes of the budget, beside its own */
+#define EVICT_STEP 512u /* bytes looked at at a time when the library's memory lacks */
+#define AHEAD      8u   /* items whose place in the index is fetched before they are looked at */
+#define ITEM_COST  64u  /* what looking at an item costs, in bytes of the budget, beside its own */
 
 void cleaner_end_item(struct store *st, struct item *it)
 {
@@ -73,7 +74,13 @@ static bool judge(struct store *st, struct item *it)
         return true;
     }
     if (!st->victim_evicts) {
-        return move(st, it);
+        if (move(st, it)) {
+            return true;
+        }
+        if (!st->evict) {
+            return false;
+        }
+        st->victim_evicts = true; /* there is no memory to compact with */
     }
     if ((it->flags & ITEM_USED) != 0 && st->credit >= bytes && move(st, it)) {
         st->credit -= bytes;
@@ -163,6 +170,15 @@ static bool clean(struct store *st, uint64_t budget, bool pressed)
     return true;
 }
 
+bool cleaner_evict(struct store *st)
+{
+    if (remains_any(&st->remains)) {
+        remains_step(&st->remains, st->release, st->release_context);
+        return true;
+    }
+    return log_give_back(&st->log) || (st->evict && clean(st, EVICT_STEP, true));
+}
+
 /* Bytes that the store will have with an item more, or a little less. */
 static uint64_t bytes_with(const struct store *st, size_t item_len, size_t outside_len)
 {
@@ -177,7 +193,8 @@ bool cleaner_make_room(struct store *st, size_t item_len, size_t outside_len)
         remains_step(&st->remains, st->release, st->release_context);
     } while (remains_any(&st->remains) && bytes_with(st, item_len, outside_len) + BEGIN_EARLY > bound);
     bool pressed = bytes_with(st, item_len, outside_len) + BEGIN_EARLY > bound;
-    if (pressed || st->victim != NULL || is_wasteful(st)) {
+    bool evicting = st->victim != NULL && st->victim_evicts; /* goes on when it must */
+    if (pressed || (!evicting && (st->victim != NULL || is_wasteful(st)))) {
         (void)clean(st, PACE_LEAST + PACE * (item_len + outside_len), pressed);
     }
     uint64_t tries = 4 * st->log.segments + 16;

@@ -11,6 +11,9 @@
  */
 bool cleaner_make_room(struct store *st, size_t item_len, size_t outside_len);
 
+/* Memory of the library lacks: gives some back, or evicts a few items where that is allowed. false: it cannot. */
+bool cleaner_evict(struct store *st);
+
 /* Takes an item that has just left the index out of the log and the accounts. */
 void cleaner_end_item(struct store *st, struct item *it);
 

@@ -217,10 +217,13 @@ void command_append(struct call *c)
         if (put_argument(c, c->argv[1], 2, 0)) {
             reply_number(c->reply, (int64_t)c->argv[2].len);
         }
-    } else if (store_append(&c->kv->store, c->argv[1], c->argv[2]) != 0) {
-        error_memory(c);
     } else {
-        reply_number(c->reply, (int64_t)(old_len + c->argv[2].len));
+        int64_t len = store_append(&c->kv->store, c->argv[1], c->argv[2]);
+        if (len < 0) {
+            error_memory(c);
+        } else {
+            reply_number(c->reply, len);
+        }
     }
 }
 

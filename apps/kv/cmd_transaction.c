@@ -252,6 +252,7 @@ void command_watch(struct call *c)
     }
     for (uint32_t i = 1; i < c->argc; i++) {
         struct watch w;
+        c->kv->work += t->watches * sizeof(w);
         if (watches(t, c->argv[i])) {
             continue; /* as it was then */
         }

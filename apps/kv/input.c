@@ -148,7 +148,7 @@ static bool keep_incomplete(struct server *s, struct conn *c, const char *data, 
     if (!may_keep(s, c, big, 0)) {
         return false;
     }
-    c->big = demi_malloc(big + 2);
+    c->big = store_malloc(&s->kv.store, big + 2);
     c->big_len = big;
     if (c->big == NULL) {
         refuse(s, c, "ERR no memory for the command");

@@ -8,6 +8,7 @@
 
 #define CLIENTS_MAX 1000000u
 #define MIB         (UINT64_C(1) << 20)
+#define MEMORY_MAX  (1024 * MIB) /* unless asked otherwise */
 
 static const char help_text[] =
     "Usage: caracal-kv [--bind ADDR:PORT] [OPTIONS]\n"
@@ -17,7 +18,8 @@ static const char help_text[] =
     "\n"
     "  -b, --bind ADDR:PORT   default 127.0.0.1:6379; none: no streams, only the message protocol\n"
     "  -r, --rpc ADDR:PORT    serve the message protocol over datagrams too\n"
-    "  -m, --maxmemory MIB    most memory for keys and values, at least 8 (default 1024)\n"
+    "  -m, --maxmemory MIB    most memory for keys and values, at least 8, at most four fifths of the library's\n"
+    "                         memory_limit (default 1024, or what that allows)\n"
     "  -p, --policy WORD      at that bound: allkeys-lru drops old keys (default), noeviction refuses writes\n"
     "  -c, --maxclients N     most connections at a time (default 10000)\n"
     "      --maxinput MIB     most memory for incomplete commands and transactions (default 256)\n"
@@ -79,6 +81,7 @@ static bool take_option(void *out, int option)
     case 'r':
         return arg_addr("rpc", optarg, &o->rpc);
     case 'm':
+        o->memory_asked = true;
         return take_mib("maxmemory", STORE_BYTES_MIN / MIB, &o->memory_max);
     case 'p':
         return take_policy(o);
@@ -97,7 +100,7 @@ static const struct args_spec spec = {help_text, ":b:r:m:p:c:qh", long_options, 
 int main(int argc, char **argv)
 {
     struct server_options options = {
-        .clients_max = 10000, .memory_max = 1024 * MIB, .input_max = 256 * MIB, .evict = true};
+        .clients_max = 10000, .memory_max = MEMORY_MAX, .input_max = 256 * MIB, .evict = true};
     program_name = "caracal-kv";
     (void)addr_parse("127.0.0.1:6379", &options.bind);
     int rc = args_parse(argc, argv, 1, &spec, &options);

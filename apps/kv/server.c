@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/demi_util.h"
 #include "common/stop.h"
+#include "kv/room.h"
 #include "kv/rpc.h"
 
 #include <inttypes.h>
@@ -309,9 +310,16 @@ static bool begin(struct server *s)
         complain("no random numbers from the kernel");
         return false;
     }
-    if (s->by_qd == NULL || s->conn == NULL || s->argv == NULL ||
-        !store_init(&s->kv.store, o->memory_max, o->evict, seed)) {
-        complain("no memory to begin with");
+    if (s->by_qd == NULL || s->conn == NULL || s->argv == NULL) {
+        complain("no memory for %" PRIu32 " connections", o->clients_max);
+        return false;
+    }
+    uint64_t memory_max = o->memory_max;
+    if (!room_check(&memory_max, o->memory_asked)) {
+        return false;
+    }
+    if (!store_init(&s->kv.store, memory_max, o->evict, seed)) {
+        complain("no memory for the index");
         return false;
     }
     s->kv.store.now_ms = s->kv.started_ms = now_ms();

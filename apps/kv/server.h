@@ -33,6 +33,7 @@ struct server_options {
     struct addr rpc;  /* len 0: none */
     uint32_t clients_max;
     uint64_t memory_max;
+    bool memory_asked; /* memory_max was asked for */
     uint64_t input_max;
     bool evict;
     bool quiet;

@@ -9,7 +9,10 @@
 /* Of one tick: buckets looked at, and expired items after which it ends. */
 #define SWEEP_BUCKETS 64
 #define SWEEP_REMOVES 32
-#define SWEEP_AT_ONCE 32 /* expired items of one bucket that it removes */
+#define EVICT_TIMES   8           /* as many bytes as are wanted may be evicted: there may be gaps between */
+#define SPARE_FROM    (64u << 10) /* bytes: who wants so many leaves */
+#define SPARE_BYTES   (1u << 20)  /* so many */
+#define SWEEP_AT_ONCE 32          /* expired items of one bucket that it removes */
 
 static void free_value(void *context, void *memory)
 {
@@ -178,13 +181,41 @@ static bool put_in_place(struct store *st, const struct store_put *put, unsigned
     return same;
 }
 
+/* Memory, if some is left besides: without that nobody could ask for anything, or be answered. */
+static void *malloc_with_spare(size_t bytes)
+{
+    void *memory = demi_malloc(bytes);
+    void *spare = memory != NULL && bytes >= SPARE_FROM ? demi_malloc(SPARE_BYTES) : NULL;
+    if (spare != NULL) {
+        (void)demi_free(spare);
+    } else if (memory != NULL && bytes >= SPARE_FROM) {
+        (void)demi_free(memory);
+        memory = NULL;
+    }
+    return memory;
+}
+
+void *store_malloc(struct store *st, size_t bytes)
+{
+    void *memory = malloc_with_spare(bytes);
+    uint64_t begin = store_bytes(st), least = begin > EVICT_TIMES * bytes ? begin - EVICT_TIMES * bytes : 0;
+    while (memory == NULL && store_bytes(st) >= least) {
+        uint64_t before = store_bytes(st);
+        if (!cleaner_evict(st)) {
+            break;
+        }
+        memory = store_bytes(st) < before ? malloc_with_spare(bytes) : NULL;
+    }
+    return memory;
+}
+
 /* Memory for a value outside, or what was given. NULL: there is none. */
-static char *outside_memory(struct store_put *put, size_t *room)
+static char *outside_memory(struct store *st, struct store_put *put, size_t *room)
 {
     char *bytes = put->memory;
     *room = bytes != NULL ? put->room : put->value.len;
     if (bytes == NULL) {
-        bytes = demi_malloc(put->value.len);
+        bytes = store_malloc(st, put->value.len);
         if (bytes != NULL) {
             memcpy(bytes, put->value.at, put->value.len);
         }
@@ -206,9 +237,12 @@ int store_put(struct store *st, struct store_put *put)
     if (!cleaner_make_room(st, item_bytes_of(flags, put->key.len, put->value.len), room)) {
         return no_room(st);
     }
-    char *bytes = is_outside ? outside_memory(put, &room) : NULL;
-    struct item *it =
-        is_outside && bytes == NULL ? NULL : new_item(st, flags, put->key, put->value.len, put->expiry_ms);
+    char *bytes = is_outside ? outside_memory(st, put, &room) : NULL;
+    bool is_ready = !is_outside || bytes != NULL;
+    struct item *it = is_ready ? new_item(st, flags, put->key, put->value.len, put->expiry_ms) : NULL;
+    while (is_ready && it == NULL && cleaner_evict(st)) { /* no memory for a segment */
+        it = new_item(st, flags, put->key, put->value.len, put->expiry_ms);
+    }
     slot = find(st, hash, put->key); /* cleaning may have moved the old one, or dropped it */
     if (it == NULL) {
         (void)(bytes != NULL && bytes != put->memory && demi_free(bytes));
@@ -231,32 +265,36 @@ int store_put(struct store *st, struct store_put *put)
 
 /* Writes an item anew whose value grows or whose expiry comes or goes. The value is copied inside, or both are pieces
  * of a value that goes outside. */
-static int append_anew(struct store *st, struct span key, struct span more)
+static int64_t append_anew(struct store *st, struct span key, struct span more)
 {
     struct item *it = store_peek(st, key);
-    size_t old_len = it->value_len, len = old_len + more.len;
+    size_t len = it->value_len + more.len;
     size_t room = len > ITEM_INSIDE_MAX ? len * 2 : len;
     room = room > ITEM_VALUE_MAX ? ITEM_VALUE_MAX : room;
     char inside[ITEM_INSIDE_MAX];
-    char *bytes = len > ITEM_INSIDE_MAX ? demi_malloc(room) : inside;
+    char *bytes = len > ITEM_INSIDE_MAX ? store_malloc(st, room) : inside;
     if (bytes == NULL) {
         return no_room(st);
     }
-    memcpy(bytes, item_value(it), old_len);
+    it = store_peek(st, key); /* NULL: it was evicted, and what is put behind it is all there is */
+    size_t old_len = it != NULL ? it->value_len : 0;
+    if (it != NULL) {
+        memcpy(bytes, item_value(it), old_len);
+    }
     memcpy(bytes + old_len, more.at, more.len);
     struct store_put put = {.key = key,
-                            .value = {bytes, len},
-                            .expiry_ms = item_expiry_ms(it),
+                            .value = {bytes, old_len + more.len},
+                            .expiry_ms = it != NULL ? item_expiry_ms(it) : 0,
                             .memory = bytes == inside ? NULL : bytes,
                             .room = room};
     int rc = store_put(st, &put);
     if (put.memory != NULL) {
         (void)demi_free(put.memory);
     }
-    return rc;
+    return rc != 0 ? rc : (int64_t)put.value.len;
 }
 
-int store_append(struct store *st, struct span key, struct span more)
+int64_t store_append(struct store *st, struct span key, struct span more)
 {
     struct item *it = store_peek(st, key);
     assert(it != NULL && it->value_len + more.len <= ITEM_VALUE_MAX);
@@ -271,7 +309,7 @@ int store_append(struct store *st, struct span key, struct span more)
     memcpy(item_value(it) + it->value_len, more.at, more.len);
     it->value_len = (uint32_t)(it->value_len + more.len) & ITEM_LEN_MASK;
     st->key_value_bytes += more.len;
-    return 0;
+    return it->value_len;
 }
 
 int store_set_expiry(struct store *st, struct span key, uint64_t expiry_ms)

@@ -64,6 +64,13 @@ void store_fini(struct store *st);
  * false: no memory for an empty one; nothing was done. */
 bool store_clear(struct store *st);
 
+/*
+ * As demi_malloc(), for a value, an argument that may become one, or anything that long: where the library's memory
+ * ends items are evicted, if they may be, so items do not stay where they are. The last of it is left to others. NULL:
+ * none.
+ */
+void *store_malloc(struct store *st, size_t bytes);
+
 /* Bytes of memory in use. */
 uint64_t store_bytes(const struct store *st);
 
@@ -95,8 +102,9 @@ struct store_put {
 /* Writes a key. -ENOMEM: there is no room, and the key is as it was. */
 int store_put(struct store *st, struct store_put *put);
 
-/* Puts bytes behind the value of a key that is there; the sum is at most ITEM_VALUE_MAX. -ENOMEM as above. */
-int store_append(struct store *st, struct span key, struct span more);
+/* Puts bytes behind the value of a key that is there; the sum is at most ITEM_VALUE_MAX. Returns the sum, or less when
+ * making room took the value, as it may take any. -ENOMEM as above. */
+int64_t store_append(struct store *st, struct span key, struct span more);
 
 /* Sets or, with 0, takes away the expiry of a key that is there. -ENOMEM as above. */
 int store_set_expiry(struct store *st, struct span key, uint64_t expiry_ms);

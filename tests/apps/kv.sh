@@ -189,6 +189,37 @@ messages() {
     python3 "$here/kv_peer.py" "$messages_port" rpc || fail "$(cat "$work/server.err")"
 }
 
+library_is_full() {
+    export MEMORY_LIMIT=64m
+    peer library_ends --maxmemory 46
+    peer library_ends --maxmemory 46 --policy noeviction
+}
+
+# More than the library has is refused where it was asked for; else the default is lowered.
+more_than_the_library_has() {
+    export MEMORY_LIMIT=64m
+    "$kv_program" --bind 127.0.0.1:0 --maxmemory 64 >"$work/out" 2>&1
+    status=$?
+    [ "$status" -eq 1 ] || fail "status $status"
+    contains "$work/out" '--maxmemory 64: the library has memory for 4[0-9] (memory_limit'
+    start_server
+    contains "$work/server.err" 'maxmemory is 4[0-9] MiB: the library has no more'
+    replies OK set k v
+}
+
+# Errors name their cause.
+cannot_begin() {
+    start_server
+    ! "$kv_program" --bind "127.0.0.1:$port" >"$work/out" 2>&1 || fail "two servers on a port"
+    contains "$work/out" "cannot bind to 127.0.0.1:$port: Address already in use"
+    ! "$kv_program" --bind 192.0.2.1:6379 >"$work/out" 2>&1 || fail "an address of others"
+    contains "$work/out" 'cannot bind to 192.0.2.1:6379: Cannot assign requested address'
+    ! (ulimit -v 300000 && "$kv_program" --bind 127.0.0.1:0 --maxclients 1000000) >"$work/out" 2>&1 || fail "no memory"
+    contains "$work/out" 'no memory for 1000000 connections'
+    ! "$kv_program" --bind 127.0.0.1:0 --help >/dev/full 2>"$work/out" || fail "a full disk"
+    contains "$work/out" 'the output could not be written'
+}
+
 # A server that was killed leaves nothing that keeps the next one from the port; clients see the end.
 killed() {
     start_server
@@ -213,7 +244,8 @@ if [ $# -eq 0 ]; then
         killed_clients_uring resets resets_uring never_reading never_reading_uring shares shares_uring \
         half_closed half_closed_uring \
         ended_by_others ended_by_others_uring transactions transactions_uring no_descriptors no_descriptors_uring \
-        input_is_bounded memory_is_full old_keys_are_evicted messages killed beside_redis_resp2 beside_redis_resp3 \
+        input_is_bounded memory_is_full old_keys_are_evicted library_is_full \
+        more_than_the_library_has cannot_begin messages killed beside_redis_resp2 beside_redis_resp3 \
         beside_redis_uring
 fi
 for name in "$@"; do

@@ -233,6 +233,36 @@ def eviction(port):
         sys.exit(f"{used} bytes are used")
 
 
+def library_ends(port):
+    """Each of these values takes more of the library's memory than it has bytes, so that this ends before --maxmemory:
+    others go, or the write is refused, and nobody loses anything else."""
+    sock = connect(port)
+    reader = sock.makefile("rb")
+    value = b"v" * 600000
+    there = []
+    for i in range(60):
+        sock.sendall(b"*3\r\n$3\r\nSET\r\n$3\r\nk%02d\r\n$%d\r\n%s\r\n" % (i, len(value), value))
+        answer = reader.readline()
+        if answer != b"+OK\r\n":
+            expect(answer, b"-ERR no memory for the command\r\n", "a long value")
+            break
+        there.append(i)
+    other = connect(port)
+    reader = other.makefile("rb")
+    found = 0
+    for i in there:
+        other.sendall(b"GET k%02d\r\n" % i)
+        if reader.readline() != b"$-1\r\n":
+            expect(reader.read(len(value) + 2), value + b"\r\n", f"value {i}")
+            found += 1
+    other.sendall(b"INFO\r\nQUIT\r\n")
+    stats = dict(line.split(b":", 1) for line in reader.read().split(b"\r\n") if b":" in line)
+    if not 10 < found < 60 or found + int(stats[b"evicted_keys"]) != len(there):
+        sys.exit(f"{found} of {len(there)} values are left, {stats[b'evicted_keys']} were evicted")
+    if (stats[b"maxmemory_policy"] == b"noeviction") != (len(there) < 60) or stats[b"connections_broken"] != b"0":
+        sys.exit(f"{len(there)} values went in, {stats[b'connections_broken']} connections broke")
+
+
 def rpc_message(operation, key=b"", value=b"", number=0, flags=0, ttl_ms=0, version=1):
     head = struct.pack("<BBBBHHIIQ", version, operation, 0, flags, len(key), 0, len(value), ttl_ms, number)
     return head + key + value
@@ -274,6 +304,6 @@ def rpc(port):
 
 
 TESTS = {f.__name__: f for f in (malformed, byte_by_byte, cut_anywhere, long_values, slow_reader, many_clients,
-                                 input_limit, full_memory, eviction, rpc)}
+                                 input_limit, full_memory, eviction, library_ends, rpc)}
 if __name__ == "__main__":
     TESTS[sys.argv[2]](int(sys.argv[1]))

@@ -176,7 +176,8 @@ nobody_listens() {
     load
     [ "$status" -eq 1 ] || fail "status $status"
     contains "$work/load.err" 'cannot connect to 127.0.0.1:1: Connection refused'
-    [[ $json == *'"complete": false, "error": "cannot connect to 127.0.0.1:1: Connection refused"'* ]] || fail "$json"
+    local said='"complete": false, "error": "cannot connect to 127.0.0.1:1: Connection refused"'
+    [[ $json == *"$said"* ]] || fail "$json"
     "$kvload_program" --connect "$address" >"$work/out" 2>&1
     [ "$(cat "$work/out")" = 'caracal-kvload: cannot connect to 127.0.0.1:1: Connection refused' ] ||
         fail "$(cat "$work/out")"
