@@ -184,8 +184,8 @@ nobody_listens() {
 }
 
 for name in help_and_usage workloads_over_sockets workloads_over_shared_memory messages messages_go_astray \
-    filling_counts_every_record rate_is_kept skew_is_there wrong_values_are_found server_killed server_gone_is_said interrupted \
-    errors_are_quoted nobody_listens; do
+    filling_counts_every_record rate_is_kept skew_is_there wrong_values_are_found server_killed server_gone_is_said \
+    interrupted errors_are_quoted nobody_listens; do
     run_test "$name"
 done
 exit $((failures != 0))
