@@ -57,7 +57,7 @@ if [ ! -f "$guest" ]; then
     exit 0
 fi
 # The machine's clock is not ours: long timeouts on both sides.
-arguments="[--bind, none, --rpc, '0.0.0.0:0', --maxmemory, '16']"
+arguments="[--bind, none, --rpc, '0.0.0.0:0', --maxmemory, '8']"
 printf '%s\n' 'params: {cores: 1, timing: 0, timeout_cycles: 2000000}' \
     "hosts: [{name: kv, program: $guest, background: yes, args: $arguments}]" \
     "ports: [{name: way, connect: \"ring:$PWD/way\", ip: 10.0.0.1}]" >machine.yaml
