@@ -241,7 +241,7 @@ static void close__never_blocks_on_linger(void **state)
     assert_true(rig_pending(push));
     from = rig_now_ns();
     assert_int_equal(demi_close(h.qd), 0);
-    assert_true(rig_now_ns() - from < NS_PER_S);
+    assert_true(rig_now_ns() - from < 10 * NS_PER_S);
     rig_failed(push, ECANCELED);
     rig_free(&big);
     close(h.fd);

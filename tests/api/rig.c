@@ -137,7 +137,7 @@ void rig_measure(struct rig_pools *p)
 
 bool rig_settle(const struct rig_pools *p)
 {
-    uint64_t end = rig_now_ns() + NS_PER_S;
+    uint64_t end = rig_now_ns() + 20 * NS_PER_S; /* for a busy machine: it takes no time */
     struct timespec minutes = {.tv_sec = 400};
     struct rig_pools now;
     demi_qresult_t qr;

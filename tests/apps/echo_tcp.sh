@@ -123,14 +123,16 @@ overload_ends() {
     client --connect "$address" --rate 3000000 --duration 0.3 --timeout 300
     holds "$(field requests) > 0"
     holds "$(field requests) + $(field unanswered) >= 900000"
-    holds "$(field elapsed_s) < 5"
+    holds "$(field elapsed_s) < 30"
 }
 
 server_killed() {
     start_server
-    (sleep 0.5 && kill -KILL "$server") &
-    begin "$work/c" "$echo_program" client --connect "$address" --duration 30 --connections 20 --json
-    await "$started" 10
+    begin "$work/c" "$echo_program" client --connect "$address" --duration 90 --connections 20 --json
+    connected 20
+    sleep 0.5
+    kill -KILL "$server"
+    await "$started" 40
     [ "$status" -eq 1 ] || fail "status $status"
     contains "$work/c.err" 'after [0-9]* answers'
     json=$(cat "$work/c")
@@ -142,7 +144,7 @@ server_stands_still() {
     start_server
     (sleep 0.3 && kill -STOP "$server") &
     begin "$work/c" "$echo_program" client --connect "$address" --duration 30 --timeout 400
-    await "$started" 10
+    await "$started" 40
     [ "$status" -eq 1 ] || fail "status $status"
     contains "$work/c.err" 'no answer within the timeout'
 }
@@ -151,7 +153,7 @@ nobody_listens() {
     start_server
     end "$server"
     begin "$work/c" "$echo_program" client --connect "$address" --requests 1
-    await "$started" 10
+    await "$started" 40
     [ "$status" -eq 1 ] || fail "status $status"
     contains "$work/c.err" "cannot connect to $address: .*refused"
 }
@@ -159,14 +161,14 @@ nobody_listens() {
 address_in_use() {
     start_server
     begin "$work/second" "$echo_program" server --bind "$address"
-    await "$started" 10
+    await "$started" 40
     [ "$status" -eq 1 ] || fail "status $status"
     contains "$work/second.err" "cannot .* $address: .*in use"
 }
 
 library_says_what_is_wrong() {
     begin "$work/s" env LIBOS=nonsense "$echo_program" server
-    await "$started" 10
+    await "$started" 40
     [ "$status" -eq 1 ] || fail "status $status"
     contains "$work/s.err" nonsense
 }
@@ -177,7 +179,8 @@ server_outlives_its_clients() {
     for i in 1 2 3; do
         begin "$work/c$i" "$echo_program" client --connect "$address" --duration 30 --connections 10 --depth 8 \
             --size 5000
-        sleep 0.3
+        connected 10
+        sleep 0.1
         kill -KILL "$started"
     done
     client_well --connect "$address" --requests 100 --check
@@ -193,12 +196,13 @@ signals_end_with_a_summary() {
         start_server
         client_well --connect "$address" --requests 10
         kill -"$signal" "$server"
-        await "$server" 10
+        await "$server" 40
         [ "$status" -eq 0 ] || fail "$signal: status $status"
         contains "$work/server" '^tcp server: 1 connections, 10 messages, 640 bytes, 0 failed$'
     done
     start_server
-    begin "$work/c" "$echo_program" client --connect "$address" --duration 30
+    begin "$work/c" "$echo_program" client --connect "$address" --duration 90
+    connected 1
     sleep 0.5
     end "$started"
     [ "$status" -eq 0 ] || fail "client: status $status"
@@ -208,10 +212,10 @@ signals_end_with_a_summary() {
 progress_and_quiet() {
     start_server
     begin "$work/c" "$echo_program" client --connect "$address" --duration 1.5 --progress
-    await "$started" 10
+    await "$started" 40
     contains "$work/c.err" 'req/s .*p50'
     begin "$work/c" "$echo_program" client --connect "$address" --requests 10 --quiet
-    await "$started" 10
+    await "$started" 40
     [ "$status" -eq 0 ] || fail "status $status"
     if [ -s "$work/c" ] || [ -s "$work/c.err" ]; then
         fail "--quiet is not"
@@ -222,9 +226,9 @@ progress_and_quiet() {
 connections_are_bounded() {
     start_server --max-connections 2
     begin "$work/c" "$echo_program" client --connect "$address" --duration 1 --connections 2
-    sleep 0.3
+    connected 2
     client_well --connect "$address" --requests 10 --check
-    await "$started" 10
+    await "$started" 40
     [ "$status" -eq 0 ] || fail "first client: $(cat "$work/c.err")"
 }
 

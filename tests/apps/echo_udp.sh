@@ -120,7 +120,7 @@ summary() {
     start_server
     client_well --udp --connect "$address" --requests 10
     kill -TERM "$server"
-    await "$server" 10
+    await "$server" 40
     [ "$status" -eq 0 ] || fail "status $status"
     contains "$work/server" '^udp server: .* 10 messages, 640 bytes, 0 failed$'
 }

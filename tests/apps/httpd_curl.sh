@@ -209,7 +209,7 @@ clients_that_vanish() {
 silent_connections_end() {
     start_server --idle 0.5
     exec 3<>"/dev/tcp/127.0.0.1/$port" || fail "cannot connect"
-    read -r -t 8 <&3 # ends because the server closes, with 1; a time-out is more than 128
+    read -r -t 40 <&3 # ends because the server closes, with 1; a time-out is more than 128
     status=$?
     exec 3>&-
     [ "$status" -eq 1 ] || fail "read: status $status"

@@ -26,7 +26,7 @@ def info(port):
 def settled(port, before, what):
     """Removes all keys, until nothing is held but what was before: connections, bytes of commands, memory of values."""
     names = ("connected_clients", "client_input_bytes", "outside_bytes")
-    for _ in range(400):
+    for _ in range(1500):
         sock = connect(port)
         sock.sendall(b"FLUSHALL\r\nQUIT\r\n")  # again: the last words of those that went may come late
         expect(rest(sock), b"+OK\r\n+OK\r\n", "flush")
@@ -43,7 +43,7 @@ class Bystander:
 
     def __init__(self, port):
         self.sock = connect(port)
-        self.sock.settimeout(10)
+        self.sock.settimeout(40)
         self.asked = 0
 
     def look(self):
@@ -382,7 +382,7 @@ def no_descriptors(port):
         sock.sendall(b"INFO stats\r\nQUIT\r\n")
         if b"descriptor_limit_reached:1\r\n" not in rest(sock):
             sys.exit("reaching the limit is not counted")
-    for _ in range(300):
+    for _ in range(1500):
         again = connect(port)
         try:
             again.sendall(b"PING\r\nQUIT\r\n")

@@ -11,7 +11,7 @@ import time
 
 
 def connect(port):
-    return socket.create_connection(("127.0.0.1", port), timeout=20)
+    return socket.create_connection(("127.0.0.1", port), timeout=40)
 
 
 def rest(sock):
@@ -125,7 +125,7 @@ def slow_reader(port):
     sock.recv(5)
     sock.sendall(b"GET v\r\n" * asked)
     other = connect(port)
-    for _ in range(500):
+    for _ in range(3000):
         other.sendall(b"INFO stats\r\n")
         if b"reads_held_back:0\r\n" not in other.recv(8192):
             break
@@ -164,7 +164,7 @@ def many_clients(port):
     expect(rest(connect(port)), b"-ERR max number of clients reached\r\n", "one too many")
     for sock in socks[1:]:
         sock.close()
-    for _ in range(1000):
+    for _ in range(3000):
         socks[0].sendall(b"INFO clients\r\n")
         if b"connected_clients:1\r\n" in socks[0].recv(8192):
             break

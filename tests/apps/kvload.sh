@@ -123,7 +123,7 @@ server_killed() {
     begin "$work/load" "$kvload_program" --connect "$address" --records 100 --duration 20 --depth 4 --json
     sleep 0.7
     kill -KILL "$server"
-    await "$started" 15
+    await "$started" 40
     [ "$status" -eq 1 ] || fail "status $status"
     json=$(cat "$work/load")
     holds "$(field errors) >= 1 && $(field requests) > 0"

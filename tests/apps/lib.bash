@@ -96,10 +96,21 @@ serve() {
     fail "${*:2} does not listen"
 }
 
-# end PID: SIGINT; sets $status. The program has 10 seconds.
+# end PID: SIGINT; sets $status. The program has 40 seconds.
 end() {
     kill -INT "$1" || fail "process $1 is gone"
-    await "$1" 10
+    await "$1" 40
+}
+
+# connected N: waits until N connections to $port are there. It is a port of IPv4 on this machine.
+connected() {
+    local i here
+    for ((i = 0; i < 1500; i++)); do
+        here=$(awk -v port=":$(printf %04X "$port")" 'substr($2, 9) == port && $4 == "01"' /proc/net/tcp | wc -l)
+        [ "$here" -lt "$1" ] || return 0
+        sleep 0.02
+    done
+    fail "$here connections of $1"
 }
 
 # await PID SECONDS: waits for the end of a process; sets $status.

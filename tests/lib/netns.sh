@@ -80,17 +80,27 @@ ns_make() {
     ip -n "$NS_O" link set o0 up
 }
 
-in_k() { ip netns exec "$NS_K" timeout -k 1 20 "$@"; }
-in_o() { ip netns exec "$NS_O" timeout -k 1 20 "$@"; }
+in_k() { ip netns exec "$NS_K" timeout -k 1 60 "$@"; }
+in_o() { ip netns exec "$NS_O" timeout -k 1 60 "$@"; }
 
 SERVERS=()
 
+# Waits until FILE says that somebody listens; it is new.
+listens() {
+    for _ in {1..600}; do
+        ! grep -q "listening on" "$1" 2>/dev/null || return 0
+        sleep 0.05
+    done
+    return 1
+}
+
 # Starts a server (in_k or in_o and its command) that says `listening on`, and waits for that; LAST is its job.
 serve() {
+    : >server.log # what an earlier one said must not be read
     "$@" >server.log 2>&1 &
     LAST=$!
     SERVERS+=("$LAST")
-    for _ in $(seq 100); do
+    for _ in {1..600}; do
         grep -q 'listening on' server.log && return 0
         kill -0 "$LAST" 2>/dev/null || break
         sleep 0.05
@@ -112,7 +122,7 @@ wire_start() {
     mkfifo wire.in
     ip netns exec "$NS_B" "$CARACAL_BUILD_DIR/tests/netdev/netdev-bridge" b0 b1 "$@" <wire.in >wire.out &
     exec 7>wire.in
-    for _ in $(seq 100); do
+    for _ in {1..1500}; do
         grep -q bridging wire.out 2>/dev/null && return 0
         sleep 0.02
     done
@@ -124,7 +134,7 @@ wire_set() { echo "$1 $2" >&7; }
 # Ends the wire; its counts are in wire.out then.
 wire_end() {
     exec 7>&-
-    for _ in $(seq 100); do
+    for _ in {1..1500}; do
         grep -q overflowed wire.out && return 0
         sleep 0.02
     done

@@ -28,6 +28,7 @@ take() {
 # echo_on NIC SLOT SLOT
 echo_on() {
     take "$2" && take "$3"
+    : >server # what the last one said must not be read
     EAL="-a 0000:00:$2.0" NET_ADDRESS=10.9.0.1/24 STAT=true \
         "$BUILD/apps/caracal-echo" server --bind 10.9.0.1:7000 --quiet >server &
     local server=$!

@@ -51,7 +51,7 @@ static size_t talk_until_it_dies(int qd, pid_t peer, uint64_t kill_at_ns)
     demi_sgarray_t sga = rig_sga_fill(200000, 1);
     demi_qtoken_t tokens[2] = {rig_push(qd, &sga), rig_pop(qd)};
     struct timespec step = rig_ms(1);
-    uint64_t give_up = rig_now_ns() + 10 * NS_PER_S;
+    uint64_t give_up = rig_now_ns() + 40 * NS_PER_S;
     bool alive = true, pushing = true, popping = true;
     size_t got = 0;
 

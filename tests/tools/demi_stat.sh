@@ -43,14 +43,17 @@ stat__pid_without_instance() {
 stat__watch_has_rates() {
     local watcher
     with_traffic
-    "$demi_program" stat --json --watch 0.5 --count 2 >"$work/watched" &
+    "$demi_program" stat --json --watch 1 --count 2 >"$work/watched" &
     watcher=$!
-    sleep 0.2
+    for _ in {1..1500}; do
+        [ ! -s "$work/watched" ] || break
+        sleep 0.02
+    done
     client_well --connect "$address" --requests 1000
     wait "$watcher" || fail "watch failed"
     same lines 2 "$(wc -l <"$work/watched")"
     out=$(tail -n 1 "$work/watched")
-    same rate True "$(value '500 < d["instances"][0]["per_second"]["pops"] < 2100')"
+    same rate True "$(value '0 < d["instances"][0]["per_second"]["pops"] < 1100')"
     same "levels with a rate" False "$(value '"ops_now" in d["instances"][0]["per_second"]')"
 }
 
@@ -61,7 +64,7 @@ stat__watch_ends_with_the_process_it_watches() {
     watcher=$!
     sleep 0.4
     end "$server"
-    await "$watcher" 5
+    await "$watcher" 40
     same status 1 "$status"
 }
 
@@ -76,7 +79,7 @@ stat__clean_end_leaves_nothing() {
 stat__killed_instance_is_shown_with_all() {
     with_traffic
     kill -KILL "$server"
-    await "$server" 5
+    await "$server" 40
     demi 0 stat
     same output "No instance is running in $RUN_DIR." "$out"
     demi 0 stat --all
@@ -105,7 +108,7 @@ stat__file_that_is_no_page_is_named() {
 stat__other_version_is_refused() {
     with_traffic
     kill -KILL "$server"
-    await "$server" 5
+    await "$server" 40
     printf '\011' | dd of="$RUN_DIR/$server.$server.stat" bs=1 seek=8 conv=notrunc status=none
     demi 0 stat --all
     grep -q 'counter page of version 9; this demi reads version 1' <<<"$err" || fail "$err"
@@ -114,7 +117,7 @@ stat__other_version_is_refused() {
 stat__program_name_cannot_drive_the_terminal() {
     with_traffic
     kill -KILL "$server"
-    await "$server" 5
+    await "$server" 40
     # A name is 32 bytes; program follows libos.
     python3 - "$RUN_DIR/$server.$server.stat" <<'PYTHON'
 import sys

@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
 killed_server() {
     with_traffic
     kill -KILL "$server"
-    await "$server" 5
+    await "$server" 40
 }
 
 # events: names of the events in $out, one JSON object a line
@@ -70,7 +70,7 @@ trace__ring_that_went_round_says_what_is_gone() {
     with_traffic
     client_well --connect "$address" --requests 3000
     kill -KILL "$server"
-    await "$server" 5
+    await "$server" 40
     demi 0 trace --pid "$server"
     grep -qE '^\([0-9]+ older records were overwritten\)$' <<<"$out" || fail "$out"
     same events True "$([ "$(wc -l <"$work/out")" -gt 900 ] && echo True)"
@@ -81,10 +81,14 @@ trace__follow_shows_what_happens_next() {
     with_traffic
     "$demi_program" trace --pid "$server" --follow --last 0 >"$work/followed" &
     follower=$!
-    sleep 0.3
+    for _ in {1..1500}; do
+        ! find "/proc/$follower/fd" -lname "*.$server.trace" | grep -q . || break
+        sleep 0.02
+    done
+    sleep 0.2
     client_well --connect "$address" --requests 300
     end "$server"
-    await "$follower" 5
+    await "$follower" 40
     same status 0 "$status"
     same pushes 300 "$(grep -c ' PUSH ' "$work/followed")"
     grep -q 'the instance has ended' "$work/followed" || fail "$(tail -n 3 "$work/followed")"

@@ -166,7 +166,7 @@ static void connect__refused(void **state)
     assert_int_equal(try_connect("127.0.0.1", 1), ECONNREFUSED);
     assert_int_equal(try_connect("127.0.0.1", 0), ECONNREFUSED);
     assert_int_equal(try_connect("192.0.2.1", 80), ENETUNREACH);
-    assert_true(rig_now_ns() - start < NS_PER_S);
+    assert_true(rig_now_ns() - start < 10 * NS_PER_S);
     assert_int_equal(demi_close(bound), 0);
     assert_int_equal(try_bind("127.0.0.1", 0, &qd), 0);
     assert_int_equal(demi_close(qd), 0);

@@ -33,8 +33,9 @@ asks() {
 # ring TRANSPORT OPTIONS...: over a ring of its own.
 ring() {
     rm -f wire
+    : >server.log
     NET_ADDRESS=10.0.0.1/24 "$kv" --bind none --rpc 10.0.0.1:7000 >server.log 2>&1 &
-    for _ in $(seq 250); do
+    for _ in {1..1500}; do
         grep -q '^messages on' server.log && break
         sleep 0.02
     done

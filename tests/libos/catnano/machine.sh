@@ -47,7 +47,7 @@ answers() {
 
 if [ "${1-}" = tap ]; then
     simulate tap:way0
-    for _ in $(seq 100); do
+    for _ in {1..1500}; do
         ip link set way0 up 2>/dev/null && break
         sleep 0.02
     done

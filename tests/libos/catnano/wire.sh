@@ -10,7 +10,7 @@ ns_make catnano_by_wire middle
 export LIBOS=catnano
 ours() { in_o env DEVICE=o0 NET_ADDRESS=10.77.0.2/24 "$@"; }
 theirs() { in_k env DEVICE=k0 NET_ADDRESS=10.77.0.3/24 "$@"; }
-client=("$ECHO" client --udp --connect 10.77.0.2:7000 --check --quiet --timeout 5000)
+client=("$ECHO" client --udp --connect 10.77.0.2:7000 --check --quiet --timeout 20000)
 
 # echoes SIZE REQUESTS DEPTH
 echoes() { theirs "${client[@]}" --size "$1" --requests "$2" --depth "$3"; }
@@ -50,8 +50,8 @@ else
 fi
 # The interface goes while a server waits on it: it says why, and ends.
 deleted() {
-    ours "$ECHO" server --udp --bind 10.77.0.2:7000 --quiet 2>err &
-    sleep 0.4
+    ours "$ECHO" server --udp --bind 10.77.0.2:7000 --quiet >out 2>err &
+    listens out
     ip -n "$NS_O" link del o0
     wait $!
     local status=$?

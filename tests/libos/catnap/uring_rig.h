@@ -49,10 +49,10 @@ static inline void turns(unsigned n)
         instance_turn(rig_instance());
 }
 
-/* Nothing is under way in the kernel: within a second. */
+/* Nothing is under way in the kernel, soon. */
 static inline bool quiet(void)
 {
-    for (unsigned i = 0; i < 1000 && engine()->requests_used > 0; i++) {
+    for (unsigned i = 0; i < 10000 && engine()->requests_used > 0; i++) {
         turns(1);
         usleep(1000);
     }

@@ -44,7 +44,7 @@ killed_server() {
 # addresses of the kernel's are refused
 shared() { ! NET_ADDRESS=10.77.0.9/24 in_o "$ECHO" server --bind 0.0.0.0:7000 2>err && grep -q 'kernel has' err; }
 
-# Each server has its own 20 seconds (in_o).
+# Each server has its own minute (in_o).
 for test in from_linux killed_client killed_server; do
     serve in_o "$ECHO" server --bind 0.0.0.0:7000 --quiet || { not_ok server_starts; exit 1; }
     check $test $test

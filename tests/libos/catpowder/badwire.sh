@@ -9,7 +9,7 @@ set -u
 ns_make catpowder_on_a_bad_wire middle
 export DEVICE=o0 NET_ADDRESS=$OURS LIBOS=catpowder STAT=true RUN_DIR=$PWD/run
 linux() { in_k env LIBOS=catnap STAT=false "$@"; }
-client=("$ECHO" client --check --quiet --timeout 15000)
+client=("$ECHO" client --check --quiet --timeout 40000)
 demi=$CARACAL_BUILD_DIR/tools/demi
 
 # Operations, queues, bytes and connections of the one instance that runs.
@@ -21,7 +21,7 @@ levels() {
 }
 pools_are_full() {
     local now
-    for _ in $(seq 50); do
+    for _ in {1..300}; do
         now=$(levels)
         [ "$now" = "$full" ] && return 0
         sleep 0.1
@@ -75,10 +75,14 @@ goes_dark() {
 # From some moment on packets of full size vanish and nobody says so (RFC 4821): the stack finds a size that passes.
 swallows() {
     local began=$SECONDS
+    rm -f fetched
     wire_start 8 rate_bps 20000000 queue_ns 20000000 || return 1
-    in_k curl -s --max-time 15 -o fetched http://10.77.0.2:8000/bytes/3000000 &
+    in_k curl -s --max-time 40 -o fetched http://10.77.0.2:8000/bytes/3000000 &
     local load=$!
-    sleep 0.5
+    for _ in {1..2000}; do
+        [ ! -s fetched ] || break
+        sleep 0.01
+    done
     wire_set swallow 1300
     wait $load
     echo "status $?, $((SECONDS - began)) s, $(wc -c <fetched) bytes"

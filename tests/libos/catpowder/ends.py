@@ -51,8 +51,8 @@ def main():
         print("listening on", host, flush=True)
     for act, end in (("r", they_reset), ("R", we_reset), ("h", they_close_half), ("H", we_close_half),
                      ("q", lambda s: None)):
-        s = listener.accept()[0] if listener else socket.create_connection((host, PORT), timeout=10)
-        s.settimeout(10)
+        s = listener.accept()[0] if listener else socket.create_connection((host, PORT), timeout=40)
+        s.settimeout(40)
         with s:
             s.sendall(act.encode())
             end(s)

@@ -30,9 +30,9 @@ BYTES=20000000
 # than the buffers of both ends hold is to come then.
 fetch() {
     rm -f fetched
-    in_k curl -s --max-time 10 --limit-rate 20M -o fetched "$1/bytes/$BYTES" &
+    in_k curl -s --max-time 40 --limit-rate 20M -o fetched "$1/bytes/$BYTES" &
     load=$!
-    for _ in {1..200}; do
+    for _ in {1..2000}; do
         [ ! -s fetched ] || return 0
         sleep 0.01
     done
@@ -70,7 +70,7 @@ move_linux() {
 # Our peer has another IP address for a while: who connects there is served, and the old connection waits for it.
 new_ip_address() {
     local load status
-    in_o env STAT=false "${client[@]}" --requests 60 --rate 100 --timeout 10000 --connect 10.77.0.1:7000 &
+    in_o env STAT=false "${client[@]}" --requests 200 --rate 100 --timeout 30000 --connect 10.77.0.1:7000 &
     load=$!
     sleep 0.3
     move_linux 10.77.0.1 10.77.0.8
@@ -98,9 +98,10 @@ server_pid() {
 # A ring of few frames, and a process that is stopped while they come.
 ring_full() {
     local load
-    linux "${client[@]}" --duration 1.5 --connections 20 --size 20000 --connect 10.76.0.2:7000 &
+    linux "${client[@]}" --duration 2 --connections 20 --size 20000 --connect 10.76.0.2:7000 &
     load=$!
-    for _ in 1 2 3; do
+    for _ in {1..20}; do
+        [ "$(counter drop_device_rx)" = 0 ] || break
         sleep 0.2
         kill -STOP "$(server_pid)"
         sleep 0.1
@@ -128,26 +129,27 @@ deleted() {
     local began=$SECONDS side status
     for side in stream datagram; do
         link_again
-        in_o "$ECHO" server "$([ $side = stream ] && echo --tcp || echo --udp)" --bind 0.0.0.0:7000 --quiet 2>err &
+        rm -f out
+        in_o "$ECHO" server "$([ $side = stream ] && echo --tcp || echo --udp)" --bind 0.0.0.0:7000 --quiet >out 2>err &
         local server=$!
-        sleep 0.5
+        listens out
         ip -n "$NS_O" link del o0
         wait $server
         status=$?
         echo "$side: status $status after $((SECONDS - began)) s: $(cat err)"
         [ $status = 1 ] && grep -q 'No such device' err || return 1
     done
-    [ $((SECONDS - began)) -lt 6 ]
+    [ $((SECONDS - began)) -lt 20 ]
 }
 # The same under a load from our side, on a wire to a server of Linux's.
 deleted_under_load() {
-    in_o "${client[@]}" --duration 10 --connections 5 --connect 10.77.0.1:7000 2>err &
+    in_o "${client[@]}" --duration 50 --connections 5 --connect 10.77.0.1:7000 2>err &
     local load=$! began=$SECONDS
     sleep 0.5
     ip -n "$NS_O" link del o0
     wait $load && return 1
     cat err
-    grep -q 'No such device' err && [ $((SECONDS - began)) -lt 4 ]
+    grep -q 'No such device' err && [ $((SECONDS - began)) -lt 20 ]
 }
 # It sleeps: nothing is to be sent, and what it waits for never comes. That costs nothing while the link is down.
 no_spin() {

@@ -23,9 +23,10 @@ check() {
     fi
 }
 start_server() {
+    : >server.log
     NET_ADDRESS="10.0.0.1/24, fd00::1/64" "$echo_program" server --bind '0.0.0.0:7000' --quiet "$@" >server.log 2>&1 &
     server=$!
-    for _ in $(seq 100); do
+    for _ in {1..600}; do
         grep -q 'listening on' server.log && return 0
         sleep 0.05
     done
@@ -37,7 +38,7 @@ stop_server() {
     server=
 }
 client() {
-    NET_ADDRESS="10.0.0.2/24, fd00::2/64" timeout -k 1 20 "$echo_program" client --check --quiet \
+    NET_ADDRESS="10.0.0.2/24, fd00::2/64" timeout -k 1 60 "$echo_program" client --check --quiet \
         --connect 10.0.0.1:7000 "$@"
 }
 all_sizes() {
@@ -61,10 +62,15 @@ killed() {
     start_server && client --requests 100
 }
 two_only() {
-    NET_ADDRESS=10.0.0.2/24 "$echo_program" client -q --connect 10.0.0.1:7000 --duration 2 &
+    NET_ADDRESS=10.0.0.2/24 "$echo_program" client -q --connect 10.0.0.1:7000 --duration 50 &
     local second=$! status=0
+    for _ in {1..600}; do
+        ! grep -q "$wire" "/proc/$second/maps" || break
+        sleep 0.05
+    done
     sleep 0.3
     NET_ADDRESS=10.0.0.3/24 "$echo_program" client -q --connect 10.0.0.1:7000 --requests 1 2>third && status=1
+    kill $second
     wait $second
     [ $status = 0 ] && grep -q 'both ends' third
 }

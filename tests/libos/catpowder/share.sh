@@ -38,7 +38,7 @@ two_stations() {
     for host in 10.77.0.2 10.77.0.3; do
         in_k ping -q -c 2 -i 0.2 $host && in_k ping -q -c 2 -i 0.2 -s 4000 $host || return 1
         linux "${client[@]}" 100 --size 3000 --connect $host:7000 || return 1
-        in_k timeout 3 nc -z $host 7999
+        in_k timeout 20 nc -z $host 7999
         [ $? = 1 ] || return 1
     done
     in_k ip neigh show dev k0 | grep -E '^10.77.0.[23] ' >macs
@@ -46,7 +46,7 @@ two_stations() {
     [ "$(awk '{ print $3 }' macs | sort -u | wc -l)" = 2 ]
 }
 closed_port_is_refused() {
-    in_k timeout 3 nc -z 10.77.0.3 7999
+    in_k timeout 20 nc -z 10.77.0.3 7999
     [ $? = 1 ]
 }
 # neither side knows the other: both stacks of ours learn by the kernel's requests or their own

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-ATTEMPTS = 60
+ATTEMPTS = 400
 PATIENCE = 100  # packets that are looked at before a message is sent again
 SLOTS, SLOT_BYTES, FIRST_SLOT = 1024, 2048, 4096  # src/core/port_ring.h
 LANE = (64, 192)
