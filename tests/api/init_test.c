@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *const variables[] = {"LIBOS", "CONFIG_PATH", "ENGINE", "IDLE", "MAX_QUEUES", "MAX_OPERATIONS"};
@@ -179,6 +180,67 @@ static void init__second_libos_that_cannot_begin(void **state)
     refused(ENOENT, "/no/such/place/file");
     unsetenv("PCAP");
     assert_int_equal(open_files(), before);
+}
+
+/* Whether work says yes in a child, whose identity, environment and output do not matter any more. */
+static bool child_says(bool (*work)(void))
+{
+    pid_t pid = fork();
+    int status;
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(work() ? 0 : 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Makes an interface, as a user who may not. */
+static bool permission_is_missing(void)
+{
+    if (geteuid() == 0 && (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0))
+        return false;
+    setenv("LIBOS", "catpowder", 1);
+    setenv("DRIVER", "tap", 1);
+    setenv("DEVICE", "caracal-init", 1);
+    setenv("NET_ADDRESS", "10.9.9.1/24", 1);
+    return demi_init(NULL) == EPERM && strstr(demi_last_error(), "CAP_NET_ADMIN") != NULL && rig_instance() == NULL;
+}
+
+static void init__without_permission(void **state)
+{
+    (void)state;
+    if (access("/dev/net/tun", F_OK) != 0)
+        skip();
+    assert_true(child_says(permission_is_missing));
+}
+
+/* Every kind of refusal, and calls that are wrong, with a file for the standard output and error. */
+static bool nothing_is_printed(void)
+{
+    static const char *const wrong[][2] = {{"LIBOS", "nonsense"},  {"LIBOS", "catmint"}, {"CONFIG_PATH", "/no/such"},
+                                           {"LIBOS", "catpowder"}, {"LIBOS", "catnano"}, {"MAX_QUEUES", "1"}};
+    demi_sgarray_t sga = {.sga_buf = &sga, .sga_numsegs = 7};
+    FILE *said = tmpfile();
+    bool good = said != NULL && dup2(fileno(said), STDOUT_FILENO) >= 0 && dup2(fileno(said), STDERR_FILENO) >= 0;
+    demi_qresult_t qr;
+    demi_qtoken_t qt;
+
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        setenv(wrong[i][0], wrong[i][1], 1);
+        good = good && demi_init(NULL) != 0;
+        unsetenv(wrong[i][0]);
+    }
+    good = good && demi_wait(&qr, 1, NULL) == ENOSYS && demi_init(NULL) == 0 && demi_wait(&qr, 1, NULL) == EINVAL &&
+           demi_close(3) == EBADF && demi_push(&qt, 500, &sga) == EINVAL && demi_sgafree(&sga) == EINVAL;
+    demi_fini();
+    return good && fflush(NULL) == 0 && lseek(fileno(said), 0, SEEK_END) == 0;
+}
+
+static void calls__print_nothing(void **state)
+{
+    (void)state;
+    assert_true(child_says(nothing_is_printed));
 }
 
 static void init__engine_that_is_not_installed(void **state)
@@ -356,6 +418,8 @@ int main(void)
         CASE(init__two_liboses),
         CASE(init__two_liboses_that_do_not_go_together),
         CASE(init__second_libos_that_cannot_begin),
+        CASE(init__without_permission),
+        CASE(calls__print_nothing),
         CASE(init__engine_that_is_not_installed),
         CASE(init__config_that_is_not_there),
         CASE(init__config_with_an_unknown_key),
