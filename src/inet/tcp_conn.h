@@ -460,11 +460,13 @@ static inline void tcp_timer_set(struct tcp_conn *c, enum tcp_timer which, uint6
         tcp_timer_arm(c, deadline_ns);
 }
 
-/* RFC 8985 section 7.2: when a probe of the tail is sent, where a round trip was measured and the peer delays nothing.
+/*
+ * RFC 8985 section 7.2: when a probe of the tail is sent, where a round trip was measured and the peer delays nothing.
+ * Twice the longest round trip of late, not the mean one: what is only slow would be sent again.
  */
 static inline uint64_t tcp_probe_timeout(const struct tcp_conn *c)
 {
-    return 2 * c->rtt.srtt_ns + 2 * (UINT64_C(1) << TIMER_TICK_SHIFT);
+    return 2 * tcp_rtt_long(&c->rtt) + 2 * (UINT64_C(1) << TIMER_TICK_SHIFT);
 }
 
 static inline void tcp_timer_clear(struct tcp_conn *c, enum tcp_timer which)

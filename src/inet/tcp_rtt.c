@@ -29,8 +29,13 @@ void tcp_rtt_sample(struct tcp_rtt *r, uint64_t rtt_ns, uint64_t now_ns, uint64_
         if (r->srtt_ns == 0)
             r->srtt_ns = 1;
     }
+    r->peak_ns -= r->peak_ns / 64;
+    if (r->peak_ns < rtt_ns)
+        r->peak_ns = rtt_ns < TCP_RTT_PEAK_NS ? rtt_ns : TCP_RTT_PEAK_NS;
     spread = 4 * r->var_ns;
     r->rto_ns = r->srtt_ns + (spread > NS_PER_US ? spread : NS_PER_US);
+    if (r->rto_ns < 3 * r->peak_ns)
+        r->rto_ns = 3 * r->peak_ns; /* behind the probe of the tail */
     if (r->rto_ns < rto_min_ns)
         r->rto_ns = rto_min_ns;
     r->backoff = 0;

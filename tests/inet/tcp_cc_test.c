@@ -57,6 +57,33 @@ static void rtt__floor_back_off_and_ceiling(void **state)
     assert_int_equal(tcp_rtt_rto(&r), NS_PER_MS);
 }
 
+/*
+ * One round trip of twenty times the usual counts for dozens of the usual ones, which the deviation forgets after ten;
+ * but a very long one for no more than 200 ms.
+ */
+static void rtt__longest_is_forgotten_slowly(void **state)
+{
+    struct tcp_rtt r;
+
+    (void)state;
+    tcp_rtt_init(&r);
+    for (int i = 0; i < 20; i++)
+        tcp_rtt_sample(&r, NS_PER_MS, NS_PER_S, NS_PER_MS);
+    assert_int_equal(tcp_rtt_rto(&r), 3 * NS_PER_MS);
+    tcp_rtt_sample(&r, 20 * NS_PER_MS, NS_PER_S, NS_PER_MS);
+    for (int i = 0; i < 30; i++)
+        tcp_rtt_sample(&r, NS_PER_MS, NS_PER_S, NS_PER_MS);
+    assert_in_range(tcp_rtt_long(&r), 10 * NS_PER_MS, 15 * NS_PER_MS);
+    assert_in_range(tcp_rtt_rto(&r), 30 * NS_PER_MS, 45 * NS_PER_MS);
+    for (int i = 0; i < 300; i++)
+        tcp_rtt_sample(&r, NS_PER_MS, NS_PER_S, NS_PER_MS);
+    assert_int_equal(tcp_rtt_rto(&r), 3 * NS_PER_MS);
+    tcp_rtt_sample(&r, 3 * NS_PER_S, NS_PER_S, NS_PER_MS);
+    for (int i = 0; i < 60; i++)
+        tcp_rtt_sample(&r, NS_PER_MS, NS_PER_S, NS_PER_MS);
+    assert_in_range(tcp_rtt_rto(&r), 50 * NS_PER_MS, 200 * NS_PER_MS);
+}
+
 static void rtt__smallest_is_forgotten(void **state)
 {
     struct tcp_rtt r;
@@ -275,6 +302,7 @@ int main(void)
         cmocka_unit_test(rtt__first_measurement),
         cmocka_unit_test(rtt__later_measurements_are_smoothed),
         cmocka_unit_test(rtt__floor_back_off_and_ceiling),
+        cmocka_unit_test(rtt__longest_is_forgotten_slowly),
         cmocka_unit_test(rtt__smallest_is_forgotten),
         cmocka_unit_test(cc__found_by_name),
         cmocka_unit_test(cc__initial_window),
