@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* demi config: every setting. */
+#include "../common/json.h"
+#include "../common/text.h"
 #include "demi.h"
-#include "json.h"
 #include "term.h"
-#include "text.h"
 
 #include <getopt.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* demi pcap: what is in a capture: flows, and the frames that did not get through. */
+#include "../common/json.h"
 #include "demi.h"
-#include "json.h"
 #include "pcap_flow.h"
 #include "term.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* demi stat: counters of instances, once or again and again with rates. */
+#include "../common/json.h"
 #include "demi.h"
-#include "json.h"
 #include "runfiles.h"
 #include "stat_read.h"
 #include "term.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* demi trace: the events of an instance, living or crashed. */
+#include "../common/json.h"
 #include "demi.h"
-#include "json.h"
 #include "runfiles.h"
 #include "term.h"
 #include "trace_read.h"

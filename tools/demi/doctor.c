@@ -2,9 +2,9 @@
 /* demi doctor: which libOSes work here, and what mends the others. */
 #include "doctor.h"
 
+#include "../common/json.h"
 #include "demi.h"
 #include "doctor_wire.h"
-#include "json.h"
 #include "libos/registry.h"
 #include "netdev/netdev.h"
 #include "term.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pcap_flow.h"
-#include "text.h"
+#include "../common/text.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pcap_read.h"
-#include "text.h"
+#include "../common/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

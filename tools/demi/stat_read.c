@@ -2,7 +2,7 @@
 /* Reading a counter page: see stat_read.h. */
 #include "stat_read.h"
 
-#include "text.h"
+#include "../common/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

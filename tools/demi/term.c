@@ -2,7 +2,7 @@
 /* Terminal output: see term.h. */
 #include "term.h"
 
-#include "text.h"
+#include "../common/text.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
 /* Reading a trace ring: see trace_read.h. */
 #include "trace_read.h"
 
+#include "../common/text.h"
 #include "core/counter.h"
-#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>

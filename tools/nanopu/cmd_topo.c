@@ -2,7 +2,7 @@
 /* nanopu topo: checks a topology file and draws what it means. */
 #include "nanopu.h"
 
-#include "../demi/json.h"
+#include "../common/json.h"
 
 #include "nanopu/fabric/topology.h"
 

@@ -4,7 +4,7 @@
 
 #include "nanopu.h"
 
-#include "../demi/json.h"
+#include "../common/json.h"
 
 #include "nanopu/hart/l2.h"
 #include "nanopu/hart/pipe.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Texts that others wrote. */
-#ifndef DEMI_TEXT_H
-#define DEMI_TEXT_H
+#ifndef TOOLS_TEXT_H
+#define TOOLS_TEXT_H
 
 #include "core/base.h"
 
@@ -23,4 +23,4 @@ unsigned utf8_length(const unsigned char *p);
  */
 size_t text_yaml(char *to, size_t size, const char *text);
 
-#endif /* DEMI_TEXT_H */
+#endif /* TOOLS_TEXT_H */

@@ -3,8 +3,8 @@
  * Writes JSON: objects, arrays, text, numbers, booleans. Whatever bytes a text has, what comes out is valid: bytes that
  * are not UTF-8 become U+FFFD. name is NULL within an array and for the outermost value.
  */
-#ifndef DEMI_JSON_H
-#define DEMI_JSON_H
+#ifndef TOOLS_JSON_H
+#define TOOLS_JSON_H
 
 #include "core/base.h"
 
@@ -30,4 +30,4 @@ void json_bool(struct json *j, const char *name, bool value);
 /* Ends the line after the outermost value. */
 void json_line(struct json *j);
 
-#endif /* DEMI_JSON_H */
+#endif /* TOOLS_JSON_H */
