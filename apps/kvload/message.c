@@ -59,8 +59,10 @@ bool message_answer(const char *data, size_t len, uint64_t *number, struct answe
         *out = (struct answer){.kind = '$',
                                .number = head.status == RPC_STATUS_OK ? (int64_t)head.value_len : -1,
                                .bytes = data + RPC_HEADER};
+    } else if (head.status == RPC_STATUS_OK) {
+        *out = (struct answer){.kind = '+'};
     } else {
-        *out = head.status == RPC_STATUS_OK ? (struct answer){.kind = '+'} : error_answer(head.status);
+        *out = error_answer(head.status);
     }
     return true;
 }
