@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #define RECORDS     2000u
-#define REQUESTS    4000u
+#define REQUESTS    20000u
 #define DEPTH       4u
 #define VALUE_WORDS 8u
 #define START_CYCLE 3000000
@@ -113,21 +113,35 @@ static uint64_t peak(void)
     return (nanopu_cycle() - from) / REQUESTS;
 }
 
+/*
+ * When each request is due, from 0 on. Drawn beforehand: while a logarithm is computed no answer is seen and no request
+ * leaves.
+ */
+static void draw_arrivals(uint64_t mean)
+{
+    uint64_t due = mean;
+
+    for (unsigned n = 0; n < REQUESTS; n++) {
+        start[n] = due;
+        due += (uint64_t)(-log(((double)(chance() >> 11) + 1) * 0x1p-53) * (double)mean);
+    }
+}
+
 static void open_loop(uint64_t mean)
 {
-    uint64_t due = nanopu_cycle() + mean, asked = 0;
+    uint64_t from, asked = 0;
 
+    draw_arrivals(mean);
+    from = nanopu_cycle();
     for (uint64_t done = 0; done < REQUESTS;) {
-        uint64_t now = nanopu_cycle();
+        uint64_t now = nanopu_cycle() - from;
 
-        if (asked < REQUESTS && now >= due) {
-            start[asked] = due;
+        if (asked < REQUESTS && now >= start[asked]) {
             ask(GET, asked, key_of(asked));
             asked++;
-            due += (uint64_t)(-log(((double)(chance() >> 11) + 1) * 0x1p-53) * (double)mean);
         }
         if (nanopu_ready()) {
-            answered(nanopu_cycle());
+            answered(nanopu_cycle() - from);
             done++;
         }
     }
