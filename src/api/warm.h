@@ -46,8 +46,10 @@ static inline bool warm_frees(struct instance *inst, void *obj)
 {
     if (UNLIKELY((uintptr_t)obj != inst->warm.word[0] || inst->warm.room == 0))
         return false;
+    inst->warm.spare = inst->warm.room;
     inst->warm.room = 0;
-    return mem_release_cached(&inst->mem, obj, mem_ref_word(obj));
+    *inst->warm.ref = REF_FREE | REF_NIL;
+    return true;
 }
 
 static inline int warm_pushto(demi_qtoken_t *qt_out, const struct sockaddr *dest, uint64_t at, uint64_t len)
@@ -93,7 +95,7 @@ static inline bool warm_pushtov(int qd, const struct iovec *iov, int n, const st
     return true;
 }
 
-/* demi_pop on the one bound socket. False: nothing was done. */
+/* demi_pop on the one bound socket, as its last pop was. False: nothing was done. */
 static inline bool warm_pop(demi_qtoken_t *qt_out, int qd)
 {
     struct instance *inst = api_self.inst;
@@ -103,11 +105,13 @@ static inline bool warm_pop(demi_qtoken_t *qt_out, int qd)
     if (UNLIKELY(inst == NULL || qt_out == NULL))
         return false;
     q = inst->only;
-    if (UNLIKELY(q == NULL || q->qd != qd || inst->ops.free_head == OP_NIL))
+    if (UNLIKELY(q == NULL || q->qd != qd))
         return false;
-    op = op_issue(inst, q, DEMI_OPC_POP);
-    op->len = 0;
-    memset(__builtin_assume_aligned(&op->args, 8), 0, sizeof(op->args.in));
+    op = inst->ops.rest;
+    if (UNLIKELY(op == NULL || op->queue != q))
+        return false;
+    inst->ops.rest = NULL;
+    op->token += OP_GENERATION;
     op_pend(inst, &q->pops, op);
     *qt_out = op->token;
     return true;
@@ -117,23 +121,28 @@ static inline bool warm_pop(demi_qtoken_t *qt_out, int qd)
 static inline bool warm_take(struct instance *inst, demi_qresult_t *qr)
 {
     struct queue *q = inst->only;
-    uint64_t header;
+    uint64_t header, bytes, flags;
     struct op *op;
-    void *obj;
 
     if (UNLIKELY(q == NULL || q->word[NANO_PEER] != 0))
         return false;
     op = op_list_first(&inst->ops, &q->pops);
     if (UNLIKELY(op == NULL || op->len != 0 || nanopu_context() != q->word[NANO_CONTEXT]))
         return false;
-    context_settle(q);
-    if (!nanopu_ready())
+    flags = q->word[NANO_FLAGS];
+    if (LIKELY((flags & NANO_OWED) != 0)) /* context_settle, but that it stays set where a message is there */
+        nanopu_msg_done();
+    if (!nanopu_ready()) {
+        q->word[NANO_FLAGS] = flags & ~(uint64_t)NANO_OWED;
         return false;
+    }
+    if (UNLIKELY((flags & NANO_OWED) == 0))
+        q->word[NANO_FLAGS] = flags | NANO_OWED;
     header = nanopu_rx();
-    obj = mem_alloc_cached(&inst->mem, header & 0xffff, REF_APP);
-    if (UNLIKELY(obj == NULL))
-        return take_slow(inst, q, op, header, qr);
-    take_out(inst, q, op, header, obj, qr);
+    bytes = header & 0xffff;
+    if (UNLIKELY(!take_again(inst, bytes)))
+        return take_elsewhere(inst, q, op, header, qr);
+    take_out(inst, q, op, header, bytes, qr);
     return true;
 }
 #else

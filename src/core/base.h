@@ -17,6 +17,10 @@
 
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
+#ifndef WARM_ARRAYS /* a build for a machine where a dozen instructions count sets it (api/warm.h) */
+#define WARM_ARRAYS 0
+#endif
+
 #define NS_PER_US UINT64_C(1000)
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)

@@ -158,6 +158,9 @@ static void keep_house(struct instance *inst)
 
     inst->tick_ns = inst->now_ns;
     v[CTR_ops_now] = inst->ops.used;
+#if WARM_ARRAYS
+    v[CTR_ops_now] -= inst->ops.rest != NULL;
+#endif
     v[CTR_queues_now] = inst->queues.used;
     v[CTR_memory_now] = mem_bytes_used(&inst->mem);
     v[CTR_superblocks_now] = inst->mem.blocks_used;

@@ -63,32 +63,33 @@ struct poller {
     void (*disarm)(struct instance *inst);
 };
 
-#ifndef WARM_ARRAYS /* a build for a machine where a dozen instructions count sets it */
-#define WARM_ARRAYS 0
-#endif
-
 /*
- * The array that take has handed out last, and its queue: for as long as it is neither freed nor the queue closed, a
- * push of it to where it came from has nothing more to check. room 0: there is none.
+ * The array that was handed out last, and its queue: for as long as it is neither freed nor the queue closed, a push of
+ * it to where it came from has nothing more to check. room 0: there is none. Once it was freed its object lies ready
+ * for the next message of the queue.
  */
 struct warm {
     size_t room;      /* bytes of the object */
+    size_t spare;     /* the same when it is free; 0: it is not, or there is none */
     uint64_t word[2]; /* how its array begins: the object, which is its segment, and below 4 GiB; one segment */
     struct queue *queue;
     uint64_t context; /* of the hart, that it can be sent from */
     int64_t qd;
+    uint64_t first; /* how a result with it begins: the pop's code, qd */
+    uint32_t *ref;  /* the object's reference word, and what that is while the application has it */
+    uint32_t held;
 };
 
 struct instance {
     struct op_slab ops;
 #if WARM_ARRAYS
-    struct warm warm;
     struct queue *only; /* the queue of the one context that is bound; NULL: none, or several are */
+    struct warm warm;
 #endif
-    struct sched sched;
     struct stat_page *stat;
+    uint32_t unturned; /* results taken without a turn since the last one */
+    struct sched sched;
     struct trace trace;
-    uint32_t unturned;     /* results taken without a turn since the last one */
     uint32_t handed;       /* messages handed out together that the application has not come to yet, as pushes tell */
     int32_t last_offset;   /* of the last result of wait_any: where the next token is likely to be put */
     uint32_t event_queues; /* queues whose descriptor must be looked at in every turn */

@@ -33,8 +33,16 @@ struct op *op_carve(struct op_slab *s)
 {
     struct op *op;
 
-    if (s->carved == s->capacity)
+    if (s->carved == s->capacity) {
+#if WARM_ARRAYS
+        op = s->rest;
+        s->rest = NULL;
+        s->used -= op != NULL;
+        return op;
+#else
         return NULL;
+#endif
+    }
     op = op_at(s, s->carved);
     op->index = s->carved++;
     op->token = s->first_generation | op->index; /* even: op_alloc makes it odd, alive */

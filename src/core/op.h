@@ -104,6 +104,9 @@ struct op_slab {
     struct op_list done;       /* results in order of completion */
     uint32_t done_count;
     uint64_t done_seq; /* operations completed so far */
+#if WARM_ARRAYS
+    struct op *rest; /* a slot that is free (but counted in used), as its last pop left it; NULL: none */
+#endif
 };
 
 /* capacity slots, at most 2^20. -ENOMEM. */
@@ -132,6 +135,10 @@ static inline struct op *op_lookup(const struct op_slab *s, demi_qtoken_t qt)
 
 static inline bool op_spare(const struct op_slab *s)
 {
+#if WARM_ARRAYS
+    if (s->rest != NULL)
+        return true;
+#endif
     return s->free_head != OP_NIL || s->carved < s->capacity;
 }
 
@@ -172,6 +179,19 @@ static inline void op_free(struct op_slab *s, struct op *op)
     s->free_head = op->index;
     s->used--;
 }
+
+#if WARM_ARRAYS
+/* Frees a pop's slot in such a way that the next pop on the same queue finds all but token and links done. */
+static inline void op_rest(struct op_slab *s, struct op *op)
+{
+    if (UNLIKELY(s->rest != NULL)) {
+        op_free(s, op);
+        return;
+    }
+    op->token += OP_GENERATION;
+    s->rest = op;
+}
+#endif
 
 static inline bool op_list_is_empty(const struct op_list *l)
 {
@@ -216,6 +236,16 @@ static inline void op_list_remove(struct op_slab *s, struct op_list *l, struct o
         l->tail = op->prev;
     else
         op_at(s, op->next)->prev = op->prev;
+}
+
+/* The list's first, which is op. */
+static inline void op_list_remove_first(struct op_slab *s, struct op_list *l, const struct op *op)
+{
+    l->head = op->next;
+    if (op->next == OP_NIL)
+        l->tail = OP_NIL;
+    else
+        op_at(s, op->next)->prev = OP_NIL;
 }
 
 /*

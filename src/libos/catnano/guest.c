@@ -41,6 +41,7 @@ static void put_in_order(struct instance *inst, struct queue *q, unsigned contex
         n->order[at] = n->order[at - 1];
     n->order[at] = (uint8_t)context;
     inst->only = n->bound == 1 ? q : NULL;
+    take_forgets(inst);
 }
 
 /* The context, or any free one with NANOPU_CONTEXTS. */
@@ -270,17 +271,22 @@ static int take_message_for(struct instance *inst, struct queue *q, demi_qresult
 static int take(struct instance *inst, struct op *op, demi_qresult_t *qr)
 {
     struct queue *q = op->queue;
-    void *obj = mem_alloc(&inst->mem, q->pop_bytes, REF_APP);
-    size_t room = obj != NULL ? mem_room(obj) : 0;
+    void *obj;
+    size_t room;
 
+    if (UNLIKELY(!take_again(inst, q->pop_bytes))) {
+        obj = mem_alloc(&inst->mem, q->pop_bytes, REF_APP);
+        take_warms(inst, q, obj, obj != NULL ? mem_room(obj) : 0);
+    }
+    obj = (void *)(uintptr_t)inst->warm.word[0];
+    room = inst->warm.room;
     context_enter(q->word[NANO_CONTEXT]);
     context_settle(q);
     write_result((uint64_t *)(void *)qr, op, obj);
-    take_warms(inst, q, obj, room);
     COUNT(inst, pops);
     q->pops = OP_LIST_EMPTY;
     q->word[NANO_FLAGS] |= NANO_OWED;
-    op_free(&inst->ops, op);
+    op_rest(&inst->ops, op);
     if (UNLIKELY(!nanopu_thread_is_alone()))
         nanopu_thread_wait();
     return take_message_for(inst, q, qr, obj, room);
@@ -324,15 +330,28 @@ static int await_message(struct instance *inst, const struct timespec *timeout)
     }
 }
 
-bool take_slow(struct instance *inst, struct queue *q, struct op *op, uint64_t header, demi_qresult_t *qr)
+void take_forgets(struct instance *inst)
+{
+    struct warm *w = &inst->warm;
+
+    if (w->spare != 0) {
+        *w->ref = w->held;
+        mem_release(&inst->mem, (void *)(uintptr_t)w->word[0], w->ref);
+    }
+    w->spare = w->room = 0;
+}
+
+bool take_elsewhere(struct instance *inst, struct queue *q, struct op *op, uint64_t header, demi_qresult_t *qr)
 {
     void *obj = mem_alloc(&inst->mem, nanopu_header_bytes(header), REF_APP);
 
     if (obj != NULL) {
-        take_out(inst, q, op, header, obj, qr);
+        take_warms(inst, q, obj, mem_room(obj));
+        take_out(inst, q, op, header, nanopu_header_bytes(header), qr);
         return true;
     }
     context_drop(header);
+    q->word[NANO_FLAGS] &= ~(uint64_t)NANO_OWED;
     COUNT(inst, dgram_dropped);
     op_unpend(inst, &q->pops, op);
     op_fail(inst, op, ENOMEM);
@@ -344,8 +363,7 @@ static int take_next(struct instance *inst, demi_qresult_t *qr, const struct tim
 {
     struct queue *q = inst->only;
     struct op *op;
-    uint64_t header;
-    void *obj;
+    uint64_t header, bytes;
 
     if (UNLIKELY(q == NULL))
         return -EAGAIN;
@@ -363,10 +381,11 @@ static int take_next(struct instance *inst, demi_qresult_t *qr, const struct tim
         }
         header = nanopu_rx();
     } while (UNLIKELY(is_foreign(inst, q, header)));
-    obj = mem_alloc_cached(&inst->mem, header & 0xffff, REF_APP);
-    if (UNLIKELY(obj == NULL))
-        return take_slow(inst, q, op, header, qr) ? 0 : -EAGAIN;
-    take_out(inst, q, op, header, obj, qr);
+    q->word[NANO_FLAGS] |= NANO_OWED;
+    bytes = header & 0xffff;
+    if (UNLIKELY(!take_again(inst, bytes)))
+        return take_elsewhere(inst, q, op, header, qr) ? 0 : -EAGAIN;
+    take_out(inst, q, op, header, bytes, qr);
     return 0;
 }
 
@@ -478,6 +497,9 @@ static void nano_close(struct instance *inst, struct queue *q)
             n->order[to++] = n->order[i];
     n->bound = to;
     inst->only = to == 1 ? n->of[n->order[0]] : NULL;
+    take_forgets(inst);
+    if (inst->ops.rest != NULL && inst->ops.rest->queue == q)
+        inst->ops.rest->queue = NULL;
     context_give_up(q);
 }
 

@@ -38,35 +38,63 @@ _Static_assert(sizeof(demi_qresult_t) == 64 && offsetof(demi_qresult_t, qr_value
                    offsetof(demi_sgarray_t, sga_segs) == 12 && offsetof(demi_sgarray_t, sga_addr) == 24,
                "the layout of a result is known here");
 
+/* The array that was handed out last is nobody's business any more; if it was freed its object is. */
+void take_forgets(struct instance *inst);
+
 /* Notes the array that is handed out. */
 static inline void take_warms(struct instance *inst, struct queue *q, void *obj, size_t room)
 {
+    uint32_t *ref = obj != NULL ? mem_ref_word(obj) : NULL;
+
+    if (UNLIKELY(inst->warm.spare != 0))
+        take_forgets(inst);
     inst->warm = (struct warm){.room = room,
                                .word = {(uintptr_t)obj, 1 | (uint64_t)(uintptr_t)obj << 32},
                                .queue = q,
                                .context = q->word[NANO_CONTEXT],
-                               .qd = q->qd};
+                               .qd = q->qd,
+                               .first = DEMI_OPC_POP | (uint64_t)(uint32_t)q->qd << 32,
+                               .ref = ref,
+                               .held = ref != NULL ? *ref : 0};
 }
 
-/* The message whose header was read becomes, in obj, the result of q's oldest pop, op. */
-static inline void take_out(struct instance *inst, struct queue *q, struct op *op, uint64_t header, void *obj,
+/* Hands the last array's object out again, if that is free and large enough: all that is noted of it holds still. */
+static inline bool take_again(struct instance *inst, size_t bytes)
+{
+    struct warm *w = &inst->warm;
+
+    if (UNLIKELY(bytes - 1 >= w->spare))
+        return false;
+    *w->ref = w->held;
+    w->room = w->spare;
+    w->spare = 0;
+    return true;
+}
+
+/*
+ * The message whose header was read becomes, in the object that is warm, the result of q's oldest pop, op. */
+static inline void take_out(struct instance *inst, struct queue *q, struct op *op, uint64_t header, uint64_t bytes,
                             demi_qresult_t *qr)
 {
-    uint64_t bytes = header & 0xffff;
+    uint64_t *out = (void *)qr, *stat = inst->stat->value;
+    const struct warm *w = &inst->warm;
 
-    __asm__("" : "+r"(bytes)); /* a number of its own: the compiler would mask the header again and again */
-    q->word[NANO_FLAGS] |= NANO_OWED;
-    words_take(obj, bytes);
-    write_result((uint64_t *)(void *)qr, op, obj);
-    write_header(&qr->qr_value.sga, header, bytes);
-    take_warms(inst, q, obj, mem_room(obj));
-    COUNT(inst, pops);
-    COUNT_ADD(inst, pop_bytes, bytes);
-    op_unpend(inst, &q->pops, op);
-    op_free(&inst->ops, op);
+    words_take((void *)(uintptr_t)w->word[0], bytes);
+    out[0] = w->first;
+    out[1] = op->token;
+    out[2] = 0;
+    out[3] = w->word[0];
+    out[4] = w->word[1];
+    out[5] = bytes << 32;
+    out[6] = words_address(header);
+    out[7] = 0;
+    stat[CTR_pops]++;
+    stat[CTR_pop_bytes] += bytes;
+    op_list_remove_first(&inst->ops, &q->pops, op);
+    op_rest(&inst->ops, op);
 }
 
-/* The same where no memory is at hand. False: there is none at all, the message is lost and the pop has failed. */
-bool take_slow(struct instance *inst, struct queue *q, struct op *op, uint64_t header, demi_qresult_t *qr);
+/* The same in another object. False: there is no memory, the message is lost and the pop has failed. */
+bool take_elsewhere(struct instance *inst, struct queue *q, struct op *op, uint64_t header, demi_qresult_t *qr);
 
 #endif /* LIBOS_CATNANO_GUEST_TAKE_H */

@@ -70,8 +70,16 @@ static inline void words_take(void *obj, size_t bytes)
     }
     if (LIKELY(bytes % (8 * WORDS_BLOCK) == 0))
         return;
-    for (end += bytes / 8 % WORDS_BLOCK; to != end; to++)
-        *to = nanopu_rx();
+    if ((bytes & 32) != 0) {
+        for (unsigned i = 0; i < 4; i++)
+            *to++ = nanopu_rx();
+    }
+    if ((bytes & 16) != 0) {
+        *to++ = nanopu_rx();
+        *to++ = nanopu_rx();
+    }
+    if ((bytes & 8) != 0)
+        *to++ = nanopu_rx();
     if (bytes % 8 != 0)
         *to = nanopu_rx() >> (64 - bytes % 8 * 8);
 }
