@@ -68,7 +68,7 @@ static bool judge(struct store *st, struct item *it)
     if ((it->flags & ITEM_OUTSIDE) != 0) {
         bytes += (int64_t)item_outside(it)->room;
     }
-    if (item_expired(it, st->now_ms)) {
+    if (store_expired(st, it)) {
         st->count.expired_keys++;
         drop(st, it);
         return true;

@@ -151,7 +151,7 @@ void command_hello(struct call *c)
 /* One line of CLIENT LIST. Nobody subscribes to anything here, so that those fields are 0. */
 static size_t session_line(const struct call *c, const struct session *s, char out[LIST_LINE])
 {
-    uint64_t now_ms = c->kv->store.now_ms;
+    uint64_t now_ms = store_now_ms(&c->kv->store);
     struct session_held held = c->kv->held(s);
     bool gathers = s->transaction != NULL && s->transaction->open;
     int n =

@@ -29,7 +29,7 @@ bool expiry_option(struct span word, enum expiry_kind *kind)
 bool expiry_read(struct call *c, struct span text, enum expiry_kind kind, bool only_future, const char *command,
                  int64_t *out_ms)
 {
-    int64_t value, now_ms = (int64_t)c->kv->store.now_ms;
+    int64_t value, now_ms = (int64_t)store_now_ms(&c->kv->store);
     bool in_seconds = kind == EXPIRY_SECONDS || kind == EXPIRY_AT_SECONDS;
     bool from_now = kind == EXPIRY_SECONDS || kind == EXPIRY_MILLISECONDS;
     if (!text_number(text, &value)) {
@@ -138,7 +138,7 @@ static void expire(struct call *c, enum expiry_kind kind, const char *name)
     struct item *it = store_peek(&c->kv->store, c->argv[1]);
     if (it == NULL || !expire_holds(when, item_expiry_ms(it), (uint64_t)expiry_ms)) {
         reply_number(c->reply, 0);
-    } else if ((uint64_t)expiry_ms <= c->kv->store.now_ms) {
+    } else if ((uint64_t)expiry_ms <= store_now_ms(&c->kv->store)) {
         reply_number(c->reply, store_remove(&c->kv->store, c->argv[1]));
     } else if (store_set_expiry(&c->kv->store, c->argv[1], (uint64_t)expiry_ms) != 0) {
         error_memory(c);
@@ -181,12 +181,12 @@ static void tell_expiry(struct call *c, uint64_t from_ms, int64_t unit_ms)
 
 void command_ttl(struct call *c)
 {
-    tell_expiry(c, c->kv->store.now_ms, MS_PER_S);
+    tell_expiry(c, store_now_ms(&c->kv->store), MS_PER_S);
 }
 
 void command_pttl(struct call *c)
 {
-    tell_expiry(c, c->kv->store.now_ms, 1);
+    tell_expiry(c, store_now_ms(&c->kv->store), 1);
 }
 
 void command_expiretime(struct call *c)

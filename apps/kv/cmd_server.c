@@ -37,7 +37,7 @@ void command_flushall(struct call *c)
 void command_time(struct call *c)
 {
     char text[TEXT_NUMBER_MAX];
-    uint64_t ms = c->kv->store.now_ms;
+    uint64_t ms = store_now_ms(&c->kv->store);
     reply_array(c->reply, 2);
     reply_bulk(c->reply, (struct span){text, text_of_number((int64_t)(ms / 1000), text)});
     reply_bulk(c->reply, (struct span){text, text_of_number((int64_t)(ms % 1000 * 1000), text)});
@@ -64,6 +64,7 @@ void command_wait(struct call *c)
 }
 
 struct info {
+    uint64_t now_ms;
     char *out;
     size_t size, len;
 };
@@ -80,13 +81,13 @@ __attribute__((format(printf, 2, 3))) static void tell(struct info *o, const cha
 
 static void info_server(const struct kv *kv, struct info *o)
 {
-    uint64_t up_s = (kv->store.now_ms - kv->started_ms) / 1000;
+    uint64_t up_s = (o->now_ms - kv->started_ms) / 1000;
     tell(o, "redis_version:%s\r\nredis_mode:standalone\r\nserver_name:caracal-kv\r\ncaracal_version:%s\r\n",
          LIKE_VERSION, demi_version());
     tell(o, "arch_bits:%u\r\nprocess_id:%ld\r\ntcp_port:%" PRIu32 "\r\n", (unsigned)sizeof(void *) * 8, (long)getpid(),
          kv->port);
     tell(o, "server_time_usec:%" PRIu64 "\r\nuptime_in_seconds:%" PRIu64 "\r\nuptime_in_days:%" PRIu64 "\r\n",
-         kv->store.now_ms * 1000, up_s, up_s / 86400);
+         o->now_ms * 1000, up_s, up_s / 86400);
 }
 
 static void info_clients(const struct kv *kv, struct info *o)
@@ -182,9 +183,9 @@ static bool wanted(const char *name, const struct span *words, uint32_t count)
 }
 
 /* Returns the length of what the sections that the words name, or all when there is no word, say. */
-static size_t info_text(const struct kv *kv, const struct span *words, uint32_t count, char *out, size_t size)
+static size_t info_text(struct kv *kv, const struct span *words, uint32_t count, char *out, size_t size)
 {
-    struct info o = {.out = out, .size = size};
+    struct info o = {.out = out, .size = size, .now_ms = store_now_ms(&kv->store)};
     out[0] = '\0';
     for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
         if (wanted(sections[i].name, words, count)) {

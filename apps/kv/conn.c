@@ -96,7 +96,7 @@ static void conn_finish(struct server *s, struct conn *c)
     }
     input_drop(s, c);
     c->state = CONN_LINGERING;
-    c->linger_until_ms = s->kv.store.now_ms + LINGER_MS;
+    c->linger_until_ms = store_now_ms(&s->kv.store) + LINGER_MS;
     s->lingering++;
     if (!c->popping) {
         conn_pop(s, c);
@@ -151,7 +151,7 @@ void conn_open(struct server *s, int qd)
     }
     *c = (struct conn){.state = CONN_OPEN};
     c->session = (struct session){.id = ++s->next_session, .qd = qd, .protocol = 2};
-    c->session.since_ms = c->session.seen_ms = s->kv.store.now_ms;
+    c->session.since_ms = c->session.seen_ms = store_now_ms(&s->kv.store);
     name_end(qd, demi_getpeername, c->session.peer);
     name_end(qd, demi_getsockname, c->session.local);
     resp_init(&c->resp);
@@ -179,7 +179,7 @@ static void on_pop(struct server *s, struct conn *c, demi_sgarray_t *sga)
 {
     size_t len = demi_sga_len(sga);
     c->popping = c->again = false;
-    c->session.seen_ms = s->kv.store.now_ms;
+    c->session.seen_ms = store_now_ms(&s->kv.store);
     s->kv.count.total_net_input_bytes += len;
     if (len == 0) {
         c->at_end = true;

@@ -12,7 +12,7 @@ struct rpc {
 
 static uint64_t expiry_of(const struct rpc *r)
 {
-    return r->head->ttl_ms != 0 ? r->store->now_ms + r->head->ttl_ms : 0;
+    return r->head->ttl_ms != 0 ? store_now_ms(r->store) + r->head->ttl_ms : 0;
 }
 
 static inline enum rpc_status serve_get(struct store *st, struct span key, struct span *value, uint32_t *ttl_ms)
@@ -26,7 +26,7 @@ static inline enum rpc_status serve_get(struct store *st, struct span key, struc
     }
     *value = (struct span){item_value(it), it->value_len};
     if ((it->flags & ITEM_EXPIRES) != 0) {
-        uint64_t left_ms = item_expiry_ms(it) - st->now_ms;
+        uint64_t left_ms = item_expiry_ms(it) - store_now_ms(st);
         *ttl_ms = left_ms < UINT32_MAX ? (uint32_t)left_ms : UINT32_MAX;
     }
     return RPC_STATUS_OK;

@@ -17,19 +17,12 @@
 #define RESULTS        256 /* taken in one wait */
 #define ACCEPTS        8   /* pending */
 #define ACCEPT_REST_MS 50  /* how long accepting rests after it failed */
-#define RPC_POPS_MIN   4   /* pending */
+#define RPC_POPS_MIN   2   /* pending */
 #define RPC_POPS_MAX   32  /* when all that were pending were needed at once */
 #define MESSAGE_TURNS  16  /* of messages alone between two looks at everything else */
 #define SWEEP_MS       10
 #define LOOK_CONNS     256 /* looked at for lingering ones in one turn */
 #define SWEEP_AGAIN_NS (NS_PER_MS / 10)
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / NS_PER_MS;
-}
 
 /* Pushes what the reply gathered on the connection it is for. */
 static bool push_reply(void *context, struct reply *r)
@@ -100,21 +93,19 @@ static void accept_more(struct server *s)
 {
     demi_qtoken_t token;
     uint32_t most = s->clients_fit == UINT32_MAX ? ACCEPTS : 1;
-    while (s->listen_qd >= 0 && s->accepts < most && s->kv.store.now_ms >= s->accept_again_ms) {
+    while (s->listen_qd >= 0 && s->accepts < most && store_now_ms(&s->kv.store) >= s->accept_again_ms) {
         if (demi_accept(&token, s->listen_qd) != 0) {
-            s->accept_again_ms = s->kv.store.now_ms + ACCEPT_REST_MS;
+            s->accept_again_ms = store_now_ms(&s->kv.store) + ACCEPT_REST_MS;
             return;
         }
         s->accepts++;
     }
 }
 
+/* Pops on the socket of the messages, as many as are wanted. */
 static void rpc_pop_more(struct server *s)
 {
     demi_qtoken_t token;
-    if (s->rpc_pops == 0 && s->rpc_pops_want < RPC_POPS_MAX) {
-        s->rpc_pops_want = s->rpc_pops_want == 0 ? RPC_POPS_MIN : s->rpc_pops_want * 2;
-    }
     while (s->rpc_qd >= 0 && s->rpc_pops < s->rpc_pops_want && demi_pop(&token, s->rpc_qd) == 0) {
         s->rpc_pops++;
     }
@@ -145,15 +136,20 @@ static void rpc_answer(struct server *s, const demi_sgarray_t *in)
     }
 }
 
+/* A message, in whose place the next one is popped, or the error of an earlier one: a client is gone. */
 static void rpc_result(struct server *s, demi_qresult_t *qr)
 {
+    demi_qtoken_t token;
     if (qr->qr_opcode == DEMI_OPC_POP) {
-        s->rpc_pops--;
         rpc_answer(s, &qr->qr_value.sga);
         (void)demi_sgafree(&qr->qr_value.sga);
     } else if (qr->qr_opcode == DEMI_OPC_FAILED) {
-        s->rpc_pops--; /* the error of an earlier datagram: a client is gone */
         s->kv.count.rpc_unsent++;
+    } else {
+        return;
+    }
+    if (demi_pop(&token, s->rpc_qd) != 0) {
+        s->rpc_pops--;
     }
 }
 
@@ -167,7 +163,7 @@ static void accept_failed(struct server *s, int err)
         s->clients_fit = s->kv.clients;
         s->kv.count.descriptor_limit_reached++;
     } else {
-        s->accept_again_ms = s->kv.store.now_ms + ACCEPT_REST_MS;
+        s->accept_again_ms = store_now_ms(&s->kv.store) + ACCEPT_REST_MS;
     }
 }
 
@@ -198,8 +194,6 @@ static void result(struct server *s, demi_qresult_t *qr)
 {
     if (qr->qr_qd == s->listen_qd) {
         accept_result(s, qr);
-    } else if (qr->qr_qd == s->rpc_qd) {
-        rpc_result(s, qr);
     } else {
         struct conn *c = conn_find(s, qr->qr_qd);
         if (c != NULL) {
@@ -215,7 +209,7 @@ static void end_lingering(struct server *s)
     for (int i = 0; i < LOOK_CONNS && s->lingering > 0 && s->top > 0; i++) {
         s->look = s->look + 1 < s->top ? s->look + 1 : 0;
         struct conn *c = &s->conn[s->look];
-        if (c->state == CONN_LINGERING && s->kv.store.now_ms >= c->linger_until_ms) {
+        if (c->state == CONN_LINGERING && store_now_ms(&s->kv.store) >= c->linger_until_ms) {
             conn_close(s, c);
         }
     }
@@ -228,17 +222,25 @@ static void end_lingering(struct server *s)
 static int serve(struct server *s, const struct timespec *timeout)
 {
     static demi_qresult_t results[RESULTS];
-    bool messages = true;
     int turns = s->turn.waiting == 0 ? MESSAGE_TURNS : 1;
-    int rc = 0;
-    for (int turn = 0; messages && rc == 0 && turn < turns; turn++) {
+    int others = 0, rc = 0;
+    for (int turn = 0; others == 0 && rc == 0 && turn < turns; turn++) {
         int n = 0;
-        rpc_pop_more(s);
+        if (s->rpc_pops < s->rpc_pops_want) {
+            rpc_pop_more(s);
+        }
         rc = demi_wait_next_n(results, RESULTS, &n, timeout);
-        s->kv.store.now_ms = now_ms();
+        s->kv.store.now_ms = 0;
         for (int i = 0; i < n; i++) {
-            messages = messages && results[i].qr_qd == s->rpc_qd;
-            result(s, &results[i]);
+            if (results[i].qr_qd == s->rpc_qd) {
+                rpc_result(s, &results[i]);
+            } else {
+                others++;
+                result(s, &results[i]);
+            }
+        }
+        if (n - others >= (int)s->rpc_pops_want && s->rpc_pops_want < RPC_POPS_MAX) {
+            s->rpc_pops_want *= 2;
         }
     }
     return rc;
@@ -260,8 +262,8 @@ static int loop(struct server *s)
             return complain_call("cannot wait", rc);
         }
         turn_end(s);
-        if (hungry || s->kv.store.now_ms >= next_sweep_ms) {
-            next_sweep_ms = s->kv.store.now_ms + SWEEP_MS;
+        if (hungry || store_now_ms(&s->kv.store) >= next_sweep_ms) {
+            next_sweep_ms = store_now_ms(&s->kv.store) + SWEEP_MS;
             hungry = store_tick(&s->kv.store);
             end_lingering(s);
         }
@@ -278,6 +280,7 @@ static bool open_sockets(struct server *s)
         if (s->rpc_qd < 0) {
             return false;
         }
+        s->rpc_pops_want = RPC_POPS_MIN;
         printf("messages on %s\n", addr_format(&bound, text, sizeof(text)));
         fflush(stdout);
     }
@@ -322,7 +325,7 @@ static bool begin(struct server *s)
         complain("no memory for the index");
         return false;
     }
-    s->kv.store.now_ms = s->kv.started_ms = now_ms();
+    s->kv.started_ms = store_now_ms(&s->kv.store);
     s->kv.store.release = release_value;
     s->kv.store.release_context = s;
     s->kv.random = seed[2];

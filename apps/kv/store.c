@@ -5,6 +5,7 @@
 
 #include <demi/ext.h>
 #include <errno.h>
+#include <time.h>
 
 /* Of one tick: buckets looked at, and expired items after which it ends. */
 #define SWEEP_BUCKETS 64
@@ -26,6 +27,13 @@ bool store_init(struct store *st, uint64_t bytes_max, bool evict, const uint64_t
     st->credit = SEGMENT_BYTES / 2;
     st->release = free_value;
     return index_init(&st->index, seed);
+}
+
+void store_read_clock(struct store *st)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    st->now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 static void end_all(struct store *st)
@@ -76,7 +84,7 @@ static void expire(struct store *st, uint64_t hash, uint64_t *slot)
 static inline __attribute__((always_inline)) uint64_t *find(struct store *st, uint64_t hash, struct span key)
 {
     uint64_t *slot = index_find(&st->index, hash, key.at, key.len);
-    if (slot != NULL && item_expired(index_item(*slot), st->now_ms)) {
+    if (slot != NULL && store_expired(st, index_item(*slot))) {
         expire(st, hash, slot);
         return NULL;
     }
@@ -382,7 +390,7 @@ bool store_tick(struct store *st)
     unsigned seen = 0, found = 0;
     remains_step(&st->remains, st->release, st->release_context);
     for (unsigned i = 0; i < SWEEP_BUCKETS && found < SWEEP_REMOVES && st->expiring > 0; i++) {
-        struct sweep s = {.now_ms = st->now_ms};
+        struct sweep s = {.now_ms = store_now_ms(st)};
         index_scan(&st->index, &st->sweep_cursor, sweep_item, &s);
         for (unsigned k = 0; k < s.found; k++) {
             struct span key = {item_key(s.item[k]), s.item[k]->key_len};
@@ -412,6 +420,6 @@ static void scan_item(void *context, struct item *it)
 
 void store_scan(struct store *st, uint64_t *cursor, index_each each, void *context)
 {
-    struct scan s = {st->now_ms, each, context};
+    struct scan s = {store_now_ms(st), each, context};
     index_scan(&st->index, cursor, scan_item, &s);
 }

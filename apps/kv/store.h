@@ -41,7 +41,7 @@ struct store {
     uint64_t outside_bytes;
     uint64_t key_value_bytes; /* of all items, without any overhead */
     uint64_t expiring;        /* items that have an expiry */
-    uint64_t now_ms;          /* since 1970; the caller keeps it */
+    uint64_t now_ms;          /* since 1970; 0: to be read when it is needed (store_now_ms) */
     struct segment *victim;   /* what the cleaner is at, taken out of the log's list; NULL: nothing */
     uint32_t victim_at;       /* offset of its next item there */
     bool victim_evicts;       /* else it is compacted: all that lives is kept */
@@ -73,6 +73,22 @@ void *store_malloc(struct store *st, size_t bytes);
 
 /* Bytes of memory in use. */
 uint64_t store_bytes(const struct store *st);
+
+void store_read_clock(struct store *st);
+
+/* The time, read once since the caller has set now_ms to 0: who serves something that nothing expires in reads none. */
+static inline uint64_t store_now_ms(struct store *st)
+{
+    if (st->now_ms == 0) {
+        store_read_clock(st);
+    }
+    return st->now_ms;
+}
+
+static inline bool store_expired(struct store *st, const struct item *it)
+{
+    return (it->flags & ITEM_EXPIRES) != 0 && item_expiry_ms(it) <= store_now_ms(st);
+}
 
 static inline uint64_t store_hash(const struct store *st, struct span key)
 {
