@@ -15,6 +15,9 @@
 /* PDPIX's structures have a boundary where the machine needs one for its words (<demi/cc.h>). */
 #define WORDS_ANYWHERE (_Alignof(demi_sgarray_t) == 1)
 
+/* What a compiler is to put in a row. */
+#define WORD_USUAL(x) __builtin_expect(!!(x), 1)
+
 /* Is it to be read as if it were aligned? */
 static inline bool word_aligned(const void *at)
 {
@@ -34,12 +37,8 @@ static inline void word_store(void *to, uint64_t word, bool aligned)
     memcpy(aligned ? __builtin_assume_aligned(to, 8) : to, &word, 8);
 }
 
-/* Whether two runs of bytes are the same. */
-static inline bool words_equal(const char *a, const char *b, size_t len)
+static __attribute__((noinline, unused)) bool words_equal_any(const char *a, const char *b, size_t len)
 {
-    if (WORDS_ANYWHERE) {
-        return memcmp(a, b, len) == 0;
-    }
     if (word_aligned(a) && word_aligned(b)) {
         for (; len >= 8; len -= 8, a += 8, b += 8) {
             if (word_load(a, true) != word_load(b, true)) {
@@ -47,10 +46,22 @@ static inline bool words_equal(const char *a, const char *b, size_t len)
             }
         }
     }
-    for (; len > 0 && *a == *b; len--) { /* no call: the usual case has none, and so nothing to save */
+    for (; len > 0 && *a == *b; len--) {
         a++, b++;
     }
     return len == 0;
+}
+
+/* Whether two runs of bytes are the same. */
+static inline bool words_equal(const char *a, const char *b, size_t len)
+{
+    if (WORDS_ANYWHERE) {
+        return memcmp(a, b, len) == 0;
+    }
+    if (WORD_USUAL(len == 16 && word_aligned(a) && word_aligned(b))) {
+        return ((word_load(a, true) ^ word_load(b, true)) | (word_load(a + 8, true) ^ word_load(b + 8, true))) == 0;
+    }
+    return words_equal_any(a, b, len);
 }
 
 #endif /* APPS_COMMON_WORD_H */

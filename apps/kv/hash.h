@@ -25,9 +25,20 @@ static inline uint64_t hash_tail(const char *bytes, size_t left, size_t before)
     return word;
 }
 
+/* Of up to 16 bytes. One product is enough: who does not know the seed cannot find two that make the same. */
+static inline uint64_t hash_pair(uint64_t first, uint64_t second, size_t len, const uint64_t seed[2])
+{
+    return hash_fold(first ^ seed[0], second ^ seed[1]) ^ len;
+}
+
 static inline __attribute__((always_inline)) uint64_t hash_run(const char *bytes, size_t len, const uint64_t seed[2],
                                                                bool aligned)
 {
+    if (len <= 16) {
+        uint64_t first = len >= 8 ? word_load(bytes, aligned) : hash_tail(bytes, len, 0);
+        uint64_t second = len == 16 ? word_load(bytes + 8, aligned) : len > 8 ? hash_tail(bytes + 8, len - 8, 8) : 0;
+        return hash_pair(first, second, len, seed);
+    }
     uint64_t h = seed[0] ^ len * UINT64_C(0x9e3779b97f4a7c15);
     size_t left = len;
     for (; left >= 16; left -= 16, bytes += 16) {
@@ -42,9 +53,9 @@ static inline __attribute__((always_inline)) uint64_t hash_run(const char *bytes
     return hash_fold(h ^ seed[1], UINT64_C(0xbf58476d1ce4e5b9) ^ seed[0]) ^ h >> 29;
 }
 
-static __attribute__((noinline, unused)) uint64_t hash_anywhere(const char *bytes, size_t len, const uint64_t seed[2])
+static __attribute__((noinline, unused)) uint64_t hash_any(const char *bytes, size_t len, const uint64_t seed[2])
 {
-    return hash_run(bytes, len, seed, false);
+    return word_aligned(bytes) ? hash_run(bytes, len, seed, true) : hash_run(bytes, len, seed, false);
 }
 
 static inline uint64_t hash_bytes(const char *bytes, size_t len, const uint64_t seed[2])
@@ -52,7 +63,10 @@ static inline uint64_t hash_bytes(const char *bytes, size_t len, const uint64_t 
     if (WORDS_ANYWHERE) {
         return hash_run(bytes, len, seed, false);
     }
-    return word_aligned(bytes) ? hash_run(bytes, len, seed, true) : hash_anywhere(bytes, len, seed);
+    if (WORD_USUAL(len == 16 && word_aligned(bytes))) {
+        return hash_pair(word_load(bytes, true), word_load(bytes + 8, true), len, seed);
+    }
+    return hash_any(bytes, len, seed);
 }
 
 #endif /* APPS_KV_HASH_H */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The index; see index.h. */
 #include "kv/index.h"
-#include "kv/hash.h"
 
 #include <demi/ext.h>
 #include <stdlib.h>
@@ -11,18 +10,6 @@
 #define SPLIT_HALVES 9u
 #define JOIN_HALVES  3u
 #define CHANGES_MAX  2 /* splits or joins in one operation */
-#define TAG_SHIFT    48
-
-static struct bucket *bucket_at(const struct index *ix, uint64_t number)
-{
-    return &ix->chunk[number / INDEX_CHUNK_BUCKETS][number % INDEX_CHUNK_BUCKETS];
-}
-
-static uint64_t bucket_of(const struct index *ix, uint64_t hash)
-{
-    uint64_t number = hash & ((UINT64_C(2) << ix->level) - 1);
-    return number < ix->buckets ? number : number & ((UINT64_C(1) << ix->level) - 1);
-}
 
 /* Its buckets are made when they are needed: to write to fresh memory all at once keeps everybody waiting. */
 static struct bucket *new_chunk(struct index *ix)
@@ -96,23 +83,18 @@ void index_shrink(struct index *ix)
     }
 }
 
-uint64_t index_hash(const struct index *ix, const char *key, size_t len)
-{
-    return hash_bytes(key, len, ix->seed);
-}
-
 static uint64_t hash_of(const struct index *ix, struct item *it)
 {
     return hash_bytes(item_key(it), it->key_len, ix->seed);
 }
 
-uint64_t *index_find(struct index *ix, uint64_t hash, const char *key, size_t len)
+uint64_t *index_find(const struct index *ix, uint64_t hash, const char *key, size_t len)
 {
-    uint64_t tag = hash >> TAG_SHIFT;
-    for (struct bucket *b = bucket_at(ix, bucket_of(ix, hash)); b != NULL; b = b->next) {
+    uint64_t tag = hash >> INDEX_TAG_SHIFT;
+    for (struct bucket *b = index_bucket_at(ix, index_bucket_of(ix, hash)); b != NULL; b = b->next) {
         for (int i = 0; i < INDEX_SLOTS; i++) {
-            uint64_t slot = b->slot[i];
-            if (slot >> TAG_SHIFT == tag && slot << 16 != 0 && item_has_key(index_item(slot), key, len)) {
+            struct item *it = index_item(b->slot[i]);
+            if (b->slot[i] >> INDEX_TAG_SHIFT == tag && it != NULL && item_has_key(it, item_header(it), key, len)) {
                 return &b->slot[i];
             }
         }
@@ -235,9 +217,9 @@ static void split(struct index *ix)
     if (!have_chunk(ix, (uint32_t)(ix->buckets / INDEX_CHUNK_BUCKETS))) {
         return;
     }
-    struct bucket *to = bucket_at(ix, ix->buckets);
+    struct bucket *to = index_bucket_at(ix, ix->buckets);
     *to = (struct bucket){.next = NULL};
-    if (!chain_divide(ix, bucket_at(ix, ix->buckets - bit), to, bit)) {
+    if (!chain_divide(ix, index_bucket_at(ix, ix->buckets - bit), to, bit)) {
         return;
     }
     ix->splits++;
@@ -271,8 +253,8 @@ static bool chain_fits(const struct index *ix, const struct bucket *from, const 
 static void join(struct index *ix)
 {
     unsigned level = ix->buckets == UINT64_C(1) << ix->level ? ix->level - 1 : ix->level;
-    struct bucket *from = bucket_at(ix, ix->buckets - 1);
-    struct bucket *to = bucket_at(ix, ix->buckets - 1 - (UINT64_C(1) << level));
+    struct bucket *from = index_bucket_at(ix, ix->buckets - 1);
+    struct bucket *to = index_bucket_at(ix, ix->buckets - 1 - (UINT64_C(1) << level));
     if (!chain_fits(ix, from, to)) {
         return;
     }
@@ -297,9 +279,9 @@ static void join(struct index *ix)
 
 bool index_add(struct index *ix, uint64_t hash, struct item *it)
 {
-    uint64_t content = (hash >> TAG_SHIFT) << TAG_SHIFT | (uint64_t)(uintptr_t)it;
-    assert(((uint64_t)(uintptr_t)it) >> TAG_SHIFT == 0);
-    if (!chain_add(ix, bucket_at(ix, bucket_of(ix, hash)), content)) {
+    uint64_t content = (hash >> INDEX_TAG_SHIFT) << INDEX_TAG_SHIFT | (uint64_t)(uintptr_t)it;
+    assert(((uint64_t)(uintptr_t)it) >> INDEX_TAG_SHIFT == 0);
+    if (!chain_add(ix, index_bucket_at(ix, index_bucket_of(ix, hash)), content)) {
         return false;
     }
     ix->count++;
@@ -311,7 +293,7 @@ bool index_add(struct index *ix, uint64_t hash, struct item *it)
 
 void index_remove(struct index *ix, uint64_t hash, uint64_t *slot)
 {
-    struct bucket *before = NULL, *last = bucket_at(ix, bucket_of(ix, hash));
+    struct bucket *before = NULL, *last = index_bucket_at(ix, index_bucket_of(ix, hash));
     assert(*slot != 0 && ix->count > 0);
     while (last->next != NULL) {
         before = last;
@@ -357,12 +339,12 @@ static uint64_t reverse(uint64_t x, unsigned bits)
 void index_scan(struct index *ix, uint64_t *cursor, index_each each, void *context)
 {
     uint64_t at = *cursor & ((UINT64_C(1) << INDEX_CURSOR_BITS) - 1);
-    uint64_t number = bucket_of(ix, reverse(at, INDEX_CURSOR_BITS));
+    uint64_t number = index_bucket_of(ix, reverse(at, INDEX_CURSOR_BITS));
     uint64_t half = UINT64_C(1) << ix->level;
     /* A bucket that was split, and its other half, are told by one bit more than the others. */
     bool is_split = number >= half || number < ix->buckets - half;
     unsigned depth = ix->level + is_split;
-    for (struct bucket *b = bucket_at(ix, number); b != NULL; b = b->next) {
+    for (struct bucket *b = index_bucket_at(ix, number); b != NULL; b = b->next) {
         for (int i = 0; i < INDEX_SLOTS; i++) { /* they lie anywhere: all of a bucket are waited for at once */
             __builtin_prefetch(index_item(b->slot[i]));
         }
@@ -375,7 +357,7 @@ void index_scan(struct index *ix, uint64_t *cursor, index_each each, void *conte
     uint64_t range = UINT64_C(1) << (INDEX_CURSOR_BITS - depth);
     at = (reverse(number, depth) << (INDEX_CURSOR_BITS - depth)) + range;
     *cursor = at >> INDEX_CURSOR_BITS != 0 ? 0 : at;
-    __builtin_prefetch(bucket_at(ix, bucket_of(ix, reverse(*cursor, INDEX_CURSOR_BITS))));
+    __builtin_prefetch(index_bucket_at(ix, index_bucket_of(ix, reverse(*cursor, INDEX_CURSOR_BITS))));
 }
 
 size_t index_bytes(const struct index *ix)
@@ -385,14 +367,14 @@ size_t index_bytes(const struct index *ix)
 
 void index_prefetch(const struct index *ix, uint64_t hash)
 {
-    __builtin_prefetch(bucket_at(ix, bucket_of(ix, hash)));
+    __builtin_prefetch(index_bucket_at(ix, index_bucket_of(ix, hash)));
 }
 
 void index_prefetch_item(const struct index *ix, uint64_t hash)
 {
-    const struct bucket *b = bucket_at(ix, bucket_of(ix, hash));
+    const struct bucket *b = index_bucket_at(ix, index_bucket_of(ix, hash));
     for (int i = 0; i < INDEX_SLOTS; i++) {
-        if (b->slot[i] >> TAG_SHIFT == hash >> TAG_SHIFT) {
+        if (b->slot[i] >> INDEX_TAG_SHIFT == hash >> INDEX_TAG_SHIFT) {
             __builtin_prefetch(index_item(b->slot[i]));
         }
     }

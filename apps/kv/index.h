@@ -14,12 +14,14 @@
 #ifndef APPS_KV_INDEX_H
 #define APPS_KV_INDEX_H
 
+#include "kv/hash.h"
 #include "kv/item.h"
 
 #define INDEX_SLOTS         7
 #define INDEX_CHUNK_BUCKETS 1024u
 #define INDEX_BUCKETS_MIN   64u /* a page of them: an empty index is made quickly */
 #define INDEX_CURSOR_BITS   48
+#define INDEX_TAG_SHIFT     48
 
 struct bucket {
     uint64_t slot[INDEX_SLOTS]; /* 0: free */
@@ -51,14 +53,50 @@ void index_fini(struct index *ix);
 /* Frees one block of an index that is not used any more; when it was the last, the index is as after index_fini(). */
 void index_shrink(struct index *ix);
 
-uint64_t index_hash(const struct index *ix, const char *key, size_t len);
+static inline uint64_t index_hash(const struct index *ix, const char *key, size_t len)
+{
+    return hash_bytes(key, len, ix->seed);
+}
 
 /* The slot with the key's item, or NULL. Valid until the next call that changes the index. */
-uint64_t *index_find(struct index *ix, uint64_t hash, const char *key, size_t len);
+uint64_t *index_find(const struct index *ix, uint64_t hash, const char *key, size_t len);
 
 static inline struct item *index_item(uint64_t slot)
 {
     return (struct item *)(uintptr_t)(slot & ((UINT64_C(1) << 48) - 1));
+}
+
+static inline struct bucket *index_bucket_at(const struct index *ix, uint64_t number)
+{
+    return &ix->chunk[number / INDEX_CHUNK_BUCKETS][number % INDEX_CHUNK_BUCKETS];
+}
+
+static inline uint64_t index_bucket_of(const struct index *ix, uint64_t hash)
+{
+    uint64_t number = hash & ((UINT64_C(2) << ix->level) - 1);
+    return number < ix->buckets ? number : number & ((UINT64_C(1) << ix->level) - 1);
+}
+
+/*
+ * Looks only where the key usually is: in the first slot of its first bucket that has its tag. The slot, with the
+ * header of its item, or NULL.
+ */
+static inline __attribute__((always_inline)) uint64_t *index_look(const struct index *ix, uint64_t hash,
+                                                                  const char *key, size_t len, struct item *header)
+{
+    struct bucket *b = index_bucket_at(ix, index_bucket_of(ix, hash));
+    int i = 0;
+#pragma GCC unroll 7
+    for (; i < INDEX_SLOTS; i++) {
+        if (b->slot[i] >> INDEX_TAG_SHIFT == hash >> INDEX_TAG_SHIFT) {
+            break;
+        }
+    }
+    if (i == INDEX_SLOTS || index_item(b->slot[i]) == NULL) {
+        return NULL;
+    }
+    *header = item_header(index_item(b->slot[i]));
+    return item_has_key(index_item(b->slot[i]), *header, key, len) ? &b->slot[i] : NULL;
 }
 
 /* Puts another item of the same key into the slot. */

@@ -52,6 +52,17 @@ struct span {
     size_t len;
 };
 
+/* What an item's header says, read in one go. */
+static inline struct item item_header(const struct item *it)
+{
+    union {
+        uint64_t word;
+        struct item header;
+    } u = {.word = word_load(__builtin_assume_aligned(it, ITEM_ALIGN), true)};
+    __asm__("" : "+r"(u.word)); /* else a compiler reads each member by itself, and again */
+    return u.header;
+}
+
 static inline size_t item_head_bytes(unsigned flags)
 {
     return sizeof(struct item) + ((flags & ITEM_EXPIRES) != 0 ? sizeof(uint64_t) : 0) +
@@ -107,9 +118,10 @@ static inline bool item_expired(const struct item *it, uint64_t now_ms)
     return (it->flags & ITEM_EXPIRES) != 0 && item_expiry_ms(it) <= now_ms;
 }
 
-static inline bool item_has_key(struct item *it, const char *key, size_t len)
+static inline bool item_has_key(const struct item *it, struct item header, const char *key, size_t len)
 {
-    return it->key_len == len && words_equal(item_key(it), key, len);
+    const char *at = __builtin_assume_aligned(it, ITEM_ALIGN);
+    return header.key_len == len && words_equal(at + item_head_bytes(header.flags), key, len);
 }
 
 #endif /* APPS_KV_ITEM_H */

@@ -15,7 +15,7 @@ static uint64_t expiry_of(const struct rpc *r)
     return r->head->ttl_ms != 0 ? store_now_ms(r->store) + r->head->ttl_ms : 0;
 }
 
-static inline enum rpc_status serve_get(struct store *st, struct span key, struct span *value, uint32_t *ttl_ms)
+static enum rpc_status serve_get(struct store *st, struct span key, struct span *value, uint32_t *ttl_ms)
 {
     struct item *it = store_get(st, key);
     if (it == NULL) {
@@ -94,30 +94,28 @@ static enum rpc_status serve_other(struct rpc *r)
 
 bool rpc_serve(struct store *st, const uint8_t *in, size_t len, struct rpc_answer *out)
 {
-    struct rpc_header head;
+    uint64_t word[RPC_HEADER / 8];
     if (len < RPC_HEADER) {
         return false;
     }
-    rpc_unpack(in, &head);
-    if (head.version != RPC_VERSION || (head.operation & RPC_REPLY) != 0) {
+    rpc_words(in, word);
+    if ((word[0] & (0xff | RPC_REPLY << 8)) != RPC_VERSION) {
         return false;
     }
-    struct span key = {(const char *)in + RPC_HEADER, head.key_len};
-    struct rpc_header told = {
-        .version = RPC_VERSION, .operation = head.operation | RPC_REPLY, .flags = head.flags, .number = head.number};
+    struct span key = {(const char *)in + RPC_HEADER, (uint16_t)(word[0] >> 32)};
+    uint32_t value_len = (uint32_t)word[1], ttl_ms = 0;
     enum rpc_status status = RPC_STATUS_MALFORMED;
     out->value = (struct span){NULL, 0};
-    if (len == RPC_HEADER + key.len + head.value_len && key.len <= ITEM_KEY_MAX) {
-        if (head.operation == RPC_get) {
-            status = serve_get(st, key, &out->value, &told.ttl_ms);
+    if (len == RPC_HEADER + key.len + value_len && key.len <= ITEM_KEY_MAX) {
+        if ((uint8_t)(word[0] >> 8) == RPC_get) {
+            status = serve_get(st, key, &out->value, &ttl_ms);
         } else {
-            struct rpc_header asked = head;
-            struct rpc r = {st, &asked, key, {key.at + key.len, head.value_len}, out};
+            struct rpc_header head;
+            rpc_unpack_words(word, &head);
+            struct rpc r = {st, &head, key, {key.at + key.len, value_len}, out};
             status = serve_other(&r);
         }
     }
-    told.status = (uint8_t)status;
-    told.value_len = (uint32_t)out->value.len;
-    rpc_pack(&told, out->head);
+    rpc_tell(word, status, ttl_ms, out);
     return true;
 }

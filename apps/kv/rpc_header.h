@@ -65,21 +65,19 @@ static inline void rpc_pack(const struct rpc_header *h, void *out)
     word_store((char *)out + 16, htole64(h->number), aligned);
 }
 
-static inline void rpc_unpack(const void *in, struct rpc_header *h)
+static inline void rpc_words(const void *in, uint64_t word[RPC_HEADER / 8])
 {
     const char *at = in;
-    uint64_t first, second, third;
-    if (word_aligned(in)) {
-        first = word_load(at, true);
-        second = word_load(at + 8, true);
-        third = word_load(at + 16, true);
-    } else {
-        first = word_load(at, false);
-        second = word_load(at + 8, false);
-        third = word_load(at + 16, false);
+    bool aligned = word_aligned(in);
+#pragma GCC unroll 3
+    for (int i = 0; i < RPC_HEADER / 8; i++) {
+        word[i] = le64toh(aligned ? word_load(at + 8 * i, true) : word_load(at + 8 * i, false));
     }
-    first = le64toh(first);
-    second = le64toh(second);
+}
+
+static inline void rpc_unpack_words(const uint64_t word[RPC_HEADER / 8], struct rpc_header *h)
+{
+    uint64_t first = word[0], second = word[1];
     h->version = (uint8_t)first;
     h->operation = (uint8_t)(first >> 8);
     h->status = (uint8_t)(first >> 16);
@@ -87,7 +85,14 @@ static inline void rpc_unpack(const void *in, struct rpc_header *h)
     h->key_len = (uint16_t)(first >> 32);
     h->value_len = (uint32_t)second;
     h->ttl_ms = (uint32_t)(second >> 32);
-    h->number = le64toh(third);
+    h->number = word[2];
+}
+
+static inline void rpc_unpack(const void *in, struct rpc_header *h)
+{
+    uint64_t word[RPC_HEADER / 8];
+    rpc_words(in, word);
+    rpc_unpack_words(word, h);
 }
 
 #endif /* APPS_KV_RPC_HEADER_H */

@@ -111,44 +111,56 @@ static void rpc_pop_more(struct server *s)
     }
 }
 
-/* Sends an answer to where its request came from. The library is done with its bytes when it returns. */
-static bool rpc_send(const struct server *s, const demi_sgarray_t *in, struct rpc_answer *answer)
+static bool rpc_send_to6(const struct server *s, const demi_sgarray_t *in, const struct iovec part[2])
 {
-    struct iovec part[2] = {{answer->head, RPC_HEADER}, {(void *)(uintptr_t)answer->value.at, answer->value.len}};
-    if (s->options->rpc.storage.ss_family == AF_INET) {
-        struct sockaddr_in to = in->sga_addr;
-        return demi_pushtov(NULL, s->rpc_qd, part, 2, (struct sockaddr *)&to, sizeof(to)) == 0;
-    }
     struct addr to;
     return demi_datagram_source(in, AF_INET6, &to) &&
            demi_pushtov(NULL, s->rpc_qd, part, 2, addr_sockaddr(&to), to.len) == 0;
 }
 
-/* Answers one message. */
-static void rpc_answer(struct server *s, const demi_sgarray_t *in)
+/* Sends an answer to where its request came from. The library is done with its bytes when it returns. */
+static inline void rpc_send(struct server *s, const demi_sgarray_t *in, struct rpc_answer *answer)
+{
+    struct iovec part[2] = {{answer->head, RPC_HEADER}, {(void *)(uintptr_t)answer->value.at, answer->value.len}};
+    struct sockaddr_in to = in->sga_addr;
+    if (!(WORD_USUAL(s->options->rpc.storage.ss_family == AF_INET)
+              ? demi_pushtov(NULL, s->rpc_qd, part, 2, (struct sockaddr *)&to, sizeof(to)) == 0
+              : rpc_send_to6(s, in, part))) {
+        s->kv.count.rpc_unsent++;
+    }
+}
+
+/* Answers one message; apart from the most frequent one. */
+static __attribute__((noinline)) void rpc_answer(struct server *s, const demi_sgarray_t *in)
 {
     struct rpc_answer answer;
-    s->kv.count.rpc_requests++;
-    if (!rpc_serve(&s->kv.store, in->sga_segs[0].sgaseg_buf, in->sga_segs[0].sgaseg_len, &answer)) {
+    if (rpc_serve(&s->kv.store, in->sga_segs[0].sgaseg_buf, in->sga_segs[0].sgaseg_len, &answer)) {
+        rpc_send(s, in, &answer);
+    } else {
         s->kv.count.rpc_malformed++;
-    } else if (!rpc_send(s, in, &answer)) {
-        s->kv.count.rpc_unsent++;
     }
 }
 
 /* A message, in whose place the next one is popped, or the error of an earlier one: a client is gone. */
 static void rpc_result(struct server *s, demi_qresult_t *qr)
 {
+    demi_sgarray_t *in = &qr->qr_value.sga;
+    struct rpc_answer answer;
     demi_qtoken_t token;
-    if (qr->qr_opcode == DEMI_OPC_POP) {
-        rpc_answer(s, &qr->qr_value.sga);
-        (void)demi_sgafree(&qr->qr_value.sga);
+    if (WORD_USUAL(qr->qr_opcode == DEMI_OPC_POP)) {
+        s->kv.count.rpc_requests++;
+        if (rpc_serve_here(&s->kv.store, in->sga_segs[0].sgaseg_buf, in->sga_segs[0].sgaseg_len, &answer)) {
+            rpc_send(s, in, &answer);
+        } else {
+            rpc_answer(s, in);
+        }
+        (void)demi_sgafree(in);
     } else if (qr->qr_opcode == DEMI_OPC_FAILED) {
         s->kv.count.rpc_unsent++;
     } else {
         return;
     }
-    if (demi_pop(&token, s->rpc_qd) != 0) {
+    if (!WORD_USUAL(demi_pop(&token, s->rpc_qd) == 0)) {
         s->rpc_pops--;
     }
 }
@@ -215,6 +227,24 @@ static void end_lingering(struct server *s)
     }
 }
 
+/* Serves n results. Were they messages alone? When all messages that could come did, more are popped from now on. */
+static __attribute__((noinline)) bool serve_results(struct server *s, demi_qresult_t *results, int n)
+{
+    int messages = 0;
+    for (int i = 0; i < n; i++) {
+        if (results[i].qr_qd == s->rpc_qd) {
+            messages++;
+            rpc_result(s, &results[i]);
+        } else {
+            result(s, &results[i]);
+        }
+    }
+    if (messages >= (int)s->rpc_pops_want && s->rpc_pops_want < RPC_POPS_MAX) {
+        s->rpc_pops_want *= 2;
+    }
+    return messages == n;
+}
+
 /*
  * Waits once and serves what came; and, while that is messages alone, again at once: they change nothing that is
  * looked after in between. An errno of demi_wait_next_n.
@@ -223,24 +253,19 @@ static int serve(struct server *s, const struct timespec *timeout)
 {
     static demi_qresult_t results[RESULTS];
     int turns = s->turn.waiting == 0 ? MESSAGE_TURNS : 1;
-    int others = 0, rc = 0;
-    for (int turn = 0; others == 0 && rc == 0 && turn < turns; turn++) {
+    bool messages = true;
+    int rc = 0;
+    for (int turn = 0; messages && rc == 0 && turn < turns; turn++) {
         int n = 0;
-        if (s->rpc_pops < s->rpc_pops_want) {
+        if (!WORD_USUAL(s->rpc_pops == s->rpc_pops_want)) {
             rpc_pop_more(s);
         }
         rc = demi_wait_next_n(results, RESULTS, &n, timeout);
         s->kv.store.now_ms = 0;
-        for (int i = 0; i < n; i++) {
-            if (results[i].qr_qd == s->rpc_qd) {
-                rpc_result(s, &results[i]);
-            } else {
-                others++;
-                result(s, &results[i]);
-            }
-        }
-        if (n - others >= (int)s->rpc_pops_want && s->rpc_pops_want < RPC_POPS_MAX) {
-            s->rpc_pops_want *= 2;
+        if (WORD_USUAL(n == 1 && results[0].qr_qd == s->rpc_qd)) {
+            rpc_result(s, results);
+        } else {
+            messages = serve_results(s, results, n);
         }
     }
     return rc;

@@ -103,6 +103,28 @@ void store_prefetch(const struct store *st, const struct span *key, uint32_t n, 
 /* The key's item, or NULL. It stays where it is until the next call that writes. */
 struct item *store_get(struct store *st, struct span key);
 
+/*
+ * store_get without a call, for who is served often enough: NULL also where the key is not where it is usually found,
+ * or has an expiry, or its value lies outside; nothing was done then.
+ */
+static inline __attribute__((always_inline)) struct item *store_get_here(struct store *st, struct span key,
+                                                                         struct item *header)
+{
+    if (!WORDS_ANYWHERE && (key.len != 16 || !word_aligned(key.at))) {
+        return NULL;
+    }
+    uint64_t *slot = index_look(&st->index, store_hash(st, key), key.at, key.len, header);
+    if (!WORD_USUAL(slot != NULL && (header->flags & (ITEM_EXPIRES | ITEM_OUTSIDE)) == 0)) {
+        return NULL;
+    }
+    struct item *it = index_item(*slot);
+    st->count.keyspace_hits++;
+    if (!WORD_USUAL((header->flags & ITEM_USED) != 0)) { /* no store where none is needed: the line stays clean */
+        it->flags |= ITEM_USED;
+    }
+    return it;
+}
+
 /* As store_get, but reading does not count as use, nor as hit or miss. */
 struct item *store_peek(struct store *st, struct span key);
 

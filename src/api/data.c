@@ -67,7 +67,7 @@ static inline bool free_quick(struct instance *inst, void *obj)
     return true;
 }
 
-int demi_sgafree(demi_sgarray_t *sga)
+API_SHORT_WAY int demi_sgafree(demi_sgarray_t *sga)
 {
     struct instance *inst = api_self.inst;
 
@@ -434,8 +434,8 @@ static API_LONG_WAY int pushtov_checked(demi_qtoken_t *qt_out, int qd, const str
     return LIKELY(err == 0) ? 0 : fail_send(inst, err);
 }
 
-int demi_pushtov(demi_qtoken_t *qt_out, int qd, const struct iovec *iov, int num_iov, const struct sockaddr *dest,
-                 socklen_t size)
+API_SHORT_WAY int demi_pushtov(demi_qtoken_t *qt_out, int qd, const struct iovec *iov, int num_iov,
+                               const struct sockaddr *dest, socklen_t size)
 {
 #if WARM_ARRAYS
     if (qt_out == NULL && warm_pushtov(qd, iov, num_iov, dest, size))
@@ -476,7 +476,7 @@ static API_LONG_WAY int start_pop(const char *call, demi_qtoken_t *qt_out, int q
     return api_fail_libos(inst, call, err);
 }
 
-int demi_pop(demi_qtoken_t *qt_out, int qd)
+API_SHORT_WAY int demi_pop(demi_qtoken_t *qt_out, int qd)
 {
 #if WARM_ARRAYS
     if (warm_pop(qt_out, qd))

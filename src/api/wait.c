@@ -328,7 +328,8 @@ static API_LONG_WAY int wait_next_n(demi_qresult_t *qr_out, int num_qrs, int *nu
     return 0;
 }
 
-int demi_wait_next_n(demi_qresult_t *qr_out, int num_qrs, int *num_qrs_out, const struct timespec *timeout)
+API_SHORT_WAY int demi_wait_next_n(demi_qresult_t *qr_out, int num_qrs, int *num_qrs_out,
+                                   const struct timespec *timeout)
 {
 #if WARM_ARRAYS
     struct instance *inst = api_self.inst;

@@ -16,9 +16,9 @@
 #if WARM_ARRAYS
 #include "libos/catnano/guest_take.h"
 
-#define API_LONG_WAY __attribute__((noinline))
+#define API_LONG_WAY  __attribute__((noinline))
+#define API_SHORT_WAY inline __attribute__((always_inline)) /* into the program, where that is linked with -flto */
 
-#define WARM_SEGMENTS   16  /* of a push, at most */
 #define WARM_TURN_EVERY 256 /* messages between two turns: the device, at least, is looked at for each */
 
 /* Can warm_pushto do it? Then the bytes, and how many. */
@@ -60,43 +60,45 @@ static inline int warm_pushto(demi_qtoken_t *qt_out, const struct sockaddr *dest
     words_send((const void *)(uintptr_t)at, len);
     return op_pushed(inst, inst->warm.queue, qt_out, (uint32_t)len);
 }
+
 /*
- * demi_pushtov with nobody told of the end, on the one bound socket, of segments that are whole words but for the last.
- * Nothing was done when it returns false.
+ * demi_pushtov with nobody told of the end, on the one bound socket, of one or two segments that are whole words but
+ * for the last. Nothing was done when it returns false.
  */
-static inline bool warm_pushtov(int qd, const struct iovec *iov, int n, const struct sockaddr *dest, socklen_t size)
+static inline __attribute__((always_inline)) bool warm_pushtov(int qd, const struct iovec *iov, int n,
+                                                               const struct sockaddr *dest, socklen_t size)
 {
     struct instance *inst = api_self.inst;
-    uint64_t total = 0, part = 0, all = 0, odd = 0;
+    struct iovec first, last = {NULL, 0};
     const struct queue *q;
+    uint64_t total;
 
-    if (UNLIKELY(inst == NULL || iov == NULL || n < 1 || n > WARM_SEGMENTS || dest == NULL ||
-                 size != sizeof(struct sockaddr_in)))
+    if (UNLIKELY(inst == NULL || iov == NULL || n < 1 || n > 2 || dest == NULL || size != sizeof(struct sockaddr_in)))
         return false;
+    first = iov[0];
+    if (n == 2)
+        last = iov[1];
     q = inst->only;
     if (UNLIKELY(q == NULL || q->qd != qd || dest->sa_family != AF_INET ||
                  nanopu_csr_read(NANOPU_CSR_lcurcontext) != q->word[NANO_CONTEXT]))
         return false;
-    for (int i = 0; i < n; i++) {
-        odd |= (uintptr_t)iov[i].iov_base | part;
-        part = iov[i].iov_len;
-        all |= part;
-        total += part;
-        if (UNLIKELY(part != 0 && iov[i].iov_base == NULL))
-            return false;
-    }
-    if (UNLIKELY(total - 1 >= NANOPU_MESSAGE_BYTES_MAX || all > NANOPU_MESSAGE_BYTES_MAX || (odd & 7) != 0))
+    if (UNLIKELY(first.iov_base == NULL || (last.iov_base == NULL && last.iov_len != 0) ||
+                 (((uintptr_t)first.iov_base | (uintptr_t)last.iov_base | (n == 2 ? first.iov_len : 0)) & 7) != 0))
+        return false;
+    total = first.iov_len + last.iov_len;
+    if (UNLIKELY(total - 1 >= NANOPU_MESSAGE_BYTES_MAX || first.iov_len > NANOPU_MESSAGE_BYTES_MAX ||
+                 last.iov_len > NANOPU_MESSAGE_BYTES_MAX))
         return false;
     nanopu_tx(words_header(dest) | total);
-    for (int i = 0; i < n; i++)
-        words_send(iov[i].iov_base, iov[i].iov_len);
+    words_send(first.iov_base, first.iov_len);
+    words_send(last.iov_base, last.iov_len);
     COUNT(inst, pushes);
     COUNT_ADD(inst, push_bytes, total);
     return true;
 }
 
 /* demi_pop on the one bound socket, as its last pop was. False: nothing was done. */
-static inline bool warm_pop(demi_qtoken_t *qt_out, int qd)
+static inline __attribute__((always_inline)) bool warm_pop(demi_qtoken_t *qt_out, int qd)
 {
     struct instance *inst = api_self.inst;
     struct queue *q;
@@ -118,7 +120,7 @@ static inline bool warm_pop(demi_qtoken_t *qt_out, int qd)
 }
 
 /* Makes the message that is there, if there is one for the one bound socket, the result of its oldest pop. */
-static inline bool warm_take(struct instance *inst, demi_qresult_t *qr)
+static inline __attribute__((always_inline)) bool warm_take(struct instance *inst, demi_qresult_t *qr)
 {
     struct queue *q = inst->only;
     uint64_t header, bytes, flags;
@@ -147,6 +149,7 @@ static inline bool warm_take(struct instance *inst, demi_qresult_t *qr)
 }
 #else
 #define API_LONG_WAY
+#define API_SHORT_WAY
 #endif
 
 #endif /* API_WARM_H */

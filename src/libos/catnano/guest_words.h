@@ -88,7 +88,7 @@ static inline void words_take(void *obj, size_t bytes)
  * Sends bytes that begin at a word; the last word is read whole. Two loads into netTX wait for one another: every other
  * word goes through a register, loaded two words before it is due.
  */
-static inline void words_send(const void *bytes, size_t len)
+static inline __attribute__((always_inline)) void words_send(const void *bytes, size_t len)
 {
     const uint64_t *from = bytes, *end = (const void *)((const char *)bytes + (len & ~(size_t)(8 * WORDS_BLOCK - 1)));
 
