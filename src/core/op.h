@@ -135,11 +135,13 @@ static inline struct op *op_lookup(const struct op_slab *s, demi_qtoken_t qt)
 
 static inline bool op_spare(const struct op_slab *s)
 {
-#if WARM_ARRAYS
-    if (s->rest != NULL)
+    if (LIKELY(s->free_head != OP_NIL || s->carved < s->capacity))
         return true;
+#if WARM_ARRAYS
+    return s->rest != NULL;
+#else
+    return false;
 #endif
-    return s->free_head != OP_NIL || s->carved < s->capacity;
 }
 
 static inline struct op *op_alloc(struct op_slab *s)

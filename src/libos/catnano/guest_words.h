@@ -85,28 +85,37 @@ static inline void words_take(void *obj, size_t bytes)
 }
 
 /*
- * Sends bytes that begin at a word; the last word is read whole. Two loads into netTX wait for one another: every other
- * word goes through a register, loaded two words before it is due.
+ * Sends one block. Two loads into netTX wait for one another: every other word goes through a register, loaded two
+ * words before it is due.
  */
+static inline __attribute__((always_inline)) void words_send_block(const uint64_t *from)
+{
+    uint64_t odd = *(const volatile uint64_t *)&from[1];
+
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < WORDS_BLOCK; i += 2) {
+        uint64_t next = 0;
+
+        nanopu_tx_from(&from[i]);
+        if (i + 3 < WORDS_BLOCK)
+            next = *(const volatile uint64_t *)&from[i + 3];
+        nanopu_tx(odd);
+        odd = next;
+    }
+}
+
+/* Sends bytes that begin at a word; the last word is read whole. A message of one block has one jump before it. */
 static inline __attribute__((always_inline)) void words_send(const void *bytes, size_t len)
 {
     const uint64_t *from = bytes, *end = (const void *)((const char *)bytes + (len & ~(size_t)(8 * WORDS_BLOCK - 1)));
 
-    for (; from != end; from += WORDS_BLOCK) {
-        uint64_t odd = *(const volatile uint64_t *)&from[1];
-
-#pragma GCC unroll 4
-        for (unsigned i = 0; i < WORDS_BLOCK; i += 2) {
-            uint64_t next = 0;
-
-            nanopu_tx_from(&from[i]);
-            if (i + 3 < WORDS_BLOCK)
-                next = *(const volatile uint64_t *)&from[i + 3];
-            nanopu_tx(odd);
-            odd = next;
-        }
+    if (LIKELY(len == 8 * WORDS_BLOCK)) {
+        words_send_block(from);
+        return;
     }
-    if (LIKELY(len % (8 * WORDS_BLOCK) == 0))
+    for (; from != end; from += WORDS_BLOCK)
+        words_send_block(from);
+    if (len % (8 * WORDS_BLOCK) == 0)
         return;
     for (end += len / 8 % WORDS_BLOCK; from != end; from++)
         nanopu_tx_from(from);
