@@ -67,7 +67,7 @@ struct kv {
     uint64_t input_max;
     uint64_t started_ms;
     uint64_t random; /* state of a generator; nothing secret hangs on it */
-    uint64_t work;   /* done beside replies: bytes that were copied, and words; see turn.c */
+    uint64_t work;   /* done: bytes that were copied or pushed, and words; see turn.c */
     struct {
         KV_COUNTERS(KV_COUNTER_MEMBER)
     } count;

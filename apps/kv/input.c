@@ -219,18 +219,15 @@ static ssize_t gather(struct server *s, struct conn *c)
 static bool serve_run(struct server *s, struct conn *c, char *data, size_t len, size_t *used, bool carried)
 {
     *used = 0;
+    if (c->pushes >= OUT_PUSHES_MAX || c->out_bytes > OUT_BYTES_MAX) { /* a visit adds little, or one command's */
+        (void)reply_flush(&s->reply);
+        c->held = true;
+        s->kv.count.reads_held_back++;
+        return false;
+    }
     while (*used < len) {
-        if (c->pushes >= OUT_PUSHES_MAX || c->out_bytes + s->reply.batch > OUT_BYTES_MAX) {
-            (void)reply_flush(&s->reply);
-            c->held = true;
-            s->kv.count.reads_held_back++;
-            return false;
-        }
         if (turn_visit_over(s)) {
             c->unserved = true;
-            return false;
-        }
-        if (s->reply.batch > REPLY_BATCH_MAX && !reply_flush(&s->reply)) {
             return false;
         }
         enum resp_result r = resp_parse(&c->resp, data + *used, len - *used);

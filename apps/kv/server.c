@@ -45,6 +45,7 @@ static bool push_reply(void *context, struct reply *r)
     c->pushes++;
     c->out_bytes += r->batch;
     s->kv.count.total_net_output_bytes += r->batch;
+    s->kv.work += r->batch;
     s->kv.count.total_pushes++;
     return true;
 }

@@ -108,6 +108,17 @@ struct server {
 
 int server_run(const struct server_options *o);
 
+/* Work done since the begin; whether a visit has had its share. Inline: asked before each command. */
+static inline uint64_t turn_work(const struct server *s)
+{
+    return s->kv.work + s->reply.batch;
+}
+
+static inline bool turn_visit_over(const struct server *s)
+{
+    return turn_work(s) >= s->turn.visit_end;
+}
+
 /* conn.c */
 void conn_open(struct server *s, int qd);
 void conn_refuse(struct server *s, int qd);
@@ -130,7 +141,6 @@ void turn_begin(struct server *s);
 void turn_end(struct server *s);
 /* A visit: commands of one connection without a look at any other. */
 void turn_visit_begin(struct server *s);
-bool turn_visit_over(const struct server *s);
 void turn_visit_end(struct server *s, struct conn *c);
 
 /* input.c: serves what has come as far as the answers may go out. */

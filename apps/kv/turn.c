@@ -17,11 +17,6 @@
 #define TURN_WORK  32768u /* of the list, in one turn */
 #define LATE_LOOKS 64     /* connections of the list that one turn looks at */
 
-static uint64_t work_done(const struct server *s)
-{
-    return s->kv.work + s->kv.count.total_net_output_bytes + s->reply.batch;
-}
-
 static void count_most(uint64_t *most, uint64_t work)
 {
     *most = work > *most ? work : *most;
@@ -29,17 +24,12 @@ static void count_most(uint64_t *most, uint64_t work)
 
 void turn_visit_begin(struct server *s)
 {
-    s->turn.visit_end = work_done(s) + VISIT_WORK;
-}
-
-bool turn_visit_over(const struct server *s)
-{
-    return work_done(s) >= s->turn.visit_end;
+    s->turn.visit_end = turn_work(s) + VISIT_WORK;
 }
 
 void turn_visit_end(struct server *s, struct conn *c)
 {
-    uint64_t end = work_done(s);
+    uint64_t end = turn_work(s);
     count_most(&s->kv.count.most_work_of_visit, end + VISIT_WORK - s->turn.visit_end);
     s->kv.count.visits_cut += c->unserved;
     if (c->unserved || end >= s->turn.visit_end) {
@@ -91,11 +81,11 @@ static void serve_late(struct server *s)
 {
     struct turn *t = &s->turn;
     bool may_pop = !t->popped;
-    uint64_t begin = work_done(s), pops = 0;
+    uint64_t begin = turn_work(s), pops = 0;
     t->popped = false;
     t->late = true;
     for (uint32_t looks = t->waiting < LATE_LOOKS ? t->waiting : LATE_LOOKS;
-         looks > 0 && t->waiting > 0 && work_done(s) - begin + pops * VISIT_WORK < TURN_WORK; looks--) {
+         looks > 0 && t->waiting > 0 && turn_work(s) - begin + pops * VISIT_WORK < TURN_WORK; looks--) {
         struct conn *c = &s->conn[t->first];
         assert(c->state == CONN_OPEN);
         turn_forget(s, c);
@@ -114,7 +104,7 @@ static void serve_late(struct server *s)
 
 void turn_begin(struct server *s)
 {
-    s->turn.begin = work_done(s);
+    s->turn.begin = turn_work(s);
 }
 
 void turn_end(struct server *s)
@@ -122,5 +112,5 @@ void turn_end(struct server *s)
     if (s->turn.waiting > 0) {
         serve_late(s);
     }
-    count_most(&s->kv.count.most_work_of_turn, work_done(s) - s->turn.begin);
+    count_most(&s->kv.count.most_work_of_turn, turn_work(s) - s->turn.begin);
 }
