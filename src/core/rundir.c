@@ -2,6 +2,8 @@
 /* Files of the run directory: see rundir.h. */
 #include "rundir.h"
 
+#include "reserve.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +18,6 @@
 #define NAME_CHARS        64
 #define UNFINISHED_SUFFIX "new"
 #define UNFINISHED_AGE_S  60
-#define FALLOCATE_TRIES   16
 #define LOCK_TRIES        16     /* with a pause after each that doubles: 6 s together */
 #define LOCK_PAUSE_NS     100000 /* the first pause */
 
@@ -123,16 +124,6 @@ static int lock_predecessor(int *fd_out, int dirfd, const char *name)
     return 0;
 }
 
-/* posix_fallocate, which a signal may interrupt. Negative errno. */
-static int reserve(int fd, size_t bytes)
-{
-    int err = EINTR;
-
-    for (int i = 0; i < FALLOCATE_TRIES && err == EINTR; i++)
-        err = posix_fallocate(fd, 0, (off_t)bytes);
-    return -err;
-}
-
 /* Makes the file under a name of its own, locks and sizes it, and only then gives it its name. Negative errno. */
 static int file_make_as(struct rundir_file *f, int dirfd, const char *name, size_t bytes)
 {
@@ -147,7 +138,7 @@ static int file_make_as(struct rundir_file *f, int dirfd, const char *name, size
         return -errno;
     ret = lock_byte(fd, LIFE);
     if (ret == 0)
-        ret = reserve(fd, bytes);
+        ret = file_reserve(fd, bytes);
     if (ret == 0) {
         mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
         if (mem == MAP_FAILED) {

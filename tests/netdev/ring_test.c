@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -181,6 +182,16 @@ static void ring__damaged_file_harms_nothing(void **state)
     assert_true(e->count[CTR_drop_device_rx] > 0);
 }
 
+/* All of the file is on its disk from the beginning: one that is full is told then, by an error. */
+static void ring__has_its_room_at_once(void **state)
+{
+    const struct ends *e = *state;
+    struct stat st;
+
+    assert_int_equal(stat(e->cfg.device, &st), 0);
+    assert_true(st.st_size > 0 && st.st_blocks * 512 >= st.st_size);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +200,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(ring__third_end_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(ring__sleeper_is_woken, setup, teardown),
         cmocka_unit_test_setup_teardown(ring__successor_throws_away_what_waited, setup, teardown),
+        cmocka_unit_test_setup_teardown(ring__has_its_room_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(ring__damaged_file_harms_nothing, setup, teardown),
     };
 

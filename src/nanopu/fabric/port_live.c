@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Ports to this machine: a UDP socket on loopback, a TAP interface, shared memory. Nothing here waits. */
 #include "core/port_ring.h"
+#include "core/reserve.h"
 #include "port_internal.h"
 
 #include <arpa/inet.h>
@@ -70,14 +71,16 @@ static int map_ring(struct port *p, int fd)
 {
     struct stat st;
     bool fresh;
+    int err;
 
     if (fstat(fd, &st) != 0)
         return -errno;
     fresh = st.st_size == 0;
     if (!S_ISREG(st.st_mode) || (!fresh && st.st_size != (off_t)sizeof(struct port_ring)))
         return -EINVAL;
-    if (fresh && ftruncate(fd, (off_t)sizeof(struct port_ring)) != 0)
-        return -errno;
+    err = fresh ? file_reserve(fd, sizeof(struct port_ring)) : 0;
+    if (err < 0)
+        return err;
     p->ring = mmap(NULL, sizeof(struct port_ring), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (p->ring == MAP_FAILED) {
         p->ring = NULL;

@@ -10,6 +10,7 @@
 
 #include "core/counter.h"
 #include "core/port_ring.h"
+#include "core/reserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -107,14 +108,16 @@ static int map_file(struct nanopu *p, int fd)
     struct stat st;
     void *map;
     bool fresh;
+    int err;
 
     if (fstat(fd, &st) != 0)
         return -errno;
     fresh = st.st_size == 0;
     if (!S_ISREG(st.st_mode) || (!fresh && st.st_size != (off_t)sizeof(*p->ring)))
         return -EINVAL;
-    if (fresh && ftruncate(fd, (off_t)sizeof(*p->ring)) != 0)
-        return -errno;
+    err = fresh ? file_reserve(fd, sizeof(*p->ring)) : 0;
+    if (err < 0)
+        return err;
     map = mmap(NULL, sizeof(*p->ring), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED)
         return -errno;

@@ -19,6 +19,7 @@
 #include "netdev/iface.h"
 
 #include "core/counter.h"
+#include "core/reserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -319,7 +320,8 @@ static int furnish(struct ring *r, const struct config *cfg, struct error_text *
         sh.slots *= 2;
     sh.slot_bytes = (uint32_t)((sizeof(struct slot) + LINK_BYTES + sh.mtu + CACHE_LINE - 1) & ~(CACHE_LINE - 1ul));
     bytes = HEADER_BYTES + (size_t)2 * sh.slots * sh.slot_bytes;
-    if (ftruncate(r->file, (off_t)bytes) < 0 || pwrite(r->file, &sh, sizeof(sh), 0) != (ssize_t)sizeof(sh))
+    errno = -file_reserve(r->file, bytes);
+    if (errno != 0 || pwrite(r->file, &sh, sizeof(sh), 0) != (ssize_t)sizeof(sh))
         return failed(r, "write", et);
     return 0;
 }

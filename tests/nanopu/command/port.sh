@@ -75,6 +75,8 @@ s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
 
 port__ring_joins_a_program() {
     joined ring:frames.ring
+    # All of it is on its disk from the beginning: one that is full is told then, by an error.
+    [ $((512 * $(stat -c %b frames.ring))) -ge "$(stat -c %s frames.ring)" ] || fail "the ring's file has holes"
     echo "another file" >text
     echo_file ring:text
     nanopu 1 run --topology echo.yaml
