@@ -59,6 +59,7 @@ hosts()
 
 guest hello 'the answer is right' 'name: server' 'name: client, args: [10.0.0.2]'
 guest closed 'the open socket has answered' 'name: server, args: [server]' 'name: client, args: [client, 10.0.0.2]'
+guest again 'all messages were whole' 'name: server, args: [server]' 'name: client, args: [client, 10.0.0.2]'
 
 "$nanopu" cc -Wall -Wextra -Werror "$here/cores.c" -lcaracal -o cores.elf >log 2>&1
 cores=4
