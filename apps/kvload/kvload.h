@@ -47,7 +47,7 @@ struct load_conn {
     uint64_t due;                    /* open loop: operations whose time has come */
     uint64_t later_head, later_tail; /* of later: updates whose reads were answered */
     uint64_t progress_ns;
-    uint64_t asked_again_ns;
+    uint64_t asked_again_ns, again_ns; /* when, and how long no answer makes it so */
     struct flight *ring, *later;
     char *carry; /* the begin of an answer that is not complete */
     size_t carry_len, carry_room;

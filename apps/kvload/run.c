@@ -17,7 +17,8 @@
 #define ERROR_SHOWN 160               /* bytes of an error's text */
 #define TICK_NS     (50 * NS_PER_US)  /* open loop: the longest sleep */
 #define SILENCE_NS  (10 * NS_PER_S)   /* a connection on which nothing is answered for so long is broken */
-#define AGAIN_NS    (100 * NS_PER_MS) /* messages: the same for a question that is asked again */
+#define AGAIN_NS    (100 * NS_PER_MS) /* messages: the same for a question that is asked again, at first */
+#define AGAIN_MAX   (16 * AGAIN_NS)
 
 static void broken(struct load *l, struct load_conn *n, const char *what, int err)
 {
@@ -123,10 +124,16 @@ static void pump_messages(struct load *l, struct load_conn *n, uint64_t now_ns)
     }
 }
 
-/* Asks again what is not answered. */
+static uint64_t clamp_again(uint64_t ns)
+{
+    return ns < AGAIN_NS ? AGAIN_NS : ns > AGAIN_MAX ? AGAIN_MAX : ns;
+}
+
+/* Asks again what is not answered. That helps a peer that lost it and buries one that is slow: it waits more next. */
 static void ask_again(struct load *l, struct load_conn *n, uint64_t now_ns)
 {
     n->asked_again_ns = now_ns;
+    n->again_ns = 2 * clamp_again(n->again_ns);
     for (uint64_t at = n->tail; at < n->head && n->qd >= 0 && n->push_place == TOKSET_NONE; at++) {
         const struct flight *f = &n->ring[at & l->ring_mask];
         if (!f->answered) {
@@ -222,6 +229,7 @@ static void take_message(struct load *l, struct load_conn *n, const demi_sgarray
         return;
     }
     n->progress_ns = l->last_ns = now_ns;
+    n->again_ns = clamp_again(2 * (now_ns - f->start_ns));
     f->answered = true;
     struct flight answered = *f;
     while (n->tail < n->head && n->ring[n->tail & l->ring_mask].answered) {
@@ -352,6 +360,13 @@ static void schedule(struct load *l, uint64_t now_ns)
     }
 }
 
+/* Has nothing been answered, or asked again, for so long that it is time to ask again? */
+static bool is_late(const struct load_conn *n, uint64_t now_ns)
+{
+    uint64_t last_ns = n->progress_ns > n->asked_again_ns ? n->progress_ns : n->asked_again_ns;
+    return now_ns - last_ns > clamp_again(n->again_ns);
+}
+
 /* Ends what has been silent too long, and the asking when its time is over. */
 static void look(struct load *l, uint64_t now_ns)
 {
@@ -360,8 +375,7 @@ static void look(struct load *l, uint64_t now_ns)
         struct load_conn *n = &l->conn[i];
         if (n->qd >= 0 && n->head != n->tail && now_ns - n->progress_ns > SILENCE_NS) {
             broken(l, n, "no answer for a long time", 0);
-        } else if (n->qd >= 0 && l->options->messages && n->head != n->tail && now_ns - n->progress_ns > AGAIN_NS &&
-                   now_ns - n->asked_again_ns > AGAIN_NS) {
+        } else if (n->qd >= 0 && l->options->messages && n->head != n->tail && is_late(n, now_ns)) {
             ask_again(l, n, now_ns);
         }
         waiting += n->qd >= 0 && n->due > n->begun;

@@ -47,6 +47,7 @@
     COUNTER(msg_waits, "catnano pushes that waited: too many messages on their way") \
     COUNTER(msg_given_up, "catnano messages dropped: the peer was silent")           \
     COUNTER(msg_repeats, "catnano packets of messages that were delivered before")   \
+    COUNTER(msg_closed, "catnano packets acknowledged and dropped: context closed")  \
     COUNTER(msg_no_room, "catnano messages refused for now: no room")                \
     COUNTER(msg_abandoned, "catnano messages dropped: the rest never came")          \
     COUNTER(msg_peers_full, "catnano messages refused: too many peers")              \

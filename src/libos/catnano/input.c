@@ -62,6 +62,8 @@ static bool data_packet(struct nano *n, const struct msg_header *h, struct frame
     if (UNLIKELY(s == NULL)) {
         COUNT(n->inst, drop_msg_context);
         p = nano_peer_find(n, h->src_ip);
+        if (p != NULL && nano_was_closed(n, h->dst_context))
+            nano_data_closed(n, p, h, in);
     } else {
         p = nano_peer_get(n, h->src_ip);
         if (UNLIKELY(p == NULL))

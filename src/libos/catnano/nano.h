@@ -28,6 +28,10 @@
  * few messages live to see theirs. When a message began is written down in the next turn (untimed), where reading the
  * clock is in nobody's way, and packets that came ask for the time only where it decides something (nano_now). Riders
  * that came are looked at in the next turn, too, unless places are scarce.
+ * 8. A prototype never gives a message up and has buffers for 64 long ones; with the answers to a program that closed
+ * its socket it could soon send nothing more. So what a prototype sends to a context that was closed is acknowledged
+ * and dropped (msg_closed), and so is what was delivered before the close and comes again. A host of ours gives up by
+ * itself, and learns that nobody listens; to a context that was never open nothing is said: somebody may come yet.
  */
 #ifndef CATNANO_NANO_H
 #define CATNANO_NANO_H
@@ -163,7 +167,8 @@ struct nano {
     struct nano_sock *blocked; /* sockets whose oldest push waits for a place */
     struct nano_sock **blocked_tail;
     struct nano_sock *ports[NANO_PORTS];
-    struct frame *batch[NANO_BATCH]; /* what goes at once */
+    uint64_t closed[NANO_PORTS / 64]; /* a bit for each port whose last socket was closed: note 8 */
+    struct frame *batch[NANO_BATCH];  /* what goes at once */
     unsigned batched;
     struct nano_owed owed[NANO_BATCH]; /* a ring of what may wait: note 6 */
     unsigned owed_first, owing;
@@ -226,6 +231,8 @@ void nano_tx_free_all(struct nano *n);
 /* A DATA packet for s. Returns whether the frame's reference was taken over. */
 bool nano_data(struct nano *n, struct nano_peer *p, struct nano_sock *s, const struct msg_header *h,
                struct frame_in *in);
+/* A DATA packet for a context that was closed. */
+void nano_data_closed(struct nano *n, struct nano_peer *p, const struct msg_header *h, const struct frame_in *in);
 void nano_rx_drop_socket(struct nano *n, const struct nano_sock *s);
 void nano_rx_free_all(struct nano *n);
 
@@ -241,6 +248,11 @@ void nano_sock_lose(struct nano *n);
 static inline bool nano_sock_has_room(const struct nano_sock *s)
 {
     return s->count + s->arriving < NANO_QUEUE;
+}
+
+static inline bool nano_was_closed(const struct nano *n, uint16_t port)
+{
+    return (n->closed[port / 64] >> port % 64 & 1) != 0;
 }
 
 static inline unsigned nano_bucket_of(uint32_t ip)

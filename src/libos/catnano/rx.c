@@ -237,6 +237,18 @@ static bool fresh(struct nano *n, struct nano_peer *p, struct nano_sock *s, cons
     return false;
 }
 
+void nano_data_closed(struct nano *n, struct nano_peer *p, const struct msg_header *h, const struct frame_in *in)
+{
+    struct msg_control late;
+
+    if (!is_sound(h, in) ||
+        ((h->buf_class & NANO_MARK) != 0 && !is_repeat(n, p, &p->rx[h->tx_msg_id % NANO_PLACES], h)))
+        return;
+    COUNT(n->inst, msg_closed);
+    late = n->transport->rx_late(&n->receiver.o, h->msg_len, h->pkt_offset);
+    nano_answer(n, p, h, &late);
+}
+
 bool nano_data(struct nano *n, struct nano_peer *p, struct nano_sock *s, const struct msg_header *h,
                struct frame_in *in)
 {

@@ -169,6 +169,7 @@ static int bind_port(struct nano_sock *s, uint16_t port)
     if (s->queue == NULL)
         return -ENOMEM;
     n->ports[port] = s;
+    n->closed[port / 64] &= ~(UINT64_C(1) << port % 64);
     s->port = port;
     s->bound = true;
     return 0;
@@ -308,8 +309,10 @@ static void sock_close(struct instance *inst, struct queue *q)
     nano_rx_drop_socket(s->nano, s);
     for (; s->count > 0; s->count--, s->head = (s->head + 1) % NANO_QUEUE)
         mem_unref(&inst->mem, s->queue[s->head].obj);
-    if (s->bound)
+    if (s->bound) {
         s->nano->ports[s->port] = NULL;
+        s->nano->closed[s->port / 64] |= UINT64_C(1) << s->port % 64;
+    }
     free(s->queue);
     free(s);
 }

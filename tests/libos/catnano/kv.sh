@@ -24,6 +24,13 @@ check() {
     fi
 }
 
+wait_for_server() {
+    for _ in {1..1500}; do
+        grep -q '^messages on' server.log && break
+        sleep 0.02
+    done
+}
+
 # asks ADDRESS OPTIONS...: the load generator ends well, with no value wrong or missing and nothing unanswered.
 asks() {
     timeout -s KILL 40 "$load" --messages --connect "$1" --check --json "${@:2}" | tee answers.log
@@ -35,10 +42,7 @@ ring() {
     rm -f wire
     : >server.log
     NET_ADDRESS=10.0.0.1/24 "$kv" --bind none --rpc 10.0.0.1:7000 >server.log 2>&1 &
-    for _ in {1..1500}; do
-        grep -q '^messages on' server.log && break
-        sleep 0.02
-    done
+    wait_for_server
     NET_ADDRESS=10.0.0.2/24 asks 10.0.0.1:7000 "$@"
     local status=$?
     stop
@@ -63,7 +67,9 @@ printf '%s\n' 'params: {cores: 1, timing: 0, timeout_cycles: 2000000}' \
     "hosts: [{name: kv, program: $guest, background: yes, args: $arguments}]" \
     "ports: [{name: way, connect: \"ring:$PWD/way\", ip: 10.0.0.1}]" >machine.yaml
 simulate() {
+    : >server.log
     "$CARACAL_BUILD_DIR/tools/nanopu" run --quiet --cycles 20G --topology machine.yaml >server.log 2>&1 &
+    wait_for_server
 }
 export DRIVER=nanopu DEVICE=$PWD/way NET_ADDRESS=10.0.0.1/24
 export MSG_TRANSPORT=ndp MSG_NEIGHBOURS=nanopu MSG_TIMEOUT_US=10000

@@ -63,6 +63,19 @@ static void wire_close(struct netdev *d)
 static const struct netdev_ops wire_ops = {
     .name = "test", .rx_burst = wire_rx, .tx_burst = wire_tx, .close = wire_close};
 
+static struct queue *open_queue(const struct sockaddr_in *at)
+{
+    struct queue *q = queue_alloc(&inst->queues, NULL);
+
+    assert_non_null(q);
+    q->domain = AF_INET;
+    q->type = SOCK_DGRAM;
+    assert_int_equal(nano_socket(nano, q), 0);
+    assert_int_equal(q->ops->bind(inst, q, (const struct sockaddr *)at, sizeof(*at)), 0);
+    q->status = QUEUE_BOUND;
+    return q;
+}
+
 static int setup(void **state)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htobe16(PORT)};
@@ -80,13 +93,7 @@ static int setup(void **state)
     assert_int_equal(nano_init(nano, inst, &wire.dev), 0);
     nano->ip = OURS;
     nano->mac = 0x020000000001;
-    queue = queue_alloc(&inst->queues, NULL);
-    assert_non_null(queue);
-    queue->domain = AF_INET;
-    queue->type = SOCK_DGRAM;
-    assert_int_equal(nano_socket(nano, queue), 0);
-    assert_int_equal(queue->ops->bind(inst, queue, (struct sockaddr *)&at, sizeof(at)), 0);
-    queue->status = QUEUE_BOUND;
+    queue = open_queue(&at);
     return 0;
 }
 
@@ -266,6 +273,61 @@ static void rider__ends_the_message_that_it_names(void **state)
     assert_int_equal(under_way(), 0);
 }
 
+/* A prototype, which would send for ever, is told so; a host of ours only of what was delivered. */
+static void closed__what_comes_is_acknowledged_and_dropped(void **state)
+{
+    static const struct {
+        uint8_t cls;
+        uint16_t id;
+        bool told;
+    } come[] = {{0, 6, true}, {HOST, 5, true}, {HOST, 6, false}, {1, 7, true}};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htobe16(PORT)};
+    struct msg_rider r;
+
+    (void)state;
+    comes(PEER, HOST, 5, NULL);
+    nano_poll(nano);
+    nano_poll(nano);
+    instance_close_queue(inst, queue);
+    for (unsigned i = 0; i < ARRAY_LEN(come); i++) {
+        wire.sent = 0;
+        comes(PEER, come[i].cls, come[i].id, NULL);
+        nano_poll(nano);
+        nano_poll(nano);
+        assert_int_equal(wire.sent, come[i].told);
+        if (come[i].told) {
+            assert_int_equal(sent(0, &r).flags, MSG_ACK);
+            assert_int_equal(sent(0, &r).tx_msg_id, come[i].id);
+        }
+    }
+    assert_int_equal(inst->stat->value[CTR_msg_closed], 3);
+    assert_int_equal(inst->stat->value[CTR_drop_msg_context], 4);
+    queue = open_queue(&at);
+    comes(PEER, 0, 8, NULL);
+    nano_poll(nano);
+    assert_int_equal(inst->stat->value[CTR_msg_received], 2);
+}
+
+/* Somebody may open it yet, for whom it is sent again. */
+static void never_open__nothing_is_acknowledged(void **state)
+{
+    struct sockaddr_in elsewhere = {.sin_family = AF_INET, .sin_port = htobe16(PORT + 1)};
+
+    (void)state;
+    comes(PEER, 0, 5, NULL); /* it is known */
+    nano_poll(nano);
+    nano_poll(nano);
+    instance_close_queue(inst, queue);
+    nano->closed[PORT / 64] = 0;
+    queue = open_queue(&elsewhere);
+    wire.sent = 0;
+    comes(PEER, 0, 6, NULL);
+    nano_poll(nano);
+    nano_poll(nano);
+    assert_int_equal(wire.sent, 0);
+    assert_int_equal(inst->stat->value[CTR_drop_msg_context], 1);
+}
+
 /* In the frame that the device had and let go, behind headers that are written anew. */
 static void whole__goes_again_with_the_same_bytes(void **state)
 {
@@ -297,6 +359,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(answer__to_who_cannot_read_it_never_rides, setup, teardown),
         cmocka_unit_test_setup_teardown(answer__rides_to_its_own_host_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(rider__ends_the_message_that_it_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(closed__what_comes_is_acknowledged_and_dropped, setup, teardown),
+        cmocka_unit_test_setup_teardown(never_open__nothing_is_acknowledged, setup, teardown),
         cmocka_unit_test_setup_teardown(whole__goes_again_with_the_same_bytes, setup, teardown),
     };
 
