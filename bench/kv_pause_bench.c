@@ -236,7 +236,7 @@ static const struct {
 
 static void begin(void)
 {
-    static const uint64_t seed[2] = {1, 2};
+    static const uint64_t seed[2] = {UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xc2b2ae3d27d4eb4f)};
     must(demi_init(NULL) == 0, "cannot start the library");
     kv = (struct kv){.clients_max = 1};
     must(store_init(&kv.store, UINT64_C(1) << 30, true, seed), "no memory to begin with");
