@@ -182,8 +182,12 @@ static void pump(struct load *l, struct load_conn *n, uint64_t now_ns)
 static void tell_error(struct load *l, const struct answer *a)
 {
     int64_t len = a->number < ERROR_SHOWN ? a->number : ERROR_SHOWN;
+    char shown[ERROR_SHOWN]; /* a stranger's bytes: no terminal obeys them, and JSON stays JSON */
+    for (int64_t i = 0; i < len; i++) {
+        shown[i] = a->bytes[i] >= ' ' && a->bytes[i] <= '~' ? a->bytes[i] : '?';
+    }
     l->errors++;
-    load_trouble(l, "the server says: %.*s", (int)len, a->bytes);
+    load_trouble(l, "the server says: %.*s", (int)len, shown);
 }
 
 /* The answer to an operation that is off the connection's list. */

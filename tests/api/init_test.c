@@ -210,8 +210,11 @@ static bool permission_is_missing(void)
 static void init__without_permission(void **state)
 {
     (void)state;
-    if (access("/dev/net/tun", F_OK) != 0)
+    if (access("/dev/net/tun", F_OK) != 0) {
+        printf("# skip: there is no /dev/net/tun\n");
+        fflush(stdout);
         skip();
+    }
     assert_true(child_says(permission_is_missing));
 }
 

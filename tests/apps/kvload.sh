@@ -171,6 +171,25 @@ errors_are_quoted() {
     contains "$work/load.err" 'the server says: ERR max number of clients reached'
 }
 
+# What no text is does not reach the terminal, nor JSON.
+errors_are_made_text() {
+    begin "$work/silent" python3 -c 'import socket
+s = socket.create_server(("127.0.0.1", 0))
+print("listening on 127.0.0.1:%d" % s.getsockname()[1], flush=True)
+while True:
+    peer, _ = s.accept()
+    peer.recv(65536)
+    peer.sendall(b"-ERR \x1b[2J\xff no\r\n")'
+    for _ in $(seq 500); do
+        address=$(sed -n 's/^listening on //p' "$work/silent")
+        [ -n "$address" ] && break
+        sleep 0.02
+    done
+    load --workload C --skip-load --records 1 --requests 1
+    contains "$work/load.err" 'the server says: ERR ?\[2J? no$'
+    python3 -c 'import json, sys; assert "ERR ?[2J? no" in json.load(sys.stdin)["error"]' <<<"$json" || fail "$json"
+}
+
 nobody_listens() {
     address=127.0.0.1:1
     load
@@ -185,7 +204,7 @@ nobody_listens() {
 
 for name in help_and_usage workloads_over_sockets workloads_over_shared_memory messages messages_go_astray \
     filling_counts_every_record rate_is_kept skew_is_there wrong_values_are_found server_killed server_gone_is_said \
-    interrupted errors_are_quoted nobody_listens; do
+    interrupted errors_are_quoted errors_are_made_text nobody_listens; do
     run_test "$name"
 done
 exit $((failures != 0))
